@@ -1,0 +1,66 @@
+#include "core/memory/guest_memory.hpp"
+
+#include "core/base/errno_error.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <sys/mman.h>
+#include <sys/types.h>
+
+namespace plugbay::core {
+
+namespace {
+constexpr std::uint64_t page_size = 4096;
+constexpr std::uint64_t minimum_size = 1 << 20;
+} // namespace
+
+Result<std::unique_ptr<GuestMemory>> GuestMemory::create(std::uint64_t size) {
+    if (size < minimum_size || size % page_size != 0) {
+        return Error{"guest memory of " + std::to_string(size) + " bytes is not possible",
+                     "choose at least 1M, in whole 4K pages"};
+    }
+    UniqueFd file(::memfd_create("plugbay-guest-memory", MFD_CLOEXEC));
+    if (!file) return errno_error("memfd_create for guest memory");
+    if (::ftruncate(file.get(), static_cast<off_t>(size)) != 0) {
+        return errno_error("cannot size guest memory to " + std::to_string(size) + " bytes");
+    }
+    void* base = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file.get(), 0);
+    if (base == MAP_FAILED) {
+        return errno_error("cannot map " + std::to_string(size) + " bytes of guest memory", errno,
+                           "choose a smaller \"memory\"");
+    }
+    return std::unique_ptr<GuestMemory>(
+        new GuestMemory(std::move(file), static_cast<std::byte*>(base), size));
+}
+
+GuestMemory::GuestMemory(UniqueFd file, std::byte* base, std::uint64_t size)
+    : file_(std::move(file)), base_(base), size_(size) {
+    const std::uint64_t low = std::min(size, pci_hole_start);
+    ranges_.push_back({.address = 0, .size = low, .host = base, .file_offset = 0});
+    if (size > low) {
+        ranges_.push_back(
+            {.address = pci_hole_end, .size = size - low, .host = base + low, .file_offset = low});
+    }
+}
+
+GuestMemory::~GuestMemory() {
+    ::munmap(base_, size_);
+}
+
+bool GuestMemory::read(std::uint64_t address, std::span<std::byte> bytes) const {
+    if (bytes.empty()) return true;
+    const auto source = map(address, bytes.size());
+    if (source.empty()) return false;
+    std::memcpy(bytes.data(), source.data(), bytes.size());
+    return true;
+}
+
+bool GuestMemory::write(std::uint64_t address, std::span<const std::byte> bytes) const {
+    if (bytes.empty()) return true;
+    const auto target = map(address, bytes.size());
+    if (target.empty()) return false;
+    std::memcpy(target.data(), bytes.data(), bytes.size());
+    return true;
+}
+
+} // namespace plugbay::core

@@ -1,0 +1,67 @@
+// The guest's RAM: one memfd, mapped once, shown to the guest as one or two ranges around the PCI hole.
+#pragma once
+
+#include "core/base/result.hpp"
+#include "core/base/unique_fd.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace plugbay::core {
+
+// Guest-physical addresses from here to 4 GiB never hold RAM: PCI windows, I/O APIC, local APIC, firmware.
+inline constexpr std::uint64_t pci_hole_start = 0xC000'0000;
+inline constexpr std::uint64_t pci_hole_end = 0x1'0000'0000;
+
+// One run of RAM: guest-physical start, size in bytes, and where the host sees it.
+struct MemoryRange {
+    std::uint64_t address;
+    std::uint64_t size;
+    std::byte* host;
+    std::uint64_t file_offset;
+};
+
+// Sizes and ranges are fixed for the life of the object, so every const member may be called from any thread
+// without a lock. The bytes themselves are shared with the running guest: read a value once, then check it.
+class GuestMemory {
+  public:
+    // `size` is in bytes, a multiple of 4 KiB, at least 1 MiB. Bytes past pci_hole_start move up to 4 GiB.
+    [[nodiscard]] static Result<std::unique_ptr<GuestMemory>> create(std::uint64_t size);
+
+    GuestMemory(const GuestMemory&) = delete;
+    GuestMemory& operator=(const GuestMemory&) = delete;
+    ~GuestMemory();
+
+    [[nodiscard]] std::uint64_t size() const { return size_; }
+    [[nodiscard]] int file() const { return file_.get(); }
+    [[nodiscard]] const std::vector<MemoryRange>& ranges() const { return ranges_; }
+
+    // The host's view of [address, address + length), or an empty span when any byte of it is not RAM or when
+    // it spans two ranges. An empty request gives an empty span.
+    [[nodiscard]] std::span<std::byte> map(std::uint64_t address, std::uint64_t length) const {
+        for (const auto& range : ranges_) {
+            const std::uint64_t offset = address - range.address;
+            if (address >= range.address && offset < range.size && length <= range.size - offset) {
+                return {range.host + offset, static_cast<std::size_t>(length)};
+            }
+        }
+        return {};
+    }
+
+    // Copy all of `bytes`, or nothing and false when any byte of the range is not RAM.
+    [[nodiscard]] bool read(std::uint64_t address, std::span<std::byte> bytes) const;
+    [[nodiscard]] bool write(std::uint64_t address, std::span<const std::byte> bytes) const;
+
+  private:
+    GuestMemory(UniqueFd file, std::byte* base, std::uint64_t size);
+
+    UniqueFd file_;
+    std::byte* base_;
+    std::uint64_t size_;
+    std::vector<MemoryRange> ranges_;
+};
+
+} // namespace plugbay::core
