@@ -19,7 +19,7 @@ struct plugbay_fd_callbacks {
     uint32_t size;
     uint32_t reserved;
     /* [io] Level-triggered: called again for as long as the condition holds. */
-    void (*ready)(void *instance, uint64_t token, int fd, uint32_t events);
+    void (*ready)(void* instance, uint64_t token, int fd, uint32_t events);
 };
 
 /* Host side. The device keeps owning the descriptor and unwatches it before closing it. */
@@ -27,12 +27,12 @@ struct plugbay_fd_host {
     uint32_t size;
     uint32_t reserved;
     /* [device] Descriptors that poll cannot watch (regular files) are refused with PLUGBAY_UNSUPPORTED. */
-    plugbay_status (*watch)(const struct plugbay_host *host, int fd, uint32_t events, uint64_t token,
-                            plugbay_handle *watch);
+    plugbay_status (*watch)(const struct plugbay_host* host, int fd, uint32_t events, uint64_t token,
+                            plugbay_handle* watch);
     /* [device] `events` 0 mutes it. */
-    plugbay_status (*change)(const struct plugbay_host *host, plugbay_handle watch, uint32_t events);
+    plugbay_status (*change)(const struct plugbay_host* host, plugbay_handle watch, uint32_t events);
     /* [device] No call of `ready` starts after this returns. */
-    plugbay_status (*unwatch)(const struct plugbay_host *host, plugbay_handle watch);
+    plugbay_status (*unwatch)(const struct plugbay_host* host, plugbay_handle watch);
 };
 
 #ifdef __cplusplus

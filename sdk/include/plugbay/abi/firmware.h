@@ -1,5 +1,5 @@
-/* plugbay.firmware/1: what a device adds to the firmware tables that the guest boots with. Host side only; only
- * while creating: the tables are built when every device exists, and again on reset. */
+/* plugbay.firmware/1: what a device adds to the firmware tables that the guest boots with. Host side only;
+ * only while creating: the tables are built when every device exists, and again on reset. */
 #ifndef PLUGBAY_ABI_FIRMWARE_H
 #define PLUGBAY_ABI_FIRMWARE_H
 
@@ -28,9 +28,9 @@ struct plugbay_acpi_fixed_hardware {
 /* Devices that an operating system finds in ACPI's namespace by their plug-and-play id. */
 struct plugbay_acpi_legacy_device {
     uint32_t size;
-    uint32_t line;        /* GSI; UINT32_MAX: none */
-    char hardware_id[8];  /* "PNP0501" */
-    uint16_t first_port;  /* up to two port ranges; count 0: none */
+    uint32_t line;       /* GSI; UINT32_MAX: none */
+    char hardware_id[8]; /* "PNP0501" */
+    uint16_t first_port; /* up to two port ranges; count 0: none */
     uint16_t port_count;
     uint16_t second_port;
     uint16_t second_port_count;
@@ -40,13 +40,13 @@ struct plugbay_firmware_host {
     uint32_t size;
     uint32_t reserved;
     /* [control] & creating  A second provider is refused with PLUGBAY_TAKEN. */
-    plugbay_status (*set_acpi_fixed_hardware)(const struct plugbay_host *host,
-                                              const struct plugbay_acpi_fixed_hardware *hardware);
+    plugbay_status (*set_acpi_fixed_hardware)(const struct plugbay_host* host,
+                                              const struct plugbay_acpi_fixed_hardware* hardware);
     /* [control] & creating */
-    plugbay_status (*add_acpi_legacy_device)(const struct plugbay_host *host,
-                                             const struct plugbay_acpi_legacy_device *device);
+    plugbay_status (*add_acpi_legacy_device)(const struct plugbay_host* host,
+                                             const struct plugbay_acpi_legacy_device* device);
     /* [control] & creating  A whole ACPI table with header and checksum; copied. */
-    plugbay_status (*add_acpi_table)(const struct plugbay_host *host, const void *table, uint64_t length);
+    plugbay_status (*add_acpi_table)(const struct plugbay_host* host, const void* table, uint64_t length);
 };
 
 #ifdef __cplusplus

@@ -1,13 +1,14 @@
 /* plugbay.link/1: how two devices reach each other.
  *
- * A link joins a frontend's port and a backend's port of the same interface. Each end implements the interface's
- * table for its role and returns it from `extension` under "<interface>.frontend" or "<interface>.backend". The
- * host hands each end a struct plugbay_link with which it calls the other:
+ * A link joins a frontend's port and a backend's port of the same interface. Each end implements the
+ * interface's table for its role and returns it from `extension` under "<interface>.frontend" or
+ * "<interface>.backend". The host hands each end a struct plugbay_link with which it calls the other:
  *
- *     if (link->table) ((const struct plugbay_char_backend *)link->table)->write(link->instance, link->port, ...);
+ *     if (link->table) ((const struct plugbay_char_backend *)link->table)->write(link->instance, link->port,
+ * ...);
  *
- * Both ends run on one I/O loop and count as one device for serialisation, so calls need no lock and may nest:
- * a backend may answer from inside the call that asked. */
+ * Both ends run on one I/O loop and count as one device for serialisation, so calls need no lock and may
+ * nest: a backend may answer from inside the call that asked. */
 #ifndef PLUGBAY_ABI_LINK_H
 #define PLUGBAY_ABI_LINK_H
 
@@ -24,8 +25,8 @@ extern "C" {
 struct plugbay_link {
     uint32_t size;
     uint32_t reserved;
-    const void *table; /* the peer's table for its role; NULL once disconnected */
-    void *instance;    /* first argument of every function in it */
+    const void* table; /* the peer's table for its role; NULL once disconnected */
+    void* instance;    /* first argument of every function in it */
     uint64_t port;     /* second argument: the peer's port number */
 };
 
@@ -36,10 +37,10 @@ struct plugbay_link_callbacks {
     /* [control] & quiesced  `port` of this device has a peer, reached through `link` until disconnected.
      * `options` are the port's options (frontends; a backend's are its own properties) in declared order. A
      * failure with an error text refuses the link. */
-    plugbay_status (*connected)(void *instance, uint64_t port, const struct plugbay_link *link,
-                                const struct plugbay_value *options, uint32_t option_count);
+    plugbay_status (*connected)(void* instance, uint64_t port, const struct plugbay_link* link,
+                                const struct plugbay_value* options, uint32_t option_count);
     /* [control] & quiesced  The peer is gone; `link` dies when this returns. */
-    void (*disconnected)(void *instance, uint64_t port);
+    void (*disconnected)(void* instance, uint64_t port);
 };
 
 #ifdef __cplusplus

@@ -12,7 +12,8 @@ extern "C" {
 
 #define PLUGBAY_REQUEST_POWER_OFF 1u
 #define PLUGBAY_REQUEST_RESET 2u
-#define PLUGBAY_REQUEST_EXIT 3u /* end the monitor with exit status `argument` (0 to 255): for test guests */
+#define PLUGBAY_REQUEST_EXIT 3u /* end the monitor with exit status `argument` (0 to 255): for test guests   \
+                                 */
 
 struct plugbay_machine_facts {
     uint32_t size;
@@ -25,9 +26,9 @@ struct plugbay_machine_host {
     uint32_t size;
     uint32_t reserved;
     /* [any] Fills in what fits into facts->size, which the caller sets. */
-    void (*facts)(const struct plugbay_host *host, struct plugbay_machine_facts *facts);
+    void (*facts)(const struct plugbay_host* host, struct plugbay_machine_facts* facts);
     /* [any] Takes effect after the current callback; the first request wins. */
-    plugbay_status (*request)(const struct plugbay_host *host, uint32_t request, uint32_t argument);
+    plugbay_status (*request)(const struct plugbay_host* host, uint32_t request, uint32_t argument);
 };
 
 #ifdef __cplusplus

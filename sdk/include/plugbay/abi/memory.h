@@ -1,5 +1,5 @@
-/* plugbay.memory/1: the guest's RAM, by guest-physical address. The guest changes it at any time: read a value
- * once into a variable of your own, check that, use that. */
+/* plugbay.memory/1: the guest's RAM, by guest-physical address. The guest changes it at any time: read a
+ * value once into a variable of your own, check that, use that. */
 #ifndef PLUGBAY_ABI_MEMORY_H
 #define PLUGBAY_ABI_MEMORY_H
 
@@ -20,15 +20,17 @@ struct plugbay_memory_host {
     uint32_t size;
     uint32_t reserved;
     /* [any] Copies `length` bytes out of, or into, guest memory. */
-    plugbay_status (*read)(const struct plugbay_host *host, uint64_t address, void *bytes, uint64_t length);
-    plugbay_status (*write)(const struct plugbay_host *host, uint64_t address, const void *bytes, uint64_t length);
-    /* [any] A host pointer to exactly [address, address + length), for `access` (PLUGBAY_MAP_...). Valid until
-     * unmapped, at the latest until the device is quiesced or destroyed; map again after resume. A range that
-     * is not contiguous for the host is refused with PLUGBAY_INVALID: split it or copy. */
-    plugbay_status (*map)(const struct plugbay_host *host, uint64_t address, uint64_t length, uint32_t access,
-                          void **pointer);
+    plugbay_status (*read)(const struct plugbay_host* host, uint64_t address, void* bytes, uint64_t length);
+    plugbay_status (*write)(const struct plugbay_host* host, uint64_t address, const void* bytes,
+                            uint64_t length);
+    /* [any] A host pointer to exactly [address, address + length), for `access` (PLUGBAY_MAP_...). Valid
+     * until unmapped, at the latest until the device is quiesced or destroyed; map again after resume. A
+     * range that is not contiguous for the host is refused with PLUGBAY_INVALID: split it or copy. */
+    plugbay_status (*map)(const struct plugbay_host* host, uint64_t address, uint64_t length, uint32_t access,
+                          void** pointer);
     /* [any] Ends a map with its address, length and access; the bytes written count as dirty from now on. */
-    plugbay_status (*unmap)(const struct plugbay_host *host, uint64_t address, uint64_t length, uint32_t access);
+    plugbay_status (*unmap)(const struct plugbay_host* host, uint64_t address, uint64_t length,
+                            uint32_t access);
 };
 
 #ifdef __cplusplus

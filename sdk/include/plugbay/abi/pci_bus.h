@@ -13,8 +13,8 @@ extern "C" {
 
 struct plugbay_pci_bus {
     uint32_t size;
-    uint32_t lines[4];         /* GSIs that the pins go to: slot s, pin p (0 = INTA) uses lines[(s + p) % 4] */
-    uint16_t port_window;      /* first port for BARs; 0: none */
+    uint32_t lines[4];    /* GSIs that the pins go to: slot s, pin p (0 = INTA) uses lines[(s + p) % 4] */
+    uint16_t port_window; /* first port for BARs; 0: none */
     uint16_t port_window_size; /* ports */
     uint32_t reserved;
     uint64_t memory32_window, memory32_window_size; /* bytes, below 4 GiB */
@@ -35,19 +35,20 @@ struct plugbay_pci_bus_host {
     uint32_t size;
     uint32_t reserved;
     /* [control] & creating  Makes the bus, named by the device's id, with the windows shown to the guest. */
-    plugbay_status (*add_bus)(const struct plugbay_host *host, const struct plugbay_pci_bus *bus,
-                              plugbay_handle *handle);
-    /* [any] Configuration access to `slot`, function 0; `offset` and `width` (1, 2, 4) are within one doubleword.
-     * An empty slot reads all ones. */
-    uint32_t (*config_read)(const struct plugbay_host *host, plugbay_handle bus, uint32_t slot, uint32_t offset,
-                            uint32_t width);
-    void (*config_write)(const struct plugbay_host *host, plugbay_handle bus, uint32_t slot, uint32_t offset,
+    plugbay_status (*add_bus)(const struct plugbay_host* host, const struct plugbay_pci_bus* bus,
+                              plugbay_handle* handle);
+    /* [any] Configuration access to `slot`, function 0; `offset` and `width` (1, 2, 4) are within one
+     * doubleword. An empty slot reads all ones. */
+    uint32_t (*config_read)(const struct plugbay_host* host, plugbay_handle bus, uint32_t slot,
+                            uint32_t offset, uint32_t width);
+    void (*config_write)(const struct plugbay_host* host, plugbay_handle bus, uint32_t slot, uint32_t offset,
                          uint32_t width, uint32_t value);
-    /* [control] Copies up to `capacity` BARs of all functions, ordered by slot and number; returns how many there are. */
-    uint32_t (*bars)(const struct plugbay_host *host, plugbay_handle bus, struct plugbay_pci_bar_slot *bars,
+    /* [control] Copies up to `capacity` BARs of all functions, ordered by slot and number; returns how many
+     * there are. */
+    uint32_t (*bars)(const struct plugbay_host* host, plugbay_handle bus, struct plugbay_pci_bar_slot* bars,
                      uint32_t capacity);
     /* [control] Puts an address into a BAR and enables decoding of its space. */
-    plugbay_status (*assign)(const struct plugbay_host *host, plugbay_handle bus, uint32_t slot, uint32_t bar,
+    plugbay_status (*assign)(const struct plugbay_host* host, plugbay_handle bus, uint32_t slot, uint32_t bar,
                              uint64_t address);
 };
 

@@ -25,13 +25,13 @@ struct plugbay_property {
     uint32_t kind;  /* PLUGBAY_PROPERTY_BOOLEAN ... */
     uint32_t flags; /* PLUGBAY_PROPERTY_REQUIRED ... */
     uint32_t choice_count;
-    const char *name; /* lower_case_with_underscores; not "id", "type" or "frontend" */
-    const char *help; /* one sentence, with the unit */
+    const char* name; /* lower_case_with_underscores; not "id", "type" or "frontend" */
+    const char* help; /* one sentence, with the unit */
     uint64_t default_number;
-    const char *default_text; /* may be NULL: no text */
+    const char* default_text; /* may be NULL: no text */
     uint64_t minimum;         /* of the number, both inclusive; as int64_t for PLUGBAY_PROPERTY_SIGNED; */
     uint64_t maximum;         /* of the length in bytes for texts */
-    const char *const *choices;
+    const char* const* choices;
 };
 
 /* One property's value, in the order of the declarations. Fixed. */
@@ -40,7 +40,7 @@ struct plugbay_value {
     uint32_t flags;
     uint32_t text_length; /* bytes, without the NUL */
     uint64_t number;
-    const char *text; /* never NULL for texts; valid during the call */
+    const char* text; /* never NULL for texts; valid during the call */
 };
 
 #ifdef __cplusplus

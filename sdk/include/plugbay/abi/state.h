@@ -1,8 +1,8 @@
-/* plugbay.state/1: a device's guest-visible state as named fields, for checkpoint, hot swap and moving a device
- * between processes. Configuration and host resources are not state.
+/* plugbay.state/1: a device's guest-visible state as named fields, for checkpoint, hot swap and moving a
+ * device between processes. Configuration and host resources are not state.
  *
- * The host owns the encoding (docs/state-format.md); a device only puts and gets fields. Numbers are passed in
- * the machine's own byte order and stored little-endian. */
+ * The host owns the encoding (docs/state-format.md); a device only puts and gets fields. Numbers are passed
+ * in the machine's own byte order and stored little-endian. */
 #ifndef PLUGBAY_ABI_STATE_H
 #define PLUGBAY_ABI_STATE_H
 
@@ -28,21 +28,21 @@ extern "C" {
 struct plugbay_state_writer {
     uint32_t size;
     uint32_t version; /* the version to be written: the type's state_version */
-    void *context;
+    void* context;
     /* `name` is unique in the device: "interrupt_enable", "queue.0.ready". `count` elements at `elements`. */
-    plugbay_status (*put)(const struct plugbay_state_writer *writer, const char *name, uint32_t kind,
-                          const void *elements, uint64_t count, uint32_t flags);
+    plugbay_status (*put)(const struct plugbay_state_writer* writer, const char* name, uint32_t kind,
+                          const void* elements, uint64_t count, uint32_t flags);
 };
 
 struct plugbay_state_reader {
     uint32_t size;
     uint32_t version; /* the version that was written */
-    void *context;
+    void* context;
     /* The number of elements in the field, 0 when it is not there. */
-    uint64_t (*count)(const struct plugbay_state_reader *reader, const char *name);
+    uint64_t (*count)(const struct plugbay_state_reader* reader, const char* name);
     /* Copies exactly `count` elements, or fails: PLUGBAY_NOT_FOUND, PLUGBAY_INVALID (other kind or count). */
-    plugbay_status (*get)(const struct plugbay_state_reader *reader, const char *name, uint32_t kind, void *elements,
-                          uint64_t count);
+    plugbay_status (*get)(const struct plugbay_state_reader* reader, const char* name, uint32_t kind,
+                          void* elements, uint64_t count);
 };
 
 /* Device side only. */
@@ -50,10 +50,10 @@ struct plugbay_state_callbacks {
     uint32_t size;
     uint32_t reserved;
     /* [control] & quiesced */
-    plugbay_status (*save)(void *instance, const struct plugbay_state_writer *writer);
-    /* [control] & quiesced  Everything is read and checked before anything changes: on failure the device is as
-     * before. The host refuses fields that nobody asked for, unless they are optional. */
-    plugbay_status (*load)(void *instance, const struct plugbay_state_reader *reader);
+    plugbay_status (*save)(void* instance, const struct plugbay_state_writer* writer);
+    /* [control] & quiesced  Everything is read and checked before anything changes: on failure the device is
+     * as before. The host refuses fields that nobody asked for, unless they are optional. */
+    plugbay_status (*load)(void* instance, const struct plugbay_state_reader* reader);
 };
 
 #ifdef __cplusplus

@@ -19,7 +19,7 @@ struct plugbay_timer_callbacks {
     uint32_t size;
     uint32_t reserved;
     /* [io] The deadline passed. A periodic timer that fell behind is called once for all periods missed. */
-    void (*expired)(void *instance, uint64_t token);
+    void (*expired)(void* instance, uint64_t token);
 };
 
 /* Host side. */
@@ -27,16 +27,18 @@ struct plugbay_timer_host {
     uint32_t size;
     uint32_t reserved;
     /* [any] */
-    uint64_t (*now)(const struct plugbay_host *host, uint32_t clock);
+    uint64_t (*now)(const struct plugbay_host* host, uint32_t clock);
     /* [device] Makes a timer, not armed. */
-    plugbay_status (*create)(const struct plugbay_host *host, uint32_t clock, uint64_t token, plugbay_handle *timer);
+    plugbay_status (*create)(const struct plugbay_host* host, uint32_t clock, uint64_t token,
+                             plugbay_handle* timer);
     /* [device] Calls `expired` at `deadline` on the timer's clock (a past one: as soon as possible) and then
      * every `period` unless that is 0. Replaces an earlier arming. */
-    plugbay_status (*arm)(const struct plugbay_host *host, plugbay_handle timer, uint64_t deadline, uint64_t period);
+    plugbay_status (*arm)(const struct plugbay_host* host, plugbay_handle timer, uint64_t deadline,
+                          uint64_t period);
     /* [device] No call of `expired` starts after this returns, until armed again. */
-    plugbay_status (*disarm)(const struct plugbay_host *host, plugbay_handle timer);
+    plugbay_status (*disarm)(const struct plugbay_host* host, plugbay_handle timer);
     /* [device] */
-    plugbay_status (*destroy)(const struct plugbay_host *host, plugbay_handle timer);
+    plugbay_status (*destroy)(const struct plugbay_host* host, plugbay_handle timer);
 };
 
 #ifdef __cplusplus

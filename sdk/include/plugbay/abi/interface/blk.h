@@ -32,7 +32,7 @@ struct plugbay_blk_request {
     uint64_t length; /* bytes; equals the sum of the segments for READ and WRITE */
     uint32_t operation;
     uint32_t flags;
-    const struct plugbay_segment *segments; /* valid during submit only */
+    const struct plugbay_segment* segments; /* valid during submit only */
     uint32_t segment_count;
     uint32_t reserved;
 };
@@ -62,10 +62,10 @@ struct plugbay_blk_backend {
     uint32_t size;
     uint32_t reserved;
     /* [device] Fills in what fits into facts->size, which the caller sets. */
-    void (*facts)(void *instance, uint64_t port, struct plugbay_blk_facts *facts);
-    /* [device] Takes all `count` requests; each gets exactly one completion, in any order, perhaps before submit
-     * returns. A backend checks ranges itself. */
-    void (*submit)(void *instance, uint64_t port, const struct plugbay_blk_request *requests, uint32_t count);
+    void (*facts)(void* instance, uint64_t port, struct plugbay_blk_facts* facts);
+    /* [device] Takes all `count` requests; each gets exactly one completion, in any order, perhaps before
+     * submit returns. A backend checks ranges itself. */
+    void (*submit)(void* instance, uint64_t port, const struct plugbay_blk_request* requests, uint32_t count);
 };
 
 /* What a frontend implements ("blk/1.frontend"). */
@@ -73,9 +73,10 @@ struct plugbay_blk_frontend {
     uint32_t size;
     uint32_t reserved;
     /* [device] */
-    void (*complete)(void *instance, uint64_t port, const struct plugbay_blk_completion *completions, uint32_t count);
+    void (*complete)(void* instance, uint64_t port, const struct plugbay_blk_completion* completions,
+                     uint32_t count);
     /* [device] The backend's facts changed (a resized disk, a new medium). */
-    void (*changed)(void *instance, uint64_t port);
+    void (*changed)(void* instance, uint64_t port);
 };
 
 #ifdef __cplusplus

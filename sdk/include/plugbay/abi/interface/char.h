@@ -21,9 +21,9 @@ struct plugbay_char_backend {
     uint32_t reserved;
     /* [device] Takes bytes from the guest; returns how many were taken. When fewer than `length`, the backend
      * calls write_ready once there is room. */
-    uint32_t (*write)(void *instance, uint64_t port, const uint8_t *bytes, uint32_t length);
+    uint32_t (*write)(void* instance, uint64_t port, const uint8_t* bytes, uint32_t length);
     /* [device] After a receive that took fewer than offered: the frontend has room again. */
-    void (*receive_ready)(void *instance, uint64_t port);
+    void (*receive_ready)(void* instance, uint64_t port);
 };
 
 /* What a frontend implements ("char/1.frontend"). */
@@ -32,11 +32,11 @@ struct plugbay_char_frontend {
     uint32_t reserved;
     /* [device] Bytes for the guest; returns how many were taken. When fewer than `length`, the frontend calls
      * receive_ready once there is room. */
-    uint32_t (*receive)(void *instance, uint64_t port, const uint8_t *bytes, uint32_t length);
+    uint32_t (*receive)(void* instance, uint64_t port, const uint8_t* bytes, uint32_t length);
     /* [device] After a write that took fewer than offered: the backend has room again. */
-    void (*write_ready)(void *instance, uint64_t port);
+    void (*write_ready)(void* instance, uint64_t port);
     /* [device] PLUGBAY_CHAR_OPENED, ... */
-    void (*event)(void *instance, uint64_t port, uint32_t event);
+    void (*event)(void* instance, uint64_t port, uint32_t event);
 };
 
 #ifdef __cplusplus

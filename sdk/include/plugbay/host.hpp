@@ -1,0 +1,243 @@
+// The host as a device sees it: every call of the ABI's host tables, with resources that give themselves
+// back. A call that fails throws Failure; the host already knows why. Thread tags are those of the ABI
+// headers.
+#pragma once
+
+#include <plugbay/abi/access.h>
+#include <plugbay/abi/doorbell.h>
+#include <plugbay/abi/fd.h>
+#include <plugbay/abi/firmware.h>
+#include <plugbay/abi/host.h>
+#include <plugbay/abi/interrupt.h>
+#include <plugbay/abi/machine.h>
+#include <plugbay/abi/memory.h>
+#include <plugbay/abi/timer.h>
+#include <plugbay/failure.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace plugbay {
+
+// A guest access as `read` and `write` receive it; see abi/access.h.
+struct Access {
+    std::uint64_t token;
+    std::uint64_t offset;
+    std::uint32_t width;
+};
+
+namespace detail {
+
+// Owner of one handle; `Table` is the host table that `give_back` belongs to.
+template <typename Table, auto give_back>
+class Resource {
+  public:
+    Resource() = default;
+    Resource(const plugbay_host* host, const Table* table, plugbay_handle handle)
+        : host_(host), table_(table), handle_(handle) {}
+    Resource(Resource&& other) noexcept
+        : host_(other.host_), table_(other.table_), handle_(std::exchange(other.handle_, PLUGBAY_NO_HANDLE)) {
+    }
+    Resource& operator=(Resource&& other) noexcept {
+        if (this != &other) {
+            release();
+            host_ = other.host_;
+            table_ = other.table_;
+            handle_ = std::exchange(other.handle_, PLUGBAY_NO_HANDLE);
+        }
+        return *this;
+    }
+    Resource(const Resource&) = delete;
+    Resource& operator=(const Resource&) = delete;
+    ~Resource() { release(); }
+
+    [[nodiscard]] plugbay_handle handle() const { return handle_; }
+    [[nodiscard]] explicit operator bool() const { return handle_ != PLUGBAY_NO_HANDLE; }
+    void release() {
+        if (handle_ != PLUGBAY_NO_HANDLE)
+            (table_->*give_back)(host_, std::exchange(handle_, PLUGBAY_NO_HANDLE));
+    }
+
+  protected:
+    const plugbay_host* host_ = nullptr;
+    const Table* table_ = nullptr;
+    plugbay_handle handle_ = PLUGBAY_NO_HANDLE;
+};
+
+} // namespace detail
+
+// Ports or addresses whose accesses reach the device's read and write.
+using Region = detail::Resource<plugbay_access_host, &plugbay_access_host::unmap>;
+
+// A guest write that reaches on_doorbell on the I/O loop.
+class Doorbell : public detail::Resource<plugbay_doorbell_host, &plugbay_doorbell_host::destroy> {
+  public:
+    using Resource::Resource;
+    void ring() { check(table_->ring(host_, handle_)); }
+};
+
+// A legacy interrupt line.
+class InterruptLine : public detail::Resource<plugbay_interrupt_host, &plugbay_interrupt_host::release> {
+  public:
+    using Resource::Resource;
+    void set(bool level) { check(table_->set(host_, handle_, level ? 1 : 0)); }
+    void pulse() {
+        set(true);
+        set(false);
+    }
+};
+
+// A deadline that reaches on_timer. Times are nanoseconds on the clock it was made with.
+class Timer : public detail::Resource<plugbay_timer_host, &plugbay_timer_host::destroy> {
+  public:
+    using Resource::Resource;
+    void arm(std::uint64_t deadline, std::uint64_t period = 0) {
+        check(table_->arm(host_, handle_, deadline, period));
+    }
+    void disarm() { check(table_->disarm(host_, handle_)); }
+};
+
+// A watched file descriptor whose readiness reaches on_fd. Declare it after the descriptor's owner.
+class FdWatch : public detail::Resource<plugbay_fd_host, &plugbay_fd_host::unwatch> {
+  public:
+    using Resource::Resource;
+    void change(std::uint32_t events) { check(table_->change(host_, handle_, events)); }
+};
+
+// The guest's RAM. Every access is checked; see abi/memory.h.
+class Memory {
+  public:
+    Memory() = default;
+    Memory(const plugbay_host* host, const plugbay_memory_host* table) : host_(host), table_(table) {}
+
+    // False when any byte of the range is not RAM; nothing was copied then.
+    [[nodiscard]] bool read(std::uint64_t address, std::span<std::byte> bytes) const {
+        return table_->read(host_, address, bytes.data(), bytes.size()) == PLUGBAY_OK;
+    }
+    [[nodiscard]] bool write(std::uint64_t address, std::span<const std::byte> bytes) const {
+        return table_->write(host_, address, bytes.data(), bytes.size()) == PLUGBAY_OK;
+    }
+    template <typename T>
+    [[nodiscard]] bool read_object(std::uint64_t address, T& object) const {
+        return read(address, std::as_writable_bytes(std::span(&object, 1)));
+    }
+    template <typename T>
+    [[nodiscard]] bool write_object(std::uint64_t address, const T& object) const {
+        return write(address, std::as_bytes(std::span(&object, 1)));
+    }
+    // The host's view of exactly the range, or an empty span. Valid until unmap or quiesce.
+    [[nodiscard]] std::span<std::byte> map(std::uint64_t address, std::uint64_t length,
+                                           std::uint32_t access) const {
+        void* pointer = nullptr;
+        if (table_->map(host_, address, length, access, &pointer) != PLUGBAY_OK) return {};
+        return {static_cast<std::byte*>(pointer), static_cast<std::size_t>(length)};
+    }
+    void unmap(std::uint64_t address, std::uint64_t length, std::uint32_t access) const {
+        table_->unmap(host_, address, length, access);
+    }
+
+  private:
+    const plugbay_host* host_ = nullptr;
+    const plugbay_memory_host* table_ = nullptr;
+};
+
+// Cheap to copy; valid for the life of the device.
+class Host {
+  public:
+    explicit Host(const plugbay_host* raw) : raw_(raw) {}
+
+    [[nodiscard]] const plugbay_host* raw() const { return raw_; }
+    [[nodiscard]] const char* device_id() const { return raw_->device_id; }
+
+    void log(std::uint32_t level, const std::string& message) const {
+        raw_->log(raw_, level, message.c_str());
+    }
+    void info(const std::string& message) const { log(PLUGBAY_LOG_INFO, message); }
+    void warning(const std::string& message) const { log(PLUGBAY_LOG_WARNING, message); }
+    void quiesced() const { raw_->quiesced(raw_); }
+
+    // The host's table for an extension; throws when this host does not have it.
+    template <typename Table>
+    [[nodiscard]] const Table& extension(const char* id) const {
+        const auto* table = static_cast<const Table*>(raw_->extension(raw_, id));
+        if (table == nullptr) {
+            throw Failure(std::string("this host (") + raw_->name + " " + raw_->version + ") has no " + id,
+                          PLUGBAY_UNSUPPORTED);
+        }
+        return *table;
+    }
+
+    [[nodiscard]] Region map_ports(std::uint32_t first, std::uint32_t count, std::uint64_t token = 0) const {
+        const auto& table = extension<plugbay_access_host>(PLUGBAY_ACCESS);
+        plugbay_handle handle{};
+        check(table.map_ports(raw_, first, count, token, &handle));
+        return {raw_, &table, handle};
+    }
+    [[nodiscard]] Region map_memory(std::uint64_t address, std::uint64_t length,
+                                    std::uint64_t token = 0) const {
+        const auto& table = extension<plugbay_access_host>(PLUGBAY_ACCESS);
+        plugbay_handle handle{};
+        check(table.map_memory(raw_, address, length, token, &handle));
+        return {raw_, &table, handle};
+    }
+    // Every write of `width` bytes rings, whatever its value.
+    [[nodiscard]] Doorbell doorbell(plugbay_handle region, std::uint64_t offset, std::uint32_t width,
+                                    std::uint64_t token = 0) const {
+        return make_doorbell(region, offset, width, PLUGBAY_DOORBELL_ANY_VALUE, 0, token);
+    }
+    // Only writes of `value` ring.
+    [[nodiscard]] Doorbell doorbell_for_value(plugbay_handle region, std::uint64_t offset,
+                                              std::uint32_t width, std::uint64_t value,
+                                              std::uint64_t token = 0) const {
+        return make_doorbell(region, offset, width, 0, value, token);
+    }
+    [[nodiscard]] InterruptLine interrupt_line(std::uint32_t gsi, std::uint32_t flags = 0) const {
+        const auto& table = extension<plugbay_interrupt_host>(PLUGBAY_INTERRUPT);
+        plugbay_handle handle{};
+        check(table.claim(raw_, gsi, flags, &handle));
+        return {raw_, &table, handle};
+    }
+    [[nodiscard]] std::uint64_t now(std::uint32_t clock = PLUGBAY_CLOCK_GUEST) const {
+        return extension<plugbay_timer_host>(PLUGBAY_TIMER).now(raw_, clock);
+    }
+    [[nodiscard]] Timer timer(std::uint32_t clock = PLUGBAY_CLOCK_GUEST, std::uint64_t token = 0) const {
+        const auto& table = extension<plugbay_timer_host>(PLUGBAY_TIMER);
+        plugbay_handle handle{};
+        check(table.create(raw_, clock, token, &handle));
+        return {raw_, &table, handle};
+    }
+    [[nodiscard]] FdWatch watch(int fd, std::uint32_t events, std::uint64_t token = 0) const {
+        const auto& table = extension<plugbay_fd_host>(PLUGBAY_FD);
+        plugbay_handle handle{};
+        check(table.watch(raw_, fd, events, token, &handle));
+        return {raw_, &table, handle};
+    }
+    [[nodiscard]] Memory memory() const { return {raw_, &extension<plugbay_memory_host>(PLUGBAY_MEMORY)}; }
+    [[nodiscard]] plugbay_machine_facts machine_facts() const {
+        plugbay_machine_facts facts{};
+        facts.size = sizeof facts;
+        extension<plugbay_machine_host>(PLUGBAY_MACHINE).facts(raw_, &facts);
+        return facts;
+    }
+    // PLUGBAY_REQUEST_POWER_OFF, _RESET or _EXIT (`argument`: the exit status).
+    void request(std::uint32_t request, std::uint32_t argument = 0) const {
+        check(extension<plugbay_machine_host>(PLUGBAY_MACHINE).request(raw_, request, argument));
+    }
+
+  private:
+    [[nodiscard]] Doorbell make_doorbell(plugbay_handle region, std::uint64_t offset, std::uint32_t width,
+                                         std::uint32_t flags, std::uint64_t value,
+                                         std::uint64_t token) const {
+        const auto& table = extension<plugbay_doorbell_host>(PLUGBAY_DOORBELL);
+        plugbay_handle handle{};
+        check(table.create(raw_, region, offset, width, flags, value, token, &handle));
+        return {raw_, &table, handle};
+    }
+
+    const plugbay_host* raw_;
+};
+
+} // namespace plugbay
