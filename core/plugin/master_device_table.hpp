@@ -4,6 +4,7 @@
 #include "core/base/result.hpp"
 #include "core/plugin/description.hpp"
 #include "core/plugin/loaded_plugin.hpp"
+#include "core/plugin/plugin_search.hpp"
 
 #include <filesystem>
 #include <map>
@@ -13,16 +14,6 @@
 #include <vector>
 
 namespace plugbay::core {
-
-// Where plugins are looked for. Files come first, in their order; then each directory's *.so, sorted by name.
-// A file that is reached twice counts once.
-struct PluginSearch {
-    std::vector<std::filesystem::path> files;       // named by the user; one that is missing is refused
-    std::vector<std::filesystem::path> directories; // one that is missing is skipped
-};
-
-// PLUGBAY_PLUGIN_PATH (colon-separated), then "plugins" and "../lib/plugbay/plugins" beside the executable.
-[[nodiscard]] std::vector<std::filesystem::path> default_plugin_directories();
 
 // A file (or directory) that gave no device types, and why.
 struct PluginRefusal {
@@ -79,6 +70,7 @@ class MasterDeviceTable {
     };
 
     void add(const std::filesystem::path& file);
+    void refuse_duplicate(const PluginDescription& plugin, const std::string& type);
 
     std::vector<std::unique_ptr<Plugin>> plugins_;
     std::map<std::string, Row, std::less<>> rows_;
