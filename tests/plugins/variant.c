@@ -146,7 +146,13 @@ static const struct plugbay_port chars = {
 };
 static const struct plugbay_port *const ports[] = {&chars};
 
-static const struct plugbay_device_type device_type = {
+#ifdef VISIBLE_TYPE
+extern const struct plugbay_device_type device_type;
+__attribute__((visibility("default")))
+#else
+static
+#endif
+const struct plugbay_device_type device_type = {
     .size = TYPE_SIZE,
     .name = TYPE_NAME,
     .help = "A device for tests.",

@@ -50,6 +50,16 @@ TEST(MetadataReader, LongNamesAreNotCut) {
     EXPECT_EQ(plugin->types.at(0).name, std::string(33, 'n'));
 }
 
+TEST(MetadataReader, FollowsEveryKindOfRelocation) {
+    for (const char* name : {"through-symbol", "old-hash", "packed"}) {
+        if (!std::filesystem::exists(test_plugin(name))) continue; // this linker cannot pack relocations
+        const auto plugin = read_plugin_metadata(test_plugin(name));
+        ASSERT_TRUE(plugin) << plugin.error().text();
+        EXPECT_EQ(plugin->types.at(0).properties.at(2).default_text, "out.log");
+        EXPECT_EQ(plugin->types.at(0).ports.at(0).options.at(0).name, "blocking");
+    }
+}
+
 TEST(MetadataReader, OtherExportsAreNoted) {
     const auto plugin = read_plugin_metadata(test_plugin("extra-export"));
     ASSERT_TRUE(plugin) << plugin.error().text();
