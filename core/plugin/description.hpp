@@ -50,6 +50,7 @@ struct PluginDescription {
     std::string build_id;
     std::string licence;
     std::vector<TypeDescription> types;
+    std::vector<std::string> notes; // sentences: what works but should be changed in the plugin
 };
 
 } // namespace plugbay::core

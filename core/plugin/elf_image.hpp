@@ -1,0 +1,88 @@
+// An x86-64 ELF shared object as it would look in memory at address 0, read from its file and never loaded.
+// Trusts nothing in the file: every address is looked up in the checked list of loadable segments.
+#pragma once
+
+#include "core/base/result.hpp"
+#include "core/plugin/file_bytes.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <elf.h>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plugbay::core {
+
+// What a pointer in the image will hold once the object is loaded.
+struct ImagePointer {
+    enum class Kind {
+        null,
+        inside,   // `address` in this image
+        outside,  // of another object: an imported symbol, or one computed by running code
+        absolute, // a number that no relocation turns into an address
+    };
+    Kind kind = Kind::null;
+    std::uint64_t address = 0;
+};
+
+// A symbol that other objects could link with.
+struct ExportedSymbol {
+    std::string name;
+    std::uint64_t address = 0;
+    bool is_data = false;
+    bool is_unique = false; // STB_GNU_UNIQUE: keeps the library from ever being unloaded
+};
+
+class ElfImage {
+  public:
+    enum class Text { good, outside, too_long };
+
+    // Checks the headers and collects symbols and relocations. Error messages continue "<file> ".
+    [[nodiscard]] static Result<ElfImage> open(const std::filesystem::path& file);
+
+    [[nodiscard]] const std::vector<ExportedSymbol>& exports() const { return exports_; }
+
+    // True when `length` bytes at `address` are in one segment.
+    [[nodiscard]] bool contains(std::uint64_t address, std::uint64_t length) const;
+
+    // False unless contains(). Pointers come out as they are in the file: use pointer() for those.
+    [[nodiscard]] bool read(std::uint64_t address, void* target, std::size_t length);
+    [[nodiscard]] bool pointer(std::uint64_t address, ImagePointer& result);
+
+    // The NUL-terminated text at `address`, if it has at most `limit` bytes.
+    [[nodiscard]] Text text(std::uint64_t address, std::size_t limit, std::string& result);
+
+  private:
+    struct Segment {
+        std::uint64_t address, memory_size, offset, file_size;
+    };
+    struct Relocation {
+        std::uint64_t address;
+        std::uint64_t addend;
+        std::uint32_t type;
+        std::uint32_t symbol;
+    };
+    struct Dynamic;
+
+    explicit ElfImage(FileBytes file) : file_(std::move(file)) {}
+    const Segment* segment(std::uint64_t address) const;
+    Result<void> read_headers(std::uint64_t& dynamic_address, std::uint64_t& dynamic_size);
+    Result<void> read_program_headers(const Elf64_Ehdr& header, std::uint64_t& dynamic_address,
+                                      std::uint64_t& dynamic_size);
+    Result<Dynamic> read_dynamic(std::uint64_t address, std::uint64_t size);
+    Result<std::uint64_t> count_symbols(const Dynamic& dynamic);
+    Result<std::uint64_t> count_gnu_hash(std::uint64_t address);
+    Result<void> read_exports(const Dynamic& dynamic);
+    Result<void> read_relocations(const Dynamic& dynamic);
+    Result<void> read_packed_relocations(const Dynamic& dynamic);
+
+    FileBytes file_;
+    std::vector<Segment> segments_;
+    std::vector<ExportedSymbol> exports_;
+    std::vector<Relocation> relocations_; // by address; of equal ones the last counts
+    std::uint64_t symbol_table_ = 0;
+};
+
+} // namespace plugbay::core

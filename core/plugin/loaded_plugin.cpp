@@ -1,0 +1,154 @@
+#include "core/plugin/loaded_plugin.hpp"
+
+#include "core/plugin/metadata_reader.hpp"
+
+#define BOOST_DLL_USE_STD_FS
+#include <boost/dll/shared_library.hpp>
+
+#include <cstring>
+#include <dlfcn.h>
+#include <optional>
+
+namespace plugbay::core {
+
+namespace {
+
+bool equal(const char* loaded, const std::string& described) {
+    return loaded != nullptr && described == loaded;
+}
+
+bool equal_properties(const plugbay_property* const* loaded, std::uint32_t count,
+                      const std::vector<PropertyDescription>& described) {
+    if (count != described.size() || (count != 0 && loaded == nullptr)) return false;
+    for (std::uint32_t index = 0; index < count; ++index) {
+        if (loaded[index] == nullptr || loaded[index]->kind != described[index].kind ||
+            loaded[index]->choice_count != described[index].choices.size() ||
+            !equal(loaded[index]->name, described[index].name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool equal_ports(const plugbay_device_type& loaded, const TypeDescription& described) {
+    if (loaded.port_count != described.ports.size() || (loaded.port_count != 0 && loaded.ports == nullptr)) {
+        return false;
+    }
+    for (std::uint32_t index = 0; index < loaded.port_count; ++index) {
+        const plugbay_port* port = loaded.ports[index];
+        const PortDescription& expected = described.ports[index];
+        if (port == nullptr || port->role != expected.role || !equal(port->interface, expected.interface) ||
+            !equal_properties(port->options, port->option_count, expected.options)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool equal_type(const plugbay_device_type& loaded, const TypeDescription& described) {
+    return equal(loaded.name, described.name) && loaded.flags == described.flags &&
+           loaded.state_version == described.state_version &&
+           loaded.state_version_oldest == described.state_version_oldest && loaded.create != nullptr &&
+           loaded.destroy != nullptr && loaded.reset != nullptr && loaded.extension != nullptr &&
+           equal_properties(loaded.properties, loaded.property_count, described.properties) &&
+           equal_ports(loaded, described);
+}
+
+// What the host relies on after having read the description; the rest cannot do harm. Names the difference.
+std::optional<std::string> difference(const plugbay_plugin& loaded, const PluginDescription& described) {
+    if (loaded.magic != PLUGBAY_PLUGIN_MAGIC) return "the magic number";
+    if (loaded.abi_major != described.abi_major || loaded.abi_minor != described.abi_minor) {
+        return "the ABI version";
+    }
+    if (!equal(loaded.name, described.name)) return "the plugin's name";
+    if (!equal(loaded.version, described.version)) return "the plugin's version";
+    if (!equal(loaded.build_id, described.build_id)) return "the plugin's build id";
+    if (loaded.type_count != described.types.size() || loaded.types == nullptr) return "the number of types";
+    for (std::uint32_t index = 0; index < loaded.type_count; ++index) {
+        if (loaded.types[index] == nullptr || !equal_type(*loaded.types[index], described.types[index])) {
+            return "device type \"" + described.types[index].name + "\"";
+        }
+    }
+    return std::nullopt;
+}
+
+// From the dynamic loader's text, which names the file or library that it is about.
+Error load_error(const std::filesystem::path& file, std::string text) {
+    constexpr std::string_view undefined = "undefined symbol: ";
+    if (const std::size_t at = text.find(undefined); at != std::string::npos) {
+        const std::string symbol =
+            text.substr(at + undefined.size(),
+                        text.find_first_of(" ,\t(", at + undefined.size()) - at - undefined.size());
+        return Error{file.string() + " cannot be loaded: it needs the symbol " + symbol +
+                         ", which neither it nor a library that it links with defines",
+                     "define " + symbol + " in the plugin or link its library; the host exports nothing"};
+    }
+    const std::string own_prefix = file.string() + ": ";
+    if (text.compare(0, own_prefix.size(), own_prefix) == 0) text.erase(0, own_prefix.size());
+    std::string hint;
+    if (text.find("cannot open shared object file") != std::string::npos) {
+        hint = "install the library that is named, or link it into the plugin";
+    } else if (text.find("not found (required by") != std::string::npos) {
+        hint = "build the plugin on this system or an older one";
+    } else if (text.find("failed to map segment") != std::string::npos) {
+        hint = "the file system may be mounted noexec";
+    }
+    return Error{file.string() + " cannot be loaded: " + text, hint};
+}
+
+} // namespace
+
+struct LoadedPlugin::Library {
+    boost::dll::shared_library library;
+};
+
+LoadedPlugin::LoadedPlugin(std::unique_ptr<Library> library, const plugbay_plugin& descriptor,
+                           PluginDescription description)
+    : library_(std::move(library)), descriptor_(&descriptor), description_(std::move(description)) {}
+
+LoadedPlugin::~LoadedPlugin() = default;
+
+Result<std::shared_ptr<const LoadedPlugin>> LoadedPlugin::load(const std::filesystem::path& file) {
+    const auto description = read_plugin_metadata(file);
+    if (!description) return description.error();
+    return load(*description);
+}
+
+Result<std::shared_ptr<const LoadedPlugin>> LoadedPlugin::load(const PluginDescription& description) {
+    namespace dll = boost::dll;
+    auto library = std::make_unique<Library>();
+    try {
+        std::error_code failed;
+        (void)::dlerror();
+        // Boost.DLL alone would bind lazily: a missing symbol would end the process at its first call.
+        library->library.load(description.file, dll::load_mode::rtld_now | dll::load_mode::rtld_local,
+                              failed);
+        if (failed || !library->library.is_loaded()) {
+            const char* text = ::dlerror();
+            return load_error(description.file, text != nullptr ? text : failed.message());
+        }
+        if (!library->library.has(PLUGBAY_PLUGIN_SYMBOL)) {
+            return Error{description.file.string() + " was loaded but has no " PLUGBAY_PLUGIN_SYMBOL,
+                         "its symbol table is damaged, or the file was replaced: build it again"};
+        }
+        const auto& descriptor = library->library.get<const plugbay_plugin>(PLUGBAY_PLUGIN_SYMBOL);
+        if (const auto differs = difference(descriptor, description)) {
+            return Error{description.file.string() +
+                             " says something else when loaded than in its file: " + *differs + " differs",
+                         "the file was replaced meanwhile (try again), or its descriptor is not constant"};
+        }
+        return std::shared_ptr<const LoadedPlugin>(
+            new LoadedPlugin(std::move(library), descriptor, description));
+    } catch (const std::exception& exception) {
+        return Error{description.file.string() + " cannot be loaded: " + exception.what()};
+    }
+}
+
+const plugbay_device_type* LoadedPlugin::find_type(std::string_view name) const {
+    for (std::size_t index = 0; index < description_.types.size(); ++index) {
+        if (description_.types[index].name == name) return descriptor_->types[index];
+    }
+    return nullptr;
+}
+
+} // namespace plugbay::core

@@ -1,0 +1,194 @@
+#include "core/plugin/master_device_table.hpp"
+
+#include "core/plugin/metadata_reader.hpp"
+
+#include <algorithm>
+#include <set>
+#include <sys/stat.h>
+#include <utility>
+
+namespace plugbay::core {
+
+namespace {
+
+// How many characters must be inserted, removed or replaced to make `b` of `a`.
+std::size_t distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t column = 0; column < row.size(); ++column)
+        row[column] = column;
+    for (std::size_t line = 1; line <= a.size(); ++line) {
+        std::size_t diagonal = std::exchange(row[0], line);
+        for (std::size_t column = 1; column < row.size(); ++column) {
+            const std::size_t replaced = diagonal + (a[line - 1] == b[column - 1] ? 0 : 1);
+            diagonal = row[column];
+            row[column] = std::min({replaced, row[column] + 1, row[column - 1] + 1});
+        }
+    }
+    return row.back();
+}
+
+// A plugin that cannot be read may have had a type that its file is named after.
+bool may_have_had(const PluginRefusal& refusal, std::string_view type) {
+    if (std::find(refusal.types.begin(), refusal.types.end(), type) != refusal.types.end()) return true;
+    if (!refusal.types.empty()) return false;
+    const std::string stem = refusal.file.stem().string();
+    return !stem.empty() &&
+           (stem.find(type) != std::string::npos || type.find(stem) != std::string_view::npos);
+}
+
+// Names a file whichever way it was reached.
+class SeenFiles {
+  public:
+    bool first_time(const std::filesystem::path& file) {
+        struct stat status {};
+        if (::stat(file.c_str(), &status) != 0) return true;
+        return seen_.emplace(status.st_dev, status.st_ino).second;
+    }
+
+  private:
+    std::set<std::pair<dev_t, ino_t>> seen_;
+};
+
+} // namespace
+
+MasterDeviceTable MasterDeviceTable::build(const PluginSearch& search) {
+    MasterDeviceTable table;
+    SeenFiles seen;
+    for (const auto& file : search.files) {
+        if (seen.first_time(file)) table.add(file);
+    }
+    for (const auto& directory : search.directories) {
+        std::error_code failed;
+        const auto files = plugin_files_in(directory, failed);
+        if (failed == std::errc::no_such_file_or_directory) continue;
+        table.directories_.push_back(directory);
+        for (const auto& file : files) {
+            if (seen.first_time(file)) table.add(file);
+        }
+        if (failed) {
+            table.refusals_.push_back(
+                {.file = directory,
+                 .error = Error{directory.string() + " cannot be searched: " + failed.message(),
+                                "every element of the search path must be a readable directory"},
+                 .types = {}});
+        }
+    }
+    return table;
+}
+
+void MasterDeviceTable::add(const std::filesystem::path& file) {
+    auto description = read_plugin_metadata(file);
+    if (!description) {
+        refusals_.push_back({.file = file, .error = std::move(description).error(), .types = {}});
+        return;
+    }
+    for (const TypeDescription& type : description->types) {
+        if (rows_.count(type.name) != 0) return refuse_duplicate(*description, type.name);
+    }
+    auto plugin = std::make_unique<Plugin>(Plugin{*std::move(description), nullptr});
+    for (const TypeDescription& type : plugin->description.types) {
+        rows_.emplace(type.name, Row{plugin.get(), &type, {}});
+    }
+    plugins_.push_back(std::move(plugin));
+}
+
+void MasterDeviceTable::refuse_duplicate(const PluginDescription& plugin, const std::string& type) {
+    PluginRefusal refusal{.file = plugin.file, .error = {}, .types = {}};
+    for (const TypeDescription& own : plugin.types) {
+        refusal.types.push_back(own.name);
+        const auto row = rows_.find(own.name);
+        if (row != rows_.end()) row->second.rivals.push_back(plugin.file);
+    }
+    refusal.error = Error{plugin.file.string() + " provides device type \"" + type + "\", which " +
+                              rows_.at(type).plugin->description.file.string() + " already provides",
+                          "remove one of the two files, or rename the type"};
+    refusals_.push_back(std::move(refusal));
+}
+
+std::vector<MasterDeviceTable::Entry> MasterDeviceTable::types() const {
+    std::vector<Entry> entries;
+    entries.reserve(rows_.size());
+    for (const auto& [name, row] : rows_)
+        entries.push_back({row.type, &row.plugin->description});
+    return entries;
+}
+
+std::vector<const PluginDescription*> MasterDeviceTable::plugins() const {
+    std::vector<const PluginDescription*> descriptions;
+    descriptions.reserve(plugins_.size());
+    for (const auto& plugin : plugins_)
+        descriptions.push_back(&plugin->description);
+    return descriptions;
+}
+
+const TypeDescription* MasterDeviceTable::find(std::string_view type) const {
+    const auto row = rows_.find(type);
+    return row != rows_.end() ? row->second.type : nullptr;
+}
+
+const PluginDescription* MasterDeviceTable::plugin_of(std::string_view type) const {
+    const auto row = rows_.find(type);
+    return row != rows_.end() ? &row->second.plugin->description : nullptr;
+}
+
+Result<LoadedType> MasterDeviceTable::load(std::string_view type) {
+    const auto row = rows_.find(type);
+    if (row == rows_.end()) return unknown_type(type);
+    Plugin& plugin = *row->second.plugin;
+    if (!row->second.rivals.empty()) {
+        std::string files = plugin.description.file.string();
+        for (const auto& rival : row->second.rivals)
+            files += " and " + rival.string();
+        return Error{"device type \"" + row->first + "\" is provided by " + files +
+                         "; it is not plain which one the machine means",
+                     "remove all but one of them from the search path"};
+    }
+    if (!plugin.loaded) {
+        auto loaded = LoadedPlugin::load(plugin.description);
+        if (!loaded) return with_context("device type \"" + row->first + "\"", std::move(loaded).error());
+        plugin.loaded = *std::move(loaded);
+    }
+    const plugbay_device_type* table = plugin.loaded->find_type(type);
+    if (table == nullptr) return unknown_type(type);
+    return LoadedType{plugin.loaded, table};
+}
+
+Error MasterDeviceTable::unknown_type(std::string_view type) const {
+    // A text of any length may come from a machine file; no name is longer than this.
+    const std::string_view shown = type.substr(0, PluginLimits::name_bytes);
+    Error error{"unknown device type \"" + std::string(shown) + (shown.size() < type.size() ? "..." : "") +
+                "\""};
+    const auto say = [&error](const std::string& sentence) {
+        error.hint += (error.hint.empty() ? "" : "; ") + sentence;
+    };
+    const std::string* nearest = nullptr;
+    std::size_t nearest_distance = std::max<std::size_t>(2, shown.size() / 3) + 1;
+    for (const auto& [name, row] : rows_) {
+        const std::size_t found = distance(shown, name);
+        if (found < nearest_distance) {
+            nearest = &name;
+            nearest_distance = found;
+        }
+    }
+    if (nearest != nullptr) say("did you mean \"" + *nearest + "\"?");
+    bool explained = nearest != nullptr;
+    for (const PluginRefusal& refusal : refusals_) {
+        if (!may_have_had(refusal, type)) continue;
+        say("a plugin that may have it was refused: " + refusal.error.text());
+        explained = true;
+    }
+    if (!explained && rows_.empty()) {
+        std::string places;
+        for (const auto& directory : directories_)
+            places += " " + directory.string();
+        say(places.empty() ? "no plugin directory exists; set PLUGBAY_PLUGIN_PATH"
+                           : "no plugin was found in" + places);
+    } else if (!explained) {
+        say("\"plugbay devices\" lists the known types");
+    }
+    if (!refusals_.empty())
+        say(std::to_string(refusals_.size()) + " files were refused, see \"plugbay devices\"");
+    return error;
+}
+
+} // namespace plugbay::core

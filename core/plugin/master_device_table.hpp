@@ -1,0 +1,81 @@
+// The master device table: every device type that this host can make, and the plugin file each comes from.
+#pragma once
+
+#include "core/base/result.hpp"
+#include "core/plugin/description.hpp"
+#include "core/plugin/loaded_plugin.hpp"
+#include "core/plugin/plugin_search.hpp"
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plugbay::core {
+
+// A file (or directory) that gave no device types, and why.
+struct PluginRefusal {
+    std::filesystem::path file;
+    Error error;                    // the message names the file
+    std::vector<std::string> types; // what it would have provided, as far as known
+};
+
+// A device type ready to make devices. `type` lives as long as `plugin` does.
+struct LoadedType {
+    std::shared_ptr<const LoadedPlugin> plugin;
+    const plugbay_device_type* type = nullptr;
+};
+
+// One bad plugin never stops the others: it is refused as a whole, and listed. When two plugins provide the
+// same type, the first keeps it and the second is refused; but because it is not plain which one is meant,
+// loading that type is an error that names both files. [control]
+class MasterDeviceTable {
+  public:
+    struct Entry {
+        const TypeDescription* type;
+        const PluginDescription* plugin;
+    };
+
+    // Reads the metadata of every plugin found; runs none of them.
+    [[nodiscard]] static MasterDeviceTable build(const PluginSearch& search);
+
+    // Every type, sorted by name.
+    [[nodiscard]] std::vector<Entry> types() const;
+    // Every accepted plugin, in the order found.
+    [[nodiscard]] std::vector<const PluginDescription*> plugins() const;
+    [[nodiscard]] const std::vector<PluginRefusal>& refusals() const { return refusals_; }
+
+    // nullptr when there is no such type; unknown_type() says why.
+    [[nodiscard]] const TypeDescription* find(std::string_view type) const;
+    [[nodiscard]] const PluginDescription* plugin_of(std::string_view type) const;
+
+    // Loads the type's plugin at the first call and returns the same one afterwards. A failed load leaves the
+    // table as it was.
+    [[nodiscard]] Result<LoadedType> load(std::string_view type);
+
+    // Explains why find(type) has nothing: the nearest name, and the refused plugins that may have had it.
+    [[nodiscard]] Error unknown_type(std::string_view type) const;
+
+  private:
+    struct Plugin {
+        PluginDescription description;
+        std::shared_ptr<const LoadedPlugin> loaded;
+    };
+    struct Row {
+        Plugin* plugin;
+        const TypeDescription* type;
+        std::vector<std::filesystem::path> rivals; // refused files with the same type
+    };
+
+    void add(const std::filesystem::path& file);
+    void refuse_duplicate(const PluginDescription& plugin, const std::string& type);
+
+    std::vector<std::unique_ptr<Plugin>> plugins_;
+    std::map<std::string, Row, std::less<>> rows_;
+    std::vector<PluginRefusal> refusals_;
+    std::vector<std::filesystem::path> directories_; // searched, for messages
+};
+
+} // namespace plugbay::core

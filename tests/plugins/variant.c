@@ -1,0 +1,212 @@
+/* A small, complete plugin in plain C. Each member that a test wants to be wrong is a macro with a right default;
+ * CMakeLists.txt builds one shared object for each set of macros. */
+#include <plugbay/abi/plugin.h>
+
+#include <stddef.h>
+
+#define TEN_TIMES(text) text text text text text text text text text text
+#define THOUSAND_TIMES(text) TEN_TIMES(TEN_TIMES_AGAIN(TEN_TIMES_MORE(text)))
+#define TEN_TIMES_AGAIN(text) text text text text text text text text text text
+#define TEN_TIMES_MORE(text) text text text text text text text text text text
+
+#ifndef MAGIC
+#define MAGIC PLUGBAY_PLUGIN_MAGIC
+#endif
+#ifndef PLUGIN_SIZE
+#define PLUGIN_SIZE sizeof(struct plugbay_plugin)
+#endif
+#ifndef MAJOR
+#define MAJOR PLUGBAY_ABI_MAJOR
+#endif
+#ifndef MINOR
+#define MINOR PLUGBAY_ABI_MINOR
+#endif
+#ifndef PLUGIN_NAME
+#define PLUGIN_NAME "good"
+#endif
+#ifndef TYPE_SIZE
+#define TYPE_SIZE sizeof(struct plugbay_device_type)
+#endif
+#ifndef TYPE_NAME
+#define TYPE_NAME "good-device"
+#endif
+#ifndef TYPE_COUNT
+#define TYPE_COUNT 1
+#endif
+#ifndef TYPES
+#define TYPES types
+#endif
+#ifndef CREATE
+#define CREATE create
+#endif
+#ifndef PROPERTY_SIZE
+#define PROPERTY_SIZE sizeof(struct plugbay_property)
+#endif
+#ifndef PROPERTY_KIND
+#define PROPERTY_KIND PLUGBAY_PROPERTY_UNSIGNED
+#endif
+#ifndef PROPERTY_NAME
+#define PROPERTY_NAME "port"
+#endif
+#ifndef PROPERTY_HELP
+#define PROPERTY_HELP "The first port."
+#endif
+#ifndef PROPERTY_DEFAULT
+#define PROPERTY_DEFAULT 0x3f8
+#endif
+#ifndef PROPERTY_MINIMUM
+#define PROPERTY_MINIMUM 1
+#endif
+#ifndef PROPERTY_COUNT
+#define PROPERTY_COUNT 3
+#endif
+#ifndef CHOICE_COUNT
+#define CHOICE_COUNT 2
+#endif
+#ifndef SECOND_NAME
+#define SECOND_NAME "mode"
+#endif
+#ifndef INTERFACE
+#define INTERFACE "char/1"
+#endif
+#ifndef SYMBOL
+#define SYMBOL plugbay_plugin_v1
+#endif
+
+#ifdef UNDEFINED_SYMBOL
+void plugbay_host_private_function(void *instance);
+#endif
+
+__attribute__((unused)) static plugbay_status create(const struct plugbay_host *host, const struct plugbay_value *values,
+                             uint32_t value_count, void **instance) {
+    (void)host;
+    (void)values;
+    (void)value_count;
+    *instance = NULL;
+    return PLUGBAY_OK;
+}
+
+static void ignore(void *instance) {
+#ifdef UNDEFINED_SYMBOL
+    plugbay_host_private_function(instance);
+#else
+    (void)instance;
+#endif
+}
+
+static const void *extension(const char *id) {
+    (void)id;
+    return NULL;
+}
+
+static const char *const choices[] = {"slow", "fast"};
+
+static const struct plugbay_property port = {
+    .size = PROPERTY_SIZE,
+    .kind = PROPERTY_KIND,
+    .name = PROPERTY_NAME,
+    .help = PROPERTY_HELP,
+    .default_number = PROPERTY_DEFAULT,
+    .minimum = PROPERTY_MINIMUM,
+    .maximum = 0xffff,
+};
+static const struct plugbay_property mode = {
+    .size = sizeof(struct plugbay_property),
+    .kind = PLUGBAY_PROPERTY_CHOICE,
+    .choice_count = CHOICE_COUNT,
+    .name = SECOND_NAME,
+    .help = "How fast.",
+    .default_number = 1,
+    .choices = choices,
+};
+static const struct plugbay_property file = {
+    .size = sizeof(struct plugbay_property),
+    .kind = PLUGBAY_PROPERTY_PATH,
+    .name = "file",
+    .help = "Where to write.",
+    .default_text = "out.log",
+    .maximum = 4095,
+};
+static const struct plugbay_property *const properties[] = {&port, &mode, &file};
+
+static const struct plugbay_property blocking = {
+    .size = sizeof(struct plugbay_property),
+    .kind = PLUGBAY_PROPERTY_BOOLEAN,
+    .name = "blocking",
+    .help = "Wait for the far end.",
+};
+static const struct plugbay_property *const options[] = {&blocking};
+static const struct plugbay_port chars = {
+    .size = sizeof(struct plugbay_port),
+    .role = PLUGBAY_PORT_FRONTEND,
+    .flags = PLUGBAY_PORT_OPTIONAL,
+    .option_count = 1,
+    .interface = INTERFACE,
+    .options = options,
+};
+static const struct plugbay_port *const ports[] = {&chars};
+
+#ifdef VISIBLE_TYPE
+extern const struct plugbay_device_type device_type;
+__attribute__((visibility("default")))
+#else
+static
+#endif
+const struct plugbay_device_type device_type = {
+    .size = TYPE_SIZE,
+    .name = TYPE_NAME,
+    .help = "A device for tests.",
+    .state_version = 2,
+    .state_version_oldest = 1,
+    .property_count = PROPERTY_COUNT,
+    .port_count = 1,
+    .properties = properties,
+    .ports = ports,
+    .create = CREATE,
+    .destroy = ignore,
+    .reset = ignore,
+    .extension = extension,
+};
+#ifdef SECOND_TYPE
+static const struct plugbay_device_type second_type = {
+    .size = sizeof(struct plugbay_device_type),
+    .name = SECOND_TYPE,
+    .help = "Another one.",
+    .create = create,
+    .destroy = ignore,
+    .reset = ignore,
+    .extension = extension,
+};
+static const struct plugbay_device_type *const types[] = {&device_type, &second_type};
+#else
+static const struct plugbay_device_type *const types[] __attribute__((unused)) = {&device_type};
+#endif
+
+#ifdef EXTRA_EXPORT
+__attribute__((visibility("default"))) int extra_export = 1;
+#endif
+
+#ifdef CHANGES_WHEN_LOADED
+#define CONSTANT
+#else
+#define CONSTANT const
+#endif
+extern CONSTANT struct plugbay_plugin SYMBOL;
+__attribute__((visibility("default"))) CONSTANT struct plugbay_plugin SYMBOL = {
+    .magic = MAGIC,
+    .size = PLUGIN_SIZE,
+    .abi_major = MAJOR,
+    .abi_minor = MINOR,
+    .name = PLUGIN_NAME,
+    .version = "1.2.3",
+    .build_id = "b1",
+    .licence = "MIT",
+    .type_count = TYPE_COUNT,
+    .types = TYPES,
+};
+
+#ifdef CHANGES_WHEN_LOADED
+__attribute__((constructor)) static void change(void) {
+    SYMBOL.name = "changed";
+}
+#endif

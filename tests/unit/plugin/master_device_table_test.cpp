@@ -1,0 +1,176 @@
+#include "core/plugin/master_device_table.hpp"
+
+#include "tests/unit/plugin/temporary_directory.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <dlfcn.h>
+
+namespace plugbay::core {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class MasterDeviceTableTest : public testing::Test {
+  protected:
+    // Puts a copy of a test plugin into the search path.
+    std::filesystem::path install(const std::string& plugin, const std::string& as) {
+        return directory_.write(as, bytes_of(test_plugin(plugin)));
+    }
+    [[nodiscard]] MasterDeviceTable build(std::vector<std::filesystem::path> files = {}) const {
+        return MasterDeviceTable::build({.files = std::move(files), .directories = {directory_.path()}});
+    }
+    static std::vector<std::string> names(const MasterDeviceTable& table) {
+        std::vector<std::string> result;
+        for (const auto& entry : table.types())
+            result.push_back(entry.type->name);
+        return result;
+    }
+
+    TemporaryDirectory directory_;
+};
+
+TEST_F(MasterDeviceTableTest, HoldsTheTypesOfEveryGoodPlugin) {
+    install("good", "b.so");
+    install("two-types", "a.so");
+    install("long-name", "c.so");
+    (void)directory_.write("not-a-plugin.txt", "x");
+    (void)directory_.write(".hidden.so", "x");
+    const auto table = build();
+    EXPECT_THAT(names(table),
+                ElementsAre("first-device", "good-device", std::string(33, 'n'), "second-device"));
+    EXPECT_TRUE(table.refusals().empty());
+    EXPECT_EQ(table.plugins().size(), 3U);
+    EXPECT_EQ(table.plugins()[0]->name, "two");
+    ASSERT_NE(table.find("good-device"), nullptr);
+    EXPECT_EQ(table.plugin_of("good-device")->file, directory_.path() / "b.so");
+    EXPECT_EQ(table.find("none"), nullptr);
+    EXPECT_EQ(table.plugin_of("none"), nullptr);
+}
+
+TEST_F(MasterDeviceTableTest, ABadPluginDoesNotStopTheOthers) {
+    install("good", "good.so");
+    install("wrong-major", "aa.so");
+    install("null-plugin-name", "zz.so");
+    (void)directory_.write("text.so", "hello");
+    (void)directory_.write("empty.so", "");
+    std::filesystem::create_directory(directory_.path() / "x.so");
+    std::filesystem::create_symlink("nowhere", directory_.path() / "dangling.so");
+    const auto table = build({directory_.path() / "missing.so"});
+    EXPECT_THAT(names(table), ElementsAre("good-device"));
+    ASSERT_EQ(table.refusals().size(), 7U);
+    EXPECT_EQ(table.refusals()[0].file.filename(), "missing.so");
+    for (const auto& refusal : table.refusals()) {
+        EXPECT_THAT(refusal.error.message, HasSubstr(refusal.file.string()));
+    }
+}
+
+TEST_F(MasterDeviceTableTest, TheSecondPluginOfATypeIsRefusedAsAWhole) {
+    install("good", "a.so");
+    install("duplicate", "b.so");
+    auto table = build();
+    EXPECT_THAT(names(table), ElementsAre("good-device"));
+    ASSERT_EQ(table.refusals().size(), 1U);
+    const auto& refusal = table.refusals()[0];
+    EXPECT_THAT(refusal.error.message, HasSubstr((directory_.path() / "a.so").string()));
+    EXPECT_THAT(refusal.error.message, HasSubstr((directory_.path() / "b.so").string()));
+    EXPECT_THAT(refusal.types, ElementsAre("good-device", "only-here"));
+    EXPECT_EQ(table.plugin_of("good-device")->name, "good");
+
+    const auto loaded = table.load("good-device");
+    ASSERT_FALSE(loaded);
+    EXPECT_THAT(loaded.error().message, HasSubstr("a.so and " + (directory_.path() / "b.so").string()));
+    EXPECT_THAT(table.unknown_type("only-here").text(), HasSubstr("b.so provides device type"));
+}
+
+TEST_F(MasterDeviceTableTest, AFileReachedTwiceIsNoDuplicate) {
+    const auto file = install("good", "a.so");
+    std::filesystem::create_symlink("a.so", directory_.path() / "link.so");
+    auto table = MasterDeviceTable::build({.files = {file, directory_.path() / "." / "a.so"},
+                                           .directories = {directory_.path(), directory_.path()}});
+    EXPECT_TRUE(table.refusals().empty());
+    EXPECT_TRUE(table.load("good-device"));
+}
+
+TEST_F(MasterDeviceTableTest, LoadsOnlyWhatIsUsedAndOnlyOnce) {
+    const auto two = install("two-types", "two.so");
+    const auto good = install("good", "good.so");
+    auto table = build();
+    const auto first = table.load("first-device");
+    const auto second = table.load("second-device");
+    ASSERT_TRUE(first) << first.error().text();
+    ASSERT_TRUE(second) << second.error().text();
+    EXPECT_EQ(first->plugin, second->plugin);
+    EXPECT_NE(first->type, second->type);
+    EXPECT_EQ(table.load("first-device")->type, first->type);
+    EXPECT_EQ(::dlopen(good.c_str(), RTLD_NOW | RTLD_NOLOAD), nullptr);
+}
+
+TEST_F(MasterDeviceTableTest, WhatWasLoadedOutlivesTheTable) {
+    install("good", "good.so");
+    LoadedType type;
+    {
+        auto table = build();
+        auto loaded = table.load("good-device");
+        ASSERT_TRUE(loaded) << loaded.error().text();
+        type = *loaded;
+        const auto again = build();
+        EXPECT_THAT(names(again), ElementsAre("good-device"));
+    }
+    EXPECT_STREQ(type.type->name, "good-device");
+}
+
+TEST_F(MasterDeviceTableTest, AFailedLoadLeavesTheTableAsItWas) {
+    install("undefined-symbol", "u.so");
+    install("good", "good.so");
+    auto table = build();
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        const auto loaded = table.load("undefined");
+        ASSERT_FALSE(loaded);
+        EXPECT_THAT(loaded.error().message, HasSubstr("device type \"undefined\": "));
+        EXPECT_THAT(loaded.error().message, HasSubstr("plugbay_host_private_function"));
+    }
+    EXPECT_NE(table.find("undefined"), nullptr);
+    EXPECT_TRUE(table.load("good-device"));
+}
+
+TEST_F(MasterDeviceTableTest, UnknownTypesAreExplained) {
+    install("good", "good.so");
+    (void)directory_.write("laser.so", "hello");
+    auto table = build();
+    EXPECT_THAT(table.unknown_type("god-device").text(), HasSubstr("did you mean \"good-device\"?"));
+    EXPECT_THAT(table.unknown_type("laser").text(), HasSubstr("laser.so is not an ELF file"));
+    EXPECT_THAT(table.unknown_type("x").text(), HasSubstr("\"plugbay devices\" lists"));
+    EXPECT_LT(table.unknown_type(std::string(100000, 'y')).text().size(), 1000U);
+    const auto loaded = table.load("laser");
+    ASSERT_FALSE(loaded);
+    EXPECT_EQ(loaded.error().message, "unknown device type \"laser\"");
+}
+
+TEST_F(MasterDeviceTableTest, NoPluginsAtAll) {
+    const auto empty = build();
+    EXPECT_THAT(empty.unknown_type("x").text(),
+                HasSubstr("no plugin was found in " + directory_.path().string()));
+    const auto nowhere = MasterDeviceTable::build({.files = {}, .directories = {directory_.path() / "none"}});
+    EXPECT_TRUE(nowhere.refusals().empty());
+    EXPECT_THAT(nowhere.unknown_type("x").text(), HasSubstr("PLUGBAY_PLUGIN_PATH"));
+}
+
+TEST(DefaultPluginDirectories, TheVariableComesFirst) {
+    ASSERT_EQ(::setenv("PLUGBAY_PLUGIN_PATH", "/a::/b:", 1), 0);
+    const auto with = default_plugin_directories();
+    ASSERT_EQ(::unsetenv("PLUGBAY_PLUGIN_PATH"), 0);
+    const auto without = default_plugin_directories();
+    ASSERT_EQ(with.size(), 4U);
+    EXPECT_EQ(with[0], "/a");
+    EXPECT_EQ(with[1], "/b");
+    ASSERT_EQ(without.size(), 2U);
+    EXPECT_EQ(without[0].filename(), "plugins");
+    EXPECT_EQ(without[1], without[0].parent_path().parent_path() / "lib/plugbay/plugins");
+}
+
+} // namespace
+} // namespace plugbay::core
