@@ -42,6 +42,8 @@ class IrqRoutes {
     // Gives the GSI back and drops its route. Deassign its irqfd first.
     void release(std::uint32_t gsi);
 
+    [[nodiscard]] bool allocated(std::uint32_t gsi) const { return find(gsi) != nullptr; }
+
     // True when the table changed. A GSI that was not allocated is refused (false).
     bool set_message(std::uint32_t gsi, const MsiMessage& message);
     // Masked: the GSI stays allocated without a route. True when the table changed.

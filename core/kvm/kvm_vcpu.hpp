@@ -93,7 +93,7 @@ class KvmVcpu {
     [[nodiscard]] std::optional<std::uint64_t> translate(std::uint64_t linear_address) const;
 
   private:
-    KvmVcpu(UniqueFd file, std::byte* page, std::size_t page_size, std::uint32_t index);
+    KvmVcpu(UniqueFd file, std::byte* page, std::size_t page_size, std::uint32_t index, bool tsc_deadline);
     void bind_to_this_thread();
     [[nodiscard]] VcpuExit enter();
 
@@ -101,6 +101,7 @@ class KvmVcpu {
     std::byte* page_;
     std::size_t page_size_;
     std::uint32_t index_;
+    bool tsc_deadline_;          // the local APIC has this mode
     std::atomic<int> thread_{0}; // kernel thread id that runs this vCPU; 0 before its first run
     std::atomic<bool> exit_requested_{false};
 };
