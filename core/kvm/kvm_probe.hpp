@@ -19,6 +19,7 @@ enum class KvmVerdict {
 // One thing that real guests need, tried in a guest of its own.
 struct KvmProbeFeature {
     std::string name;
+    std::string purpose = {}; // what of Linux needs it
     bool works = false;
     std::string detail = {}; // why not; empty when it works
 };

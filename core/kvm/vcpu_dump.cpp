@@ -39,8 +39,8 @@ std::string code_line(const KvmVcpu& vcpu, const GuestMemory& memory, std::uint6
     while (linear - start < bytes_before_rip && start > 0 && read_code_byte(vcpu, memory, start - 1, byte))
         --start;
     std::vector<std::byte> bytes;
-    for (std::uint64_t at = start; at < linear + bytes_from_rip; ++at) {
-        if (!read_code_byte(vcpu, memory, at, byte)) break;
+    for (std::uint64_t i = 0; i < linear - start + bytes_from_rip; ++i) {
+        if (!read_code_byte(vcpu, memory, start + i, byte)) break;
         bytes.push_back(byte);
     }
     return format_code(start, bytes, static_cast<std::size_t>(linear - start));
