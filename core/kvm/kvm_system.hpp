@@ -1,0 +1,54 @@
+// /dev/kvm itself: what this machine's KVM offers. KVM API section 4, "System ioctls".
+#pragma once
+
+#include "core/base/result.hpp"
+#include "core/base/unique_fd.hpp"
+#include "core/kvm/cpuid.hpp"
+#include "core/kvm/kvm_capability.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace plugbay::core {
+
+// Immutable after open(), so every const member may be called from any thread.
+class KvmSystem {
+  public:
+    // Fails with a hint of its own for: no such device, no permission, not a KVM device, wrong API version.
+    // Missing capabilities are no failure here; see missing_required().
+    [[nodiscard]] static Result<KvmSystem> open(const std::string& path = "/dev/kvm");
+
+    [[nodiscard]] bool has(KvmCapability capability) const {
+        return (capabilities_ >> static_cast<unsigned>(capability) & 1) != 0;
+    }
+    // Required capabilities that this KVM lacks; empty on one that can run a machine.
+    [[nodiscard]] std::vector<KvmCapabilityInfo> missing_required() const;
+
+    // KVM's advice on vCPUs a VM, and its limit on memory slots a VM; at least 1.
+    [[nodiscard]] std::uint32_t recommended_vcpus() const { return recommended_vcpus_; }
+    [[nodiscard]] std::uint32_t max_vcpus() const { return max_vcpus_; }
+    [[nodiscard]] std::uint32_t max_memory_slots() const { return max_memory_slots_; }
+
+    // Bytes of the page shared with each vCPU (struct kvm_run and the port data behind it).
+    [[nodiscard]] std::size_t vcpu_page_size() const { return vcpu_page_size_; }
+
+    // KVM_GET_SUPPORTED_CPUID: what a guest may be shown. Asks the kernel on every call.
+    [[nodiscard]] Result<CpuidTable> supported_cpuid() const;
+
+    // For KvmVm.
+    [[nodiscard]] int file() const { return file_.get(); }
+
+  private:
+    KvmSystem() = default;
+
+    UniqueFd file_;
+    std::uint64_t capabilities_ = 0;
+    std::uint32_t recommended_vcpus_ = 1;
+    std::uint32_t max_vcpus_ = 1;
+    std::uint32_t max_memory_slots_ = 32;
+    std::size_t vcpu_page_size_ = 0;
+};
+
+} // namespace plugbay::core

@@ -1,0 +1,81 @@
+#include "core/kvm/kvm_vm.hpp"
+
+#include "core/base/errno_error.hpp"
+#include "core/kvm/kvm_abi.hpp"
+
+namespace plugbay::core {
+
+namespace {
+
+// Three pages and one page that KVM uses on Intel processors without unrestricted guest mode, in the PCI hole
+// below the firmware's 256 KiB, where nothing else is.
+constexpr std::uint64_t identity_map_address = 0xFFFB'C000;
+constexpr std::uint64_t tss_address = 0xFFFB'D000;
+
+} // namespace
+
+KvmVm::KvmVm(UniqueFd file, Options options, Capabilities capabilities)
+    : file_(std::move(file)), options_(options), system_capabilities_(capabilities) {}
+
+KvmVm::~KvmVm() = default;
+
+Result<std::unique_ptr<KvmVm>> KvmVm::create(const KvmSystem& system, Options options) {
+    if (options.pit && !options.irqchip) return Error{"an in-kernel PIT needs the in-kernel irqchip", {}};
+
+    constexpr long default_machine_type = 0;
+    UniqueFd file(abi::call(system.file(), KVM_CREATE_VM, default_machine_type));
+    if (!file) {
+        return errno_error("KVM_CREATE_VM", errno,
+                           "if another VM manager runs, stop it; see `dmesg | grep kvm` otherwise");
+    }
+
+    Capabilities capabilities;
+    for (const auto& info : kvm_capabilities()) {
+        if (system.has(info.capability)) {
+            capabilities.bits |= std::uint64_t{1} << static_cast<unsigned>(info.capability);
+        }
+    }
+    capabilities.vcpu_page_size = system.vcpu_page_size();
+    capabilities.max_memory_slots = system.max_memory_slots();
+
+    std::unique_ptr<KvmVm> vm(new KvmVm(std::move(file), options, capabilities));
+    if (vm->has(KvmCapability::set_identity_map)) {
+        std::uint64_t address = identity_map_address;
+        if (abi::call(vm->file(), KVM_SET_IDENTITY_MAP_ADDR, &address) < 0) {
+            return errno_error("KVM_SET_IDENTITY_MAP_ADDR");
+        }
+    }
+    if (vm->has(KvmCapability::set_tss_address)) {
+        if (abi::call(vm->file(), KVM_SET_TSS_ADDR, tss_address) < 0) return errno_error("KVM_SET_TSS_ADDR");
+    }
+    if (options.irqchip) {
+        if (auto created = vm->create_interrupt_controllers(); !created) return std::move(created).error();
+    }
+    return vm;
+}
+
+Result<void> KvmVm::create_interrupt_controllers() {
+    if (abi::call(file(), KVM_CREATE_IRQCHIP, 0) < 0) return errno_error("KVM_CREATE_IRQCHIP");
+    if (options_.pit) {
+        kvm_pit_config config{};
+        config.flags = KVM_PIT_SPEAKER_DUMMY;
+        if (abi::call(file(), KVM_CREATE_PIT2, &config) < 0) return errno_error("KVM_CREATE_PIT2");
+    }
+    // A KVM without routing keeps its own fixed table; only MSI routes are lost, and set_msi_route() says so.
+    if (has(KvmCapability::irq_routing)) return commit(routes_);
+    return {};
+}
+
+Result<void> KvmVm::enable_msr_exits() {
+    if (!has(KvmCapability::user_space_msr)) {
+        return Error{"this KVM has no X86_USER_SPACE_MSR", "use Linux 5.10 or later"};
+    }
+    kvm_enable_cap enable{};
+    enable.cap = KVM_CAP_X86_USER_SPACE_MSR;
+    enable.args[0] = KVM_MSR_EXIT_REASON_UNKNOWN;
+    if (abi::call(file(), KVM_ENABLE_CAP, &enable) < 0)
+        return errno_error("KVM_ENABLE_CAP X86_USER_SPACE_MSR");
+    return {};
+}
+
+} // namespace plugbay::core
