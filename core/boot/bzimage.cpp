@@ -83,9 +83,9 @@ Result<Header> parse(const ImageFile& file) {
                         header.payload_offset, file.size()));
     }
     header.payload_size = file.size() - header.payload_offset;
-    // syssize counts 16-byte paragraphs and may round up the last one. Signatures may follow.
+    // syssize counts 16-byte paragraphs, to which the kernel's build pads the file. Signatures may follow.
     const std::uint64_t stated = std::uint64_t{fields->syssize} * 16;
-    if (stated > header.payload_size + 15) {
+    if (stated > header.payload_size) {
         return file.refuse(
             fmt::format("truncated: the setup header states {} bytes of kernel, the file has {}", stated,
                         header.payload_size));
