@@ -1,0 +1,99 @@
+#include "core/boot/acpi_table.hpp"
+#include "core/boot/aml.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+namespace plugbay::core {
+
+namespace {
+
+using aml::Code;
+using aml::ResourceTemplate;
+
+constexpr unsigned pci_slots = 32;
+constexpr unsigned pci_pins = 4;
+constexpr std::uint8_t power_off_sleep_type = 5;
+
+Code processor(unsigned index) {
+    return aml::device(fmt::format("C{:03X}", index), aml::join({aml::name("_HID", aml::string("ACPI0007")),
+                                                                 aml::name("_UID", aml::integer(index))}));
+}
+
+// 6.2.13: each pin of each slot is wired to a GSI for good (no link devices).
+Code interrupt_routing() {
+    std::vector<Code> routes;
+    for (unsigned slot = 0; slot < pci_slots; ++slot) {
+        for (unsigned pin = 0; pin < pci_pins; ++pin) {
+            routes.push_back(aml::package({aml::integer(slot << 16 | 0xffff), aml::integer(pin),
+                                           aml::integer(0), aml::integer(pci_interrupt_gsi(slot, pin))}));
+        }
+    }
+    return aml::name("_PRT", aml::package(routes));
+}
+
+Code pci_root(const AcpiPciRoot& root) {
+    ResourceTemplate resources;
+    resources.word_bus_number(root.first_bus, root.last_bus).io(0xcf8, 8);
+    for (const auto& window : root.io) {
+        resources.word_io(static_cast<std::uint16_t>(window.first), static_cast<std::uint16_t>(window.last));
+    }
+    for (const auto& window : root.memory_32) {
+        resources.dword_memory(static_cast<std::uint32_t>(window.first),
+                               static_cast<std::uint32_t>(window.last));
+    }
+    for (const auto& window : root.memory_64)
+        resources.qword_memory(window.first, window.last);
+    return aml::device(
+        "PCI0", aml::join({aml::name("_HID", aml::eisa_id("PNP0A03")), aml::name("_UID", aml::integer(0)),
+                           aml::name("_BBN", aml::integer(root.first_bus)),
+                           aml::name("_CRS", resources.code()), interrupt_routing()}));
+}
+
+Code serial_port(const AcpiOptions& options, std::size_t index) {
+    const auto& port = options.serial_ports[index];
+    unsigned users = 0;
+    for (const auto& other : options.serial_ports)
+        users += other.irq == port.irq ? 1 : 0;
+    ResourceTemplate resources;
+    resources.io(port.port, 8).interrupt(port.irq, ResourceTemplate::Trigger::edge_high, users > 1);
+    return aml::device(
+        fmt::format("COM{:X}", index + 1),
+        aml::join({aml::name("_HID", aml::eisa_id("PNP0501")), aml::name("_UID", aml::integer(index + 1)),
+                   aml::name("_CRS", resources.code())}));
+}
+
+Code keyboard() {
+    ResourceTemplate resources;
+    resources.io(0x60, 1).io(0x64, 1).interrupt(1, ResourceTemplate::Trigger::edge_high);
+    return aml::device(
+        "KBD0", aml::join({aml::name("_HID", aml::eisa_id("PNP0303")), aml::name("_CRS", resources.code())}));
+}
+
+Code clock() {
+    ResourceTemplate resources;
+    resources.io(0x70, 2).interrupt(8, ResourceTemplate::Trigger::edge_high);
+    return aml::device(
+        "RTC0", aml::join({aml::name("_HID", aml::eisa_id("PNP0B00")), aml::name("_CRS", resources.code())}));
+}
+
+} // namespace
+
+Bytes make_dsdt(const AcpiOptions& options) {
+    Code devices;
+    for (unsigned cpu = 0; cpu < options.cpu_count; ++cpu)
+        append(devices, processor(cpu));
+    if (options.pci_root) append(devices, pci_root(*options.pci_root));
+    for (std::size_t i = 0; i < options.serial_ports.size(); ++i)
+        append(devices, serial_port(options, i));
+    if (options.keyboard) append(devices, keyboard());
+    if (options.rtc) append(devices, clock());
+
+    Code body = aml::scope("\\_SB", devices);
+    if (options.fixed_hardware) {
+        const Code type = aml::integer(power_off_sleep_type);
+        append(body, aml::name("\\_S5", aml::package({type, type, aml::integer(0), aml::integer(0)})));
+    }
+    return make_acpi_table("DSDT", 2, body);
+}
+
+} // namespace plugbay::core

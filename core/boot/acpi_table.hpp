@@ -1,0 +1,37 @@
+// Parts the ACPI tables are made of. Internal to core/boot.
+#pragma once
+
+#include "core/boot/acpi_tables.hpp"
+
+#include <span>
+#include <string_view>
+
+namespace plugbay::core {
+
+inline constexpr std::size_t acpi_header_size = 36;
+
+// All bytes added modulo 256; 0 for a valid table (5.2.6).
+[[nodiscard]] std::uint8_t acpi_sum(std::span<const std::byte> bytes);
+
+// A table with the common header, its length and checksum, around `body`.
+[[nodiscard]] Bytes make_acpi_table(std::string_view signature, std::uint8_t revision,
+                                    std::span<const std::byte> body, std::string_view table_id = "PLUGBAY");
+
+// 5.2.9, revision 6.0. Addresses are guest-physical, below 4 GiB.
+[[nodiscard]] Bytes make_fadt(const AcpiOptions& options, std::uint64_t facs, std::uint64_t dsdt);
+
+// 5.2.10
+[[nodiscard]] Bytes make_facs();
+
+// 5.2.12
+[[nodiscard]] Bytes make_madt(const AcpiOptions& options);
+
+[[nodiscard]] Bytes make_dsdt(const AcpiOptions& options);
+
+// Refuses options that no tables can express, naming the value.
+[[nodiscard]] Result<void> check_acpi_options(const AcpiOptions& options);
+
+// Checks options.tables and wraps options.aml_fragments; gives whole tables in that order.
+[[nodiscard]] Result<std::vector<Bytes>> collect_extra_tables(const AcpiOptions& options);
+
+} // namespace plugbay::core
