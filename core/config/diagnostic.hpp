@@ -50,7 +50,7 @@ enum class DiagnosticKind {
 
 struct Diagnostic {
     DiagnosticKind kind = DiagnosticKind::syntax;
-    std::string file;               // as the user named it
+    std::string file = {};          // as the user named it
     SourcePosition position = {};   //
     std::string override_text = {}; // "devices.vda.slot=x" when the mistake came from that --set
     std::string path = {};          // "devices.vda.slot"; empty: the file as a whole

@@ -30,9 +30,9 @@ struct LocatedValue {
 };
 
 struct LocatedMember {
-    std::string name;
-    SourcePosition position; // of the name
-    LocatedValue value;
+    std::string name = {};
+    SourcePosition position = {}; // of the name
+    LocatedValue value = {};
     bool duplicate = false; // the object has an earlier member of this name
 };
 

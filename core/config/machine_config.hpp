@@ -25,43 +25,43 @@ struct PropertyValue {
 
 // A backend's connection. Port numbers are indices into TypeDescription::ports of the respective type.
 struct LinkConfig {
-    std::string frontend_device; // id
+    std::string frontend_device = {}; // id
     std::uint32_t frontend_port = 0;
     std::uint32_t backend_port = 0;
-    std::vector<PropertyValue> options; // of the frontend's port, in declared order
+    std::vector<PropertyValue> options = {}; // of the frontend's port, in declared order
     SourcePosition position = {};
 };
 
 struct DeviceConfig {
-    std::string id;
-    std::string type;
-    std::vector<PropertyValue> properties; // one a declared property, in declared order
-    std::optional<LinkConfig> link;        // of a backend
+    std::string id = {};
+    std::string type = {};
+    std::vector<PropertyValue> properties = {}; // one a declared property, in declared order
+    std::optional<LinkConfig> link = {};        // of a backend
     SourcePosition position = {};
 };
 
 struct BootConfig {
-    std::string kernel;        // absolute
-    std::string initrd;        // absolute; empty: none
-    std::string command_line;  //
-    std::string protocol;      // "automatic", "linux64", "pvh", "multiboot", "flat"
-    std::uint64_t address = 0; // protocol "flat" only, as is `mode`
-    std::string mode;          // "real_16", "protected_32", "long_64"
+    std::string kernel = {};       // absolute
+    std::string initrd = {};       // absolute; empty: none
+    std::string command_line = {}; //
+    std::string protocol = {};     // "automatic", "linux64", "pvh", "multiboot", "flat"
+    std::uint64_t address = 0;     // protocol "flat" only, as is `mode`
+    std::string mode = {};         // "real_16", "protected_32", "long_64"
 };
 
 enum class OnReset { restart, exit };
 
 struct MachineConfig {
-    std::string file;                   // as the user named it
-    std::vector<std::string> overrides; // the texts of --set, for where()
-    std::string name;
+    std::string file = {};                   // as the user named it
+    std::vector<std::string> overrides = {}; // the texts of --set, for where()
+    std::string name = {};
     std::uint64_t memory = 0; // bytes
     std::uint32_t cpus = 0;
     std::uint32_t io_threads = 0;
     OnReset on_reset = OnReset::restart;
-    BootConfig boot;
-    std::vector<std::string> plugins;  // absolute
-    std::vector<DeviceConfig> devices; // in the file's order
+    BootConfig boot = {};
+    std::vector<std::string> plugins = {};  // absolute
+    std::vector<DeviceConfig> devices = {}; // in the file's order
 };
 
 // "configs/linux.json:12:34", or "configs/linux.json: --set devices.vda.slot=4", to start an error with that

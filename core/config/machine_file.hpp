@@ -23,14 +23,14 @@ namespace plugbay::core {
 // A machine file that has been read, overridden and not yet checked. What is wrong so far waits in
 // `diagnostics`; validate() repeats it, so that nobody needs to look before.
 struct MachineDocument {
-    std::string file;                           // as the user named it
-    std::filesystem::path directory;            // absolute; what paths in the file are relative to
-    std::filesystem::path override_directory;   // absolute; what paths given by --set are relative to
-    std::vector<std::string> overrides;         // "path=value"
-    SourceText source;                          //
-    std::optional<LocatedValue> root;           // none: the file could not be read or is not JSON
-    std::vector<std::filesystem::path> plugins; // the usable entries of "plugins", absolute
-    std::vector<Diagnostic> diagnostics;
+    std::string file = {};                           // as the user named it
+    std::filesystem::path directory = {};            // absolute; what paths in the file are relative to
+    std::filesystem::path override_directory = {};   // absolute; what paths given by --set are relative to
+    std::vector<std::string> overrides = {};         // "path=value"
+    SourceText source = {};                          //
+    std::optional<LocatedValue> root = {};           // none: the file could not be read or is not JSON
+    std::vector<std::filesystem::path> plugins = {}; // the usable entries of "plugins", absolute
+    std::vector<Diagnostic> diagnostics = {};
 };
 
 [[nodiscard]] MachineDocument read_machine_file(const std::filesystem::path& file,
@@ -44,8 +44,8 @@ struct MachineDocument {
 // `config` is there exactly when `diagnostics` is empty. Diagnostics are in the order of the file, those of
 // --set after them, and at most maximum_diagnostics in number.
 struct ConfigResult {
-    std::optional<MachineConfig> config;
-    std::vector<Diagnostic> diagnostics;
+    std::optional<MachineConfig> config = {};
+    std::vector<Diagnostic> diagnostics = {};
 };
 inline constexpr std::size_t maximum_diagnostics = 1000;
 

@@ -47,6 +47,6 @@ inline constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 [[nodiscard]] std::optional<std::size_t> find_invalid_utf8(std::string_view text);
 
 // `text` in double quotes with JSON's escapes, cut to at most `limit` bytes, safe to print on a terminal.
-[[nodiscard]] std::string quoted(std::string_view text, std::size_t limit = 60);
+[[nodiscard]] std::string in_quotes(std::string_view text, std::size_t limit = 60);
 
 } // namespace plugbay::core
