@@ -1,0 +1,32 @@
+// The devices of a machine file: each by itself first, then the links between them.
+#pragma once
+
+#include "core/config/object_reader.hpp"
+#include "core/config/type_catalog.hpp"
+
+#include <string>
+#include <vector>
+
+namespace plugbay::core {
+
+inline constexpr std::size_t maximum_devices = 1024;
+
+// A device on its way through the checks.
+struct CheckedDevice {
+    const LocatedValue* node = nullptr;
+    std::string path = {};                 // "devices.vda" or "devices[3]"
+    const TypeDescription* type = nullptr; // nullptr: unknown, which is reported
+    DeviceConfig config = {};              // id "" when there is no good one
+};
+
+// "devices.vda" for each element with a good id that no earlier one has, "devices[3]" for the others.
+[[nodiscard]] std::vector<std::string> device_paths(const LocatedValue& devices);
+
+// Everything but links. One entry an element, in order, of the first maximum_devices.
+[[nodiscard]] std::vector<CheckedDevice> read_devices(const ReadContext& context, const LocatedValue& devices,
+                                                      const TypeCatalog& catalog);
+
+// Fills in the links; reports those that cannot be, and ports that need one and have none.
+void read_links(const ReadContext& context, std::vector<CheckedDevice>& devices, const TypeCatalog& catalog);
+
+} // namespace plugbay::core
