@@ -19,9 +19,9 @@ constexpr std::array protocols{
 };
 
 constexpr std::array flat_modes{
-    std::pair{"real-16"sv, FlatMode::real_16},
-    std::pair{"protected-32"sv, FlatMode::protected_32},
-    std::pair{"long-64"sv, FlatMode::long_64},
+    std::pair{"real_16"sv, FlatMode::real_16},
+    std::pair{"protected_32"sv, FlatMode::protected_32},
+    std::pair{"long_64"sv, FlatMode::long_64},
 };
 
 template <typename Table, typename Value>

@@ -54,7 +54,7 @@ struct BootOptions {
 [[nodiscard]] std::string_view name_of(BootProtocol protocol);
 [[nodiscard]] Result<BootProtocol> parse_boot_protocol(std::string_view name);
 
-// "real-16", "protected-32", "long-64".
+// "real_16", "protected_32", "long_64".
 [[nodiscard]] std::string_view name_of(FlatMode mode);
 [[nodiscard]] Result<FlatMode> parse_flat_mode(std::string_view name);
 

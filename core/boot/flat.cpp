@@ -17,7 +17,7 @@ Result<CpuEntry> prepare(BootContext& context) {
             return context.kernel.refuse(
                 fmt::format("a flat image at {:#x} cannot be entered in 16-bit mode, which ends at {:#x}",
                             entry.rip, real_mode_limit),
-                "choose a lower address or the mode protected-32 or long-64");
+                "choose a lower address or the mode protected_32 or long_64");
         }
         return entry;
     case FlatMode::protected_32: {

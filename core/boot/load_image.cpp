@@ -1,6 +1,6 @@
 #include "core/boot/load_image.hpp"
 
-#include "core/boot/elf_image.hpp"
+#include "core/boot/elf_executable.hpp"
 #include "core/boot/guest_layout.hpp"
 #include "core/boot/loaders.hpp"
 #include "core/boot/memory_map.hpp"

@@ -1,4 +1,4 @@
-#include "core/boot/elf_image.hpp"
+#include "core/boot/elf_executable.hpp"
 #include "core/boot/guest_layout.hpp"
 #include "core/boot/loaders.hpp"
 

@@ -92,6 +92,9 @@ class KvmVcpu {
     // KVM cannot tell (KVM_TRANSLATE).
     [[nodiscard]] std::optional<std::uint64_t> translate(std::uint64_t linear_address) const;
 
+    // For VcpuSnapshot.
+    [[nodiscard]] int file() const { return file_.get(); }
+
   private:
     KvmVcpu(UniqueFd file, std::byte* page, std::size_t page_size, std::uint32_t index, bool tsc_deadline);
     void bind_to_this_thread();

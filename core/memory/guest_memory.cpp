@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/types.h>
 
@@ -45,6 +46,13 @@ GuestMemory::GuestMemory(UniqueFd file, std::byte* base, std::uint64_t size)
 
 GuestMemory::~GuestMemory() {
     ::munmap(base_, size_);
+}
+
+Result<void> GuestMemory::clear() const {
+    if (::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size_)) != 0) {
+        return errno_error("cannot clear guest memory");
+    }
+    return {};
 }
 
 bool GuestMemory::read(std::uint64_t address, std::span<std::byte> bytes) const {

@@ -55,6 +55,9 @@ class GuestMemory {
     [[nodiscard]] bool read(std::uint64_t address, std::span<std::byte> bytes) const;
     [[nodiscard]] bool write(std::uint64_t address, std::span<const std::byte> bytes) const;
 
+    // Makes every byte zero and gives the pages back to the host. No vCPU runs meanwhile.
+    [[nodiscard]] Result<void> clear() const;
+
   private:
     GuestMemory(UniqueFd file, std::byte* base, std::uint64_t size);
 

@@ -223,7 +223,7 @@ TEST_F(LoadImage, NamesOfProtocolsAndModes) {
         ASSERT_TRUE(parsed);
         EXPECT_EQ(*parsed, protocol);
     }
-    const auto mode = parse_flat_mode("long-64");
+    const auto mode = parse_flat_mode("long_64");
     ASSERT_TRUE(mode);
     EXPECT_EQ(*mode, FlatMode::long_64);
     const auto wrong = parse_boot_protocol("efi");

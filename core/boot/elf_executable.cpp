@@ -1,4 +1,4 @@
-#include "core/boot/elf_image.hpp"
+#include "core/boot/elf_executable.hpp"
 
 #include <algorithm>
 #include <array>
@@ -18,7 +18,7 @@ bool wraps(std::uint64_t start, std::uint64_t length) {
 }
 
 template <typename FileHeader, typename ProgramHeader>
-Result<ElfImage> parse_class(const ImageFile& file, bool is_64) {
+Result<ElfExecutable> parse_class(const ImageFile& file, bool is_64) {
     auto header = file.read_value<FileHeader>(0, "ELF header");
     if (!header) return std::move(header).error();
     if (header->e_type != ET_EXEC && header->e_type != ET_DYN) {
@@ -42,7 +42,7 @@ Result<ElfImage> parse_class(const ImageFile& file, bool is_64) {
     auto done = file.read(header->e_phoff, std::as_writable_bytes(segments), "ELF program headers");
     if (!done) return std::move(done).error();
 
-    ElfImage image{.is_64 = is_64, .entry = header->e_entry, .loads = {}, .notes = {}};
+    ElfExecutable image{.is_64 = is_64, .entry = header->e_entry, .loads = {}, .notes = {}};
     std::size_t index = 0;
     for (const auto& segment : segments) {
         const std::size_t number = index++;
@@ -127,7 +127,7 @@ bool is_elf(const ImageFile& file) {
     return magic && std::memcmp(magic->data(), ELFMAG, SELFMAG) == 0;
 }
 
-Result<ElfImage> parse_elf(const ImageFile& file) {
+Result<ElfExecutable> parse_elf(const ImageFile& file) {
     auto identity = file.read_value<std::array<unsigned char, EI_NIDENT>>(0, "ELF identification");
     if (!identity) return std::move(identity).error();
     if (std::memcmp(identity->data(), ELFMAG, SELFMAG) != 0) return file.refuse("is not an ELF file");
@@ -144,7 +144,7 @@ Result<ElfImage> parse_elf(const ImageFile& file) {
     }
 }
 
-Result<std::optional<std::uint32_t>> find_pvh_entry(const ImageFile& file, const ElfImage& image) {
+Result<std::optional<std::uint32_t>> find_pvh_entry(const ImageFile& file, const ElfExecutable& image) {
     for (const auto& segment : image.notes) {
         auto entry = search_notes(file, segment);
         if (!entry || *entry) return entry;
@@ -152,7 +152,7 @@ Result<std::optional<std::uint32_t>> find_pvh_entry(const ImageFile& file, const
     return std::optional<std::uint32_t>{};
 }
 
-Result<void> load_segments(BootContext& context, const ElfImage& image) {
+Result<void> load_segments(BootContext& context, const ElfExecutable& image) {
     for (const auto& segment : image.loads) {
         auto target = context.space.claim(segment.physical_address, segment.memory_size, "an ELF segment");
         if (!target) return with_context(context.kernel.path(), std::move(target).error());
@@ -163,14 +163,14 @@ Result<void> load_segments(BootContext& context, const ElfImage& image) {
     return {};
 }
 
-bool in_segments(const ElfImage& image, std::uint64_t physical_address) {
+bool in_segments(const ElfExecutable& image, std::uint64_t physical_address) {
     return std::ranges::any_of(image.loads, [physical_address](const ElfSegment& segment) {
         return physical_address >= segment.physical_address &&
                physical_address - segment.physical_address < segment.memory_size;
     });
 }
 
-Result<std::uint64_t> physical_entry(const ImageFile& file, const ElfImage& image) {
+Result<std::uint64_t> physical_entry(const ImageFile& file, const ElfExecutable& image) {
     if (in_segments(image, image.entry)) return image.entry;
     for (const auto& segment : image.loads) {
         if (image.entry >= segment.virtual_address &&

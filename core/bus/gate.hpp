@@ -1,0 +1,54 @@
+// The gate of a slot: how guest accesses pass it, and how the control side holds them outside while it resets
+// or replaces the device behind it. Passing costs a store, a compare and, for a serialised device, its own
+// lock. Only accesses to the closed slot wait.
+#pragma once
+
+#include "core/bus/presence.hpp"
+#include "core/device/slot.hpp"
+
+#include <mutex>
+
+namespace plugbay::core {
+
+// Runs `call(binding)` inside the slot's gate and callback lock. Nesting deeper than Presence::max_depth, or
+// a slot that has no device behind it any more, runs nothing.
+template <typename Call>
+void inside_slot(Presence& presence, Slot& slot, Call&& call) {
+    for (;;) {
+        if (!presence.enter(slot)) return;
+        if (slot.closed.load(std::memory_order_acquire) == 0) [[likely]]
+            break;
+        presence.leave();
+        slot.closed.wait(1, std::memory_order_acquire);
+    }
+    if (const Binding* binding = slot.binding.load(std::memory_order_acquire)) {
+        if (CallbackLock* lock = slot.lock.load(std::memory_order_acquire)) {
+            const std::lock_guard guard(*lock);
+            call(*binding);
+        } else {
+            call(*binding);
+        }
+    }
+    presence.leave();
+}
+
+// Holds the gate closed for its life. Thread: [control]; not while holding the slot's callback lock, which an
+// access on its way out may need.
+class GateClosed {
+  public:
+    GateClosed(Slot& slot, PresenceList& presences) : slot_(slot) {
+        slot_.closed.store(1, std::memory_order_seq_cst);
+        presences.wait_until_left(slot_);
+    }
+    GateClosed(const GateClosed&) = delete;
+    GateClosed& operator=(const GateClosed&) = delete;
+    ~GateClosed() {
+        slot_.closed.store(0, std::memory_order_release);
+        slot_.closed.notify_all();
+    }
+
+  private:
+    Slot& slot_;
+};
+
+} // namespace plugbay::core

@@ -1,0 +1,66 @@
+#include "core/bus/presence.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <linux/membarrier.h>
+#include <stdexcept>
+#include <sys/syscall.h>
+#include <thread>
+#include <unistd.h>
+
+namespace plugbay::core {
+
+PresenceList::PresenceList() {
+    // Present since Linux 4.14, older than any kernel whose KVM we accept.
+    membarrier_ = ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+void PresenceList::make_stores_visible() const {
+    if (membarrier_) {
+        ::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+        return;
+    }
+    // A sandbox may refuse membarrier. x86 drains a store buffer within microseconds of any interrupt; a
+    // millisecond is the slow, safe substitute.
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+void PresenceList::add(Presence& presence) {
+    const std::unique_lock guard(presences_mutex_);
+    presences_.push_back(&presence);
+}
+
+void PresenceList::remove(Presence& presence) {
+    const std::unique_lock guard(presences_mutex_);
+    std::erase(presences_, &presence);
+}
+
+void PresenceList::wait_until_left(const Slot& slot) {
+    make_stores_visible();
+    const std::shared_lock guard(presences_mutex_);
+    for (const Presence* presence : presences_) {
+        for (const auto& inside : presence->inside_) {
+            while (inside.load(std::memory_order_acquire) == &slot)
+                std::this_thread::yield();
+        }
+    }
+}
+
+void PresenceList::retire(std::shared_ptr<const void> garbage) {
+    std::vector<Retired> free; // destroyed after the locks are dropped
+    const std::shared_lock presences_guard(presences_mutex_);
+    const std::lock_guard retired_guard(retired_mutex_);
+    retired_.push_back({epoch_.fetch_add(1, std::memory_order_seq_cst), std::move(garbage)});
+    make_stores_visible();
+    std::uint64_t oldest = ~std::uint64_t{0};
+    for (const Presence* presence : presences_) {
+        const std::uint64_t epoch = presence->epoch_.load(std::memory_order_acquire);
+        if (epoch != 0) oldest = std::min(oldest, epoch);
+    }
+    const auto still_used = std::stable_partition(retired_.begin(), retired_.end(),
+                                                  [&](const Retired& each) { return each.epoch >= oldest; });
+    std::move(still_used, retired_.end(), std::back_inserter(free));
+    retired_.erase(still_used, retired_.end());
+}
+
+} // namespace plugbay::core

@@ -1,0 +1,91 @@
+// Who is inside what: each thread that dispatches guest accesses publishes the slots it is inside and whether
+// it is using the address maps. Publishing is a plain store; whoever needs to know issues membarrier(2)
+// first, which makes those stores visible. So the access path pays no fence.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <vector>
+
+namespace plugbay::core {
+
+struct Region;
+struct Slot;
+
+// One a dispatching thread; written by that thread only.
+class Presence {
+  public:
+    // Accesses nest when a bus device forwards to a function on it, and no deeper.
+    static constexpr std::size_t max_depth = 4;
+
+    void begin_lookup(const std::atomic<std::uint64_t>& epoch) {
+        if (depth_ == 0 && lookups_ == 0)
+            epoch_.store(epoch.load(std::memory_order_relaxed), std::memory_order_relaxed);
+        ++lookups_;
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+    void end_lookup() {
+        if (--lookups_ == 0) epoch_.store(0, std::memory_order_release);
+    }
+    // False when accesses nest too deeply; nothing was entered then.
+    [[nodiscard]] bool enter(const Slot& slot) {
+        if (depth_ == max_depth) return false;
+        inside_[depth_++].store(&slot, std::memory_order_relaxed);
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+        return true;
+    }
+    void leave() { inside_[--depth_].store(nullptr, std::memory_order_release); }
+
+    // The region that answered this thread's last memory access: a hint, checked against the map's version.
+    struct Hint {
+        const Region* region = nullptr;
+        std::uint64_t version = 0;
+    };
+    Hint hint;
+
+  private:
+    friend class PresenceList;
+    std::array<std::atomic<const Slot*>, max_depth> inside_{};
+    std::atomic<std::uint64_t> epoch_{0}; // 0: holds no pointer from a map
+    std::size_t depth_ = 0;
+    std::size_t lookups_ = 0;
+};
+
+// All presences of a machine. Thread: any.
+class PresenceList {
+  public:
+    PresenceList();
+
+    void add(Presence& presence);
+    void remove(Presence& presence);
+
+    [[nodiscard]] const std::atomic<std::uint64_t>& epoch() const { return epoch_; }
+
+    // Returns once no other thread is inside `slot`. The caller has closed the slot's gate before.
+    void wait_until_left(const Slot& slot);
+
+    // Keeps `garbage`, which readers may still hold pointers into, until none of them does; frees what has
+    // become free.
+    void retire(std::shared_ptr<const void> garbage);
+
+  private:
+    struct Retired {
+        std::uint64_t epoch;
+        std::shared_ptr<const void> garbage;
+    };
+    void make_stores_visible() const;
+
+    std::atomic<std::uint64_t> epoch_{1};
+    bool membarrier_ = false;
+    // Shared while waiting for readers: a reader that is being waited for may itself retire something.
+    std::shared_mutex presences_mutex_;
+    std::vector<Presence*> presences_; // guarded by presences_mutex_
+    std::mutex retired_mutex_;
+    std::vector<Retired> retired_; // guarded by retired_mutex_
+};
+
+} // namespace plugbay::core

@@ -1,0 +1,34 @@
+// A range of ports or of guest-physical addresses and who answers for it.
+#pragma once
+
+#include <cstdint>
+
+namespace plugbay::core {
+
+struct Slot;
+
+// Something inside the core that answers guest accesses, such as an MSI-X table. Called on vCPU threads,
+// several at once. `width` is 1, 2, 4 or 8; offset + width never passes the region's end.
+class AccessHandler {
+  public:
+    virtual ~AccessHandler() = default;
+    [[nodiscard]] virtual std::uint64_t read(std::uint64_t offset, std::uint32_t width) = 0;
+    virtual void write(std::uint64_t offset, std::uint32_t width, std::uint64_t value) = 0;
+};
+
+// Immutable while any map points at it. Exactly one of `slot` and `handler` is set.
+struct Region {
+    std::uint64_t base = 0;
+    std::uint64_t length = 0;
+    std::uint64_t token = 0;
+    Slot* slot = nullptr;
+    AccessHandler* handler = nullptr;
+
+    // Whether all of [address, address + width) is inside.
+    [[nodiscard]] bool holds(std::uint64_t address, std::uint64_t width) const {
+        const std::uint64_t offset = address - base;
+        return address >= base && offset < length && width <= length - offset;
+    }
+};
+
+} // namespace plugbay::core

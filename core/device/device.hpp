@@ -1,0 +1,120 @@
+// One device of a machine: its slot, its plugin's build, what it holds, and where it stands in its life.
+#pragma once
+
+#include "core/base/result.hpp"
+#include "core/device/machine_services.hpp"
+#include "core/device/resource_table.hpp"
+#include "core/device/slot.hpp"
+#include "core/plugin/loaded_plugin.hpp"
+#include "core/plugin/master_device_table.hpp"
+
+#include <plugbay/abi/host.h>
+#include <plugbay/abi/link.h>
+#include <plugbay/abi/plugin.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace plugbay::core {
+
+class IoLoop;
+
+// Where the device stands; see DESIGN's life cycle in docs/device-life.md.
+enum class Phase : std::uint32_t {
+    creating, // inside create: firmware and PCI functions may be added
+    quiesced, // holds still: nothing but control callbacks
+    draining, // quiesce was asked for and is not over: only file descriptors are delivered
+    running,
+};
+
+// Thread: [control], but for what says otherwise. Not movable: plugins hold a pointer to its host table.
+class Device {
+  public:
+    // Devices joined by links share `lock` and `loop`.
+    Device(std::string id, LoadedType type, MachineServices& services, IoLoop& loop,
+           std::shared_ptr<CallbackLock> lock);
+    Device(const Device&) = delete;
+    Device& operator=(const Device&) = delete;
+    // Destroys the instance, if there is one, and gives back everything it held, newest first. The device is
+    // quiesced or was never started.
+    ~Device();
+
+    // --- life cycle. Errors name the device and carry its own explanation.
+    [[nodiscard]] Result<void> create(std::span<const plugbay_value> values);
+    [[nodiscard]] Result<void> start();
+    // Returns once the device holds still. Not while holding its lock, and not on its loop.
+    [[nodiscard]] Result<void> quiesce();
+    void resume();
+    void reset();
+    // Tells the device about a link; `options` as its port declares.
+    [[nodiscard]] Result<void> connected(std::uint64_t port, const plugbay_link& link,
+                                         std::span<const plugbay_value> options);
+    void disconnected(std::uint64_t port);
+
+    // --- anybody's business
+    [[nodiscard]] const std::string& id() const { return slot_.id; }
+    [[nodiscard]] const plugbay_device_type& type() const { return *loaded_.type; }
+    [[nodiscard]] void* instance() const { return binding_.instance; }
+    [[nodiscard]] Slot& slot() { return slot_; }
+    [[nodiscard]] ResourceTable& resources() { return resources_; }
+    [[nodiscard]] MachineServices& services() { return services_; }
+    [[nodiscard]] IoLoop& loop() { return loop_; }
+    [[nodiscard]] CallbackLock& lock() { return *lock_; }
+    // For what an I/O loop may still call once after the device is gone: it finds out under this lock.
+    [[nodiscard]] std::shared_ptr<CallbackLock> shared_lock() { return lock_; }
+    [[nodiscard]] Phase phase() const { return phase_.load(std::memory_order_acquire); } // any thread
+    [[nodiscard]] const plugbay_host* host() const { return &record_.host; }
+
+    // The device's callback table for an extension, or null.
+    template <typename Table>
+    [[nodiscard]] const Table* callbacks(const char* id) const {
+        return static_cast<const Table*>(loaded_.type->extension(id));
+    }
+
+    // --- for the host tables (core/device/host/)
+    [[nodiscard]] static Device& of(const plugbay_host* host);
+    // [any] Remembers why, and returns the status.
+    plugbay_status refuse(plugbay_status status, std::string why);
+    // [io] The device says that its pending quiesce is over.
+    void report_quiesced();
+
+    // Something that was held back while the device was quiesced, to be delivered on resume.
+    class Held {
+      public:
+        virtual ~Held() = default;
+        virtual void release() = 0;
+    };
+    // [io], holding the lock.
+    void hold_back(std::weak_ptr<Held> held) { held_.push_back(std::move(held)); }
+
+  private:
+    struct HostRecord {
+        plugbay_host host; // first: `of` goes from it to the record
+        Device* device;
+    };
+
+    [[nodiscard]] Error explain(const std::string& what, plugbay_status status);
+    void end_hold();
+
+    Slot slot_;
+    LoadedType loaded_;
+    MachineServices& services_;
+    IoLoop& loop_;
+    std::shared_ptr<CallbackLock> lock_;
+    HostRecord record_;
+    Binding binding_;
+    std::atomic<Phase> phase_{Phase::creating};
+    std::mutex mutex_; // for what follows
+    std::condition_variable quiesced_;
+    std::string error_text_;
+    std::vector<std::weak_ptr<Held>> held_; // guarded by lock_
+    ResourceTable resources_;               // last: given back before anything else goes
+};
+
+} // namespace plugbay::core

@@ -1,0 +1,59 @@
+// What the devices of a machine add to the firmware tables, collected while they are created.
+#pragma once
+
+#include "core/base/result.hpp"
+
+#include <plugbay/abi/firmware.h>
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace plugbay::core {
+
+// Filled on the control thread while devices are created; read when the tables are built.
+class FirmwareRecords {
+  public:
+    struct LegacyDevice {
+        std::string owner;
+        plugbay_acpi_legacy_device device;
+    };
+    struct Table {
+        std::string owner;
+        std::vector<std::byte> bytes;
+    };
+
+    [[nodiscard]] Result<void> set_fixed_hardware(const std::string& owner,
+                                                  const plugbay_acpi_fixed_hardware& hardware) {
+        if (fixed_hardware_) {
+            return Error{"ACPI fixed hardware is provided by device \"" + fixed_owner_ + "\" already",
+                         "remove one of the two devices"};
+        }
+        fixed_hardware_ = hardware;
+        fixed_owner_ = owner;
+        return {};
+    }
+    void add(LegacyDevice device) { legacy_devices_.push_back(std::move(device)); }
+    void add(Table table) { tables_.push_back(std::move(table)); }
+    // Forgets what `owner` added.
+    void remove(const std::string& owner) {
+        if (fixed_owner_ == owner) fixed_hardware_.reset();
+        std::erase_if(legacy_devices_, [&](const auto& each) { return each.owner == owner; });
+        std::erase_if(tables_, [&](const auto& each) { return each.owner == owner; });
+    }
+
+    [[nodiscard]] const std::optional<plugbay_acpi_fixed_hardware>& fixed_hardware() const {
+        return fixed_hardware_;
+    }
+    [[nodiscard]] const std::vector<LegacyDevice>& legacy_devices() const { return legacy_devices_; }
+    [[nodiscard]] const std::vector<Table>& tables() const { return tables_; }
+
+  private:
+    std::optional<plugbay_acpi_fixed_hardware> fixed_hardware_;
+    std::string fixed_owner_;
+    std::vector<LegacyDevice> legacy_devices_;
+    std::vector<Table> tables_;
+};
+
+} // namespace plugbay::core

@@ -1,0 +1,77 @@
+#include "core/bus/access_bus.hpp"
+#include "core/device/device.hpp"
+#include "core/device/host/hold.hpp"
+#include "core/device/host/host_extensions.hpp"
+#include "core/device/region_resource.hpp"
+#include "core/memory/guest_memory.hpp"
+
+#include <plugbay/abi/access.h>
+
+#include <fmt/format.h>
+
+namespace plugbay::core {
+
+namespace {
+
+// Takes the range for `device` and stores the handle; `port` chooses the map.
+plugbay_status take(Device& device, bool port, std::uint64_t base, std::uint64_t length, std::uint64_t token,
+                    plugbay_handle* handle) {
+    const char* const what = port ? "ports" : "addresses";
+    const auto* callbacks = device.callbacks<plugbay_access_callbacks>(PLUGBAY_ACCESS);
+    if (callbacks == nullptr) {
+        return device.refuse(PLUGBAY_INVALID,
+                             fmt::format("{} {:#x} were asked for, but the device has no read and "
+                                         "write callbacks",
+                                         what, base));
+    }
+    auto region = std::make_shared<Region>(
+        Region{.base = base, .length = length, .token = token, .slot = &device.slot()});
+    AccessBus& bus = device.services().bus;
+    const auto placement = port ? bus.place_ports(*region) : bus.place_memory(*region);
+    if (!placement.placed) {
+        if (placement.obstacle == nullptr) {
+            return device.refuse(PLUGBAY_INVALID,
+                                 fmt::format("{} {:#x} and {} more do not exist", what, base, length));
+        }
+        const Region& obstacle = *placement.obstacle;
+        return device.refuse(
+            PLUGBAY_TAKEN,
+            fmt::format("{} {:#x}-{:#x} overlap {:#x}-{:#x} of device \"{}\"; move one of the two", what,
+                        base, base + length - 1, obstacle.base, obstacle.base + obstacle.length - 1,
+                        obstacle.slot != nullptr ? obstacle.slot->id : "a PCI function"));
+    }
+    return hold(device, std::make_unique<MappedRegion>(bus, std::move(region), port), handle);
+}
+
+plugbay_status map_ports(const plugbay_host* host, std::uint32_t first, std::uint32_t count,
+                         std::uint64_t token, plugbay_handle* region) {
+    return take(Device::of(host), true, first, count, token, region);
+}
+
+plugbay_status map_memory(const plugbay_host* host, std::uint64_t address, std::uint64_t length,
+                          std::uint64_t token, plugbay_handle* region) {
+    Device& device = Device::of(host);
+    for (const MemoryRange& range : device.services().memory.ranges()) {
+        if (address < range.address + range.size && range.address < address + length) {
+            return device.refuse(
+                PLUGBAY_TAKEN,
+                fmt::format("addresses {:#x}-{:#x} overlap the machine's RAM at {:#x}-{:#x}; choose "
+                            "others or give the machine less memory",
+                            address, address + length - 1, range.address, range.address + range.size - 1));
+        }
+    }
+    return take(device, false, address, length, token, region);
+}
+
+plugbay_status unmap(const plugbay_host* host, plugbay_handle region) {
+    return give_back<RegionResource>(Device::of(host), region);
+}
+
+} // namespace
+
+const void* access_host_table() {
+    static constexpr plugbay_access_host table{sizeof table, 0, &map_ports, &map_memory, &unmap};
+    return &table;
+}
+
+} // namespace plugbay::core

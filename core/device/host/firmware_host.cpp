@@ -1,0 +1,63 @@
+#include "core/device/device.hpp"
+#include "core/device/firmware_records.hpp"
+#include "core/device/host/host_extensions.hpp"
+
+#include <plugbay/abi/firmware.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace plugbay::core {
+
+namespace {
+
+constexpr std::uint64_t largest_table = 64 * 1024; // half of the room that all tables have
+
+// What the device's struct says, with zeros where it is shorter than ours.
+template <typename T>
+T sized_copy(const T& source) {
+    T copy{};
+    std::memcpy(&copy, &source, std::min<std::size_t>(source.size, sizeof copy));
+    return copy;
+}
+
+plugbay_status refuse_unless_creating(Device& device) {
+    if (device.phase() == Phase::creating) return PLUGBAY_OK;
+    return device.refuse(PLUGBAY_FORBIDDEN, "firmware tables can be added only while the device is created");
+}
+
+plugbay_status set_fixed_hardware(const plugbay_host* host, const plugbay_acpi_fixed_hardware* hardware) {
+    Device& device = Device::of(host);
+    if (const auto status = refuse_unless_creating(device); status != PLUGBAY_OK) return status;
+    auto done = device.services().firmware.set_fixed_hardware(device.id(), sized_copy(*hardware));
+    return done ? PLUGBAY_OK : device.refuse(PLUGBAY_TAKEN, done.error().text());
+}
+
+plugbay_status add_legacy_device(const plugbay_host* host, const plugbay_acpi_legacy_device* legacy) {
+    Device& device = Device::of(host);
+    if (const auto status = refuse_unless_creating(device); status != PLUGBAY_OK) return status;
+    FirmwareRecords::LegacyDevice record{.owner = device.id(), .device = sized_copy(*legacy)};
+    record.device.hardware_id[sizeof record.device.hardware_id - 1] = '\0';
+    device.services().firmware.add(std::move(record));
+    return PLUGBAY_OK;
+}
+
+plugbay_status add_table(const plugbay_host* host, const void* table, std::uint64_t length) {
+    Device& device = Device::of(host);
+    if (const auto status = refuse_unless_creating(device); status != PLUGBAY_OK) return status;
+    if (length > largest_table) return device.refuse(PLUGBAY_INVALID, "the ACPI table is larger than 64 KiB");
+    const auto* bytes = static_cast<const std::byte*>(table);
+    device.services().firmware.add(
+        FirmwareRecords::Table{.owner = device.id(), .bytes = {bytes, bytes + length}});
+    return PLUGBAY_OK;
+}
+
+} // namespace
+
+const void* firmware_host_table() {
+    static constexpr plugbay_firmware_host table{sizeof table, 0, &set_fixed_hardware, &add_legacy_device,
+                                                 &add_table};
+    return &table;
+}
+
+} // namespace plugbay::core

@@ -1,0 +1,73 @@
+#include "core/device/device.hpp"
+#include "core/device/host/hold.hpp"
+#include "core/device/host/host_extensions.hpp"
+#include "core/pci/pci_bus.hpp"
+#include "core/pci/pci_function.hpp"
+
+#include <plugbay/abi/pci.h>
+
+namespace plugbay::core {
+
+namespace {
+
+plugbay_status add_function(const plugbay_host* host, const plugbay_pci_function* description,
+                            plugbay_handle* handle) {
+    Device& device = Device::of(host);
+    if (device.phase() != Phase::creating) {
+        return device.refuse(PLUGBAY_FORBIDDEN,
+                             "a PCI function can be added only while the device is created");
+    }
+    auto created = PciFunction::create(device, *description);
+    if (!created) return device.refuse(PLUGBAY_INVALID, "its PCI function: " + created.error().text());
+    PciFunction& function = **created;
+    const plugbay_status status = hold(device, std::move(*created), handle);
+    if (status == PLUGBAY_OK) device.services().pci.add(function);
+    return status;
+}
+
+PciFunction* find(Device& device, plugbay_handle handle) {
+    return device.resources().find<PciFunction>(handle);
+}
+
+plugbay_status bar_region(const plugbay_host* host, plugbay_handle handle, std::uint32_t bar,
+                          plugbay_handle* region) {
+    Device& device = Device::of(host);
+    PciFunction* function = find(device, handle);
+    if (function == nullptr) return device.refuse(PLUGBAY_STALE, "no such PCI function");
+    auto opened = function->open_bar(bar);
+    if (!opened) {
+        return device.refuse(PLUGBAY_INVALID, "BAR " + std::to_string(bar) +
+                                                  " has no accesses of the device's, or its "
+                                                  "region was handed out already");
+    }
+    return hold(device, std::move(opened), region);
+}
+
+plugbay_status notify(const plugbay_host* host, plugbay_handle handle, std::uint32_t vector) {
+    Device& device = Device::of(host);
+    PciFunction* function = find(device, handle);
+    if (function == nullptr) return device.refuse(PLUGBAY_STALE, "no such PCI function");
+    return function->notify(vector) ? PLUGBAY_OK : PLUGBAY_UNSUPPORTED;
+}
+
+plugbay_status set_pin(const plugbay_host* host, plugbay_handle handle, std::uint32_t level) {
+    Device& device = Device::of(host);
+    PciFunction* function = find(device, handle);
+    if (function == nullptr) return device.refuse(PLUGBAY_STALE, "no such PCI function");
+    function->set_pin(level != 0);
+    return PLUGBAY_OK;
+}
+
+plugbay_status remove_function(const plugbay_host* host, plugbay_handle handle) {
+    return give_back<PciFunction>(Device::of(host), handle);
+}
+
+} // namespace
+
+const void* pci_host_table() {
+    static constexpr plugbay_pci_host table{sizeof table, 0,        &add_function,   &bar_region,
+                                            &notify,      &set_pin, &remove_function};
+    return &table;
+}
+
+} // namespace plugbay::core

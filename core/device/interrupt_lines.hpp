@@ -1,0 +1,61 @@
+// The 24 legacy interrupt lines: who claimed each, and the OR of what the claimants drive.
+#pragma once
+
+#include "core/base/result.hpp"
+#include "core/device/platform.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace plugbay::core {
+
+class InterruptLines {
+  public:
+    static constexpr std::uint32_t count = 24;
+
+    explicit InterruptLines(Platform& platform) : platform_(platform) {}
+    InterruptLines(const InterruptLines&) = delete;
+    InterruptLines& operator=(const InterruptLines&) = delete;
+
+    // One device's share of a line; drives it low and gives it back when destroyed.
+    class Claim {
+      public:
+        Claim(InterruptLines& lines, std::uint32_t gsi) : lines_(lines), gsi_(gsi) {}
+        Claim(const Claim&) = delete;
+        Claim& operator=(const Claim&) = delete;
+        ~Claim();
+        [[nodiscard]] std::uint32_t gsi() const { return gsi_; }
+        // Thread: any. Costs nothing when the level stays.
+        void set(bool high);
+
+      private:
+        InterruptLines& lines_;
+        const std::uint32_t gsi_;
+        std::atomic<bool> high_{false};
+    };
+
+    // Thread: any. Several claims only when all of them are `shared`. `owner` is named in the refusal of
+    // others.
+    [[nodiscard]] Result<std::unique_ptr<Claim>> claim(std::uint32_t gsi, bool shared,
+                                                       const std::string& owner);
+
+  private:
+    struct Line {
+        std::mutex mutex;
+        std::uint32_t high_count = 0;
+        bool shared = false;
+        std::vector<std::string> owners; // one a claim, in order
+    };
+    void change(std::uint32_t gsi, bool high);
+    void release(std::uint32_t gsi);
+
+    Platform& platform_;
+    std::array<Line, count> lines_;
+};
+
+} // namespace plugbay::core

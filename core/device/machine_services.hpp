@@ -1,0 +1,40 @@
+// What a device reaches of its machine through the host tables. References outlive every device.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace plugbay::core {
+
+class AccessBus;
+class FirmwareRecords;
+class GuestClock;
+class GuestMemory;
+class InterruptLines;
+class IoLoop;
+class PciBuses;
+class Platform;
+
+// How a running machine comes to an end, or begins again.
+struct MachineRequest {
+    enum class Kind { power_off, reset, exit };
+    Kind kind = Kind::power_off;
+    std::uint32_t status = 0; // exit only
+    std::string device = {};  // who asked
+};
+
+struct MachineServices {
+    GuestMemory& memory;
+    AccessBus& bus;
+    Platform& platform;
+    InterruptLines& lines;
+    PciBuses& pci;
+    FirmwareRecords& firmware;
+    GuestClock& clock;
+    std::uint32_t cpu_count;
+    // Thread: any. The first request of a run wins.
+    std::function<void(MachineRequest)> request;
+};
+
+} // namespace plugbay::core

@@ -1,0 +1,47 @@
+// What the device manager needs from the hypervisor, and no more: so that it is tested without one.
+#pragma once
+
+#include "core/base/result.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+namespace plugbay::core {
+
+// One message-signalled interrupt. Thread: fire() any; set_message() one at a time.
+class MsiVector {
+  public:
+    virtual ~MsiVector() = default;
+    // What fire() delivers from now on.
+    virtual Result<void> set_message(std::uint64_t address, std::uint32_t data) = 0;
+    virtual void fire() = 0;
+};
+
+// A guest write that signals an eventfd inside the kernel; undone when destroyed.
+class DoorbellLatch {
+  public:
+    virtual ~DoorbellLatch() = default;
+};
+
+struct LatchRequest {
+    bool port = false; // I/O port instead of guest-physical address
+    std::uint64_t address = 0;
+    std::uint32_t width = 0; // bytes
+    std::optional<std::uint64_t> value = {};
+    int eventfd = -1; // borrowed; outlives the latch
+};
+
+// Thread: any.
+class Platform {
+  public:
+    virtual ~Platform() = default;
+    // `gsi` is below 24.
+    virtual void set_line(std::uint32_t gsi, bool high) = 0;
+    [[nodiscard]] virtual Result<std::unique_ptr<MsiVector>> create_msi_vector() = 0;
+    // An error means that the write arrives as an ordinary access instead.
+    [[nodiscard]] virtual Result<std::unique_ptr<DoorbellLatch>>
+    latch_doorbell(const LatchRequest& request) = 0;
+};
+
+} // namespace plugbay::core

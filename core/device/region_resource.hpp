@@ -1,0 +1,97 @@
+// A device's regions and the doorbells in them. A doorbell is latched wherever its region currently is:
+// mapped ranges stay put, BARs move with the guest's wishes.
+#pragma once
+
+#include "core/bus/region.hpp"
+#include "core/device/device.hpp"
+#include "core/device/platform.hpp"
+#include "core/device/resource_table.hpp"
+#include "core/io/io_loop.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace plugbay::core {
+
+class DoorbellResource;
+
+class RegionResource : public Resource {
+  public:
+    static constexpr ResourceKind resource_kind = ResourceKind::region;
+    struct Place {
+        bool port;
+        std::uint64_t base;
+    };
+
+    explicit RegionResource(std::uint64_t length) : length_(length) {}
+    [[nodiscard]] ResourceKind kind() const override { return resource_kind; }
+    [[nodiscard]] std::uint64_t length() const { return length_; }
+
+    void attach(DoorbellResource& doorbell);
+    void detach(DoorbellResource& doorbell);
+
+  protected:
+    // The region is now at `place`, or nowhere.
+    void moved(std::optional<Place> place);
+
+  private:
+    const std::uint64_t length_;
+    std::mutex mutex_;
+    std::optional<Place> place_;               // guarded by mutex_
+    std::vector<DoorbellResource*> doorbells_; // guarded by mutex_
+};
+
+// Ports or addresses that the device mapped itself.
+class MappedRegion : public RegionResource {
+  public:
+    MappedRegion(AccessBus& bus, std::shared_ptr<const Region> region, bool port);
+    ~MappedRegion() override;
+    [[nodiscard]] std::string describe() const override;
+
+  private:
+    AccessBus& bus_;
+    std::shared_ptr<const Region> region_;
+    const bool port_;
+};
+
+class DoorbellResource : public Resource {
+  public:
+    static constexpr ResourceKind resource_kind = ResourceKind::doorbell;
+
+    struct Spec {
+        std::uint64_t offset;
+        std::uint32_t width;
+        std::optional<std::uint64_t> value;
+        std::uint64_t token;
+    };
+
+    // `region` must outlive it: the device's table gives back newest first, and releasing a region with
+    // doorbells is refused.
+    [[nodiscard]] static Result<std::unique_ptr<DoorbellResource>>
+    create(Device& device, RegionResource& region, const Spec& spec);
+    ~DoorbellResource() override;
+    [[nodiscard]] ResourceKind kind() const override { return resource_kind; }
+    [[nodiscard]] std::string describe() const override;
+    void ring();
+
+    // For RegionResource: (un)latches the write at the region's place.
+    void place(std::optional<RegionResource::Place> place);
+
+  private:
+    class Source;
+    DoorbellResource(Device& device, RegionResource& region, const Spec& spec, std::shared_ptr<Source> source,
+                     IoLoop::WatchId watch);
+
+    Device& device_;
+    RegionResource& region_;
+    const Spec spec_;
+    std::shared_ptr<Source> source_;
+    IoLoop::WatchId watch_;
+    std::unique_ptr<DoorbellLatch> latch_; // guarded by the region's mutex
+};
+
+} // namespace plugbay::core

@@ -1,0 +1,96 @@
+// What one device holds from the core, by handle. Handles carry a generation, so that one that was given
+// back, or was never given out, is noticed.
+#pragma once
+
+#include <plugbay/abi/base.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace plugbay::core {
+
+enum class ResourceKind { region, doorbell, line, timer, fd_watch, pci_function, pci_bus };
+
+// Anything a device holds. Giving it back is its destructor's work and cannot fail.
+class Resource {
+  public:
+    virtual ~Resource() = default;
+    [[nodiscard]] virtual ResourceKind kind() const = 0;
+    // For listings: "ports 0x3f8-0x3ff".
+    [[nodiscard]] virtual std::string describe() const = 0;
+};
+
+// Thread: any. find() is wait-free; what it returns stays valid until the device itself gives the handle
+// back.
+class ResourceTable {
+  public:
+    ResourceTable() = default;
+    ResourceTable(const ResourceTable&) = delete;
+    ResourceTable& operator=(const ResourceTable&) = delete;
+    ~ResourceTable() { release_all(); }
+
+    // PLUGBAY_NO_HANDLE when the device holds too much.
+    [[nodiscard]] plugbay_handle add(std::unique_ptr<Resource> resource);
+
+    // Null when the handle is stale, foreign or of another kind.
+    template <typename T>
+    [[nodiscard]] T* find(plugbay_handle handle) const {
+        Resource* resource = find_any(handle);
+        return resource != nullptr && resource->kind() == T::resource_kind ? static_cast<T*>(resource)
+                                                                           : nullptr;
+    }
+
+    // Gives one resource of type T back; false when find() would have given null.
+    template <typename T>
+    [[nodiscard]] bool release(plugbay_handle handle) {
+        return find<T>(handle) != nullptr && release_any(handle);
+    }
+    // Gives all back, newest first.
+    void release_all();
+
+    // Calls visit(const Resource&) on all, oldest first. The device cannot give anything back meanwhile.
+    template <typename Visit>
+    void each(Visit&& visit) const {
+        const std::lock_guard guard(mutex_);
+        for (const std::uint32_t index : by_age())
+            visit(*entry(index).resource.load());
+    }
+
+  private:
+    struct Entry {
+        std::atomic<Resource*> resource{nullptr};
+        std::atomic<std::uint32_t> generation{1};
+        std::uint64_t age = 0; // counts up with every resource added; guarded by mutex_
+    };
+    static constexpr std::uint32_t chunk_size = 64;
+    static constexpr std::uint32_t chunk_count = 256;
+    using Chunk = std::array<Entry, chunk_size>;
+
+    [[nodiscard]] Entry& entry(std::uint32_t index) const {
+        return (*chunks_[index / chunk_size].load(std::memory_order_acquire))[index % chunk_size];
+    }
+    [[nodiscard]] Resource* find_any(plugbay_handle handle) const {
+        const auto index = static_cast<std::uint32_t>(handle) - 1;
+        if (index >= used_.load(std::memory_order_acquire)) return nullptr;
+        Entry& found = entry(index);
+        if (found.generation.load(std::memory_order_acquire) != handle >> 32) return nullptr;
+        return found.resource.load(std::memory_order_acquire);
+    }
+    bool release_any(plugbay_handle handle);
+    [[nodiscard]] std::vector<std::uint32_t>
+    by_age() const; // entries in use, oldest first; caller holds mutex_
+
+    mutable std::mutex mutex_; // for adding and releasing
+    std::array<std::atomic<Chunk*>, chunk_count> chunks_{};
+    std::array<std::unique_ptr<Chunk>, chunk_count> chunk_owners_;
+    std::atomic<std::uint32_t> used_{0}; // entries ever used
+    std::vector<std::uint32_t> free_;    // of those, the ones to use again; guarded by mutex_
+    std::uint64_t next_age_ = 1;         // guarded by mutex_
+};
+
+} // namespace plugbay::core

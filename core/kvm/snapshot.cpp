@@ -1,0 +1,142 @@
+#include "core/kvm/snapshot.hpp"
+
+#include "core/base/errno_error.hpp"
+#include "core/kvm/kvm_abi.hpp"
+#include "core/kvm/kvm_vcpu.hpp"
+#include "core/kvm/kvm_vm.hpp"
+
+#include <array>
+#include <optional>
+
+namespace plugbay::core {
+
+namespace {
+
+// What a guest can set and a reset has to undo (Intel SDM volume 4; KVM's own: Documentation/virt/kvm/x86/msr.rst).
+// Those that a processor or a KVM does not have are skipped.
+constexpr std::uint32_t msr_numbers[] = {
+    0x3b,                                                                      // TSC adjust
+    0x48,                                                                      // speculation control
+    0xc1, 0x186, 0x38f,                                                        // performance counting
+    0x174, 0x175, 0x176,                                                       // sysenter
+    0x17a,                                                                     // machine-check status
+    0x1a0,                                                                     // miscellaneous enable
+    0x1d9,                                                                     // debug control
+    0x277,                                                                     // page attribute table
+    0x200, 0x201, 0x202, 0x203, 0x204, 0x205, 0x206, 0x207,                    // MTRRs, variable
+    0x208, 0x209, 0x20a, 0x20b, 0x20c, 0x20d, 0x20e, 0x20f,                    //
+    0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f, // MTRRs, fixed
+    0x2ff,                                                                     // MTRR default type
+    0x6e0,                                                                     // TSC deadline
+    0xda0,                                                                     // supervisor extended state
+    0x11, 0x12, 0x4b564d00, 0x4b564d01, 0x4b564d02, 0x4b564d03, 0x4b564d04, 0x4b564d05, 0x4b564d06, // KVM
+    0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000102, 0xc0000103,    // syscall, GS base, TSC auxiliary
+};
+
+Result<void> refused(const char* call) {
+    return errno_error(call);
+}
+
+} // namespace
+
+struct VcpuSnapshot::State {
+    kvm_regs registers{};
+    kvm_sregs special{};
+    kvm_fpu fpu{};
+    std::optional<kvm_xsave> extended;
+    std::optional<kvm_xcrs> control;
+    std::optional<kvm_debugregs> debug;
+    std::optional<kvm_vcpu_events> events;
+    kvm_lapic_state apic{};
+    kvm_mp_state run_state{};
+    std::vector<kvm_msr_entry> msrs;
+};
+
+VcpuSnapshot::VcpuSnapshot(std::unique_ptr<State> state) : state_(std::move(state)) {}
+VcpuSnapshot::VcpuSnapshot(VcpuSnapshot&&) noexcept = default;
+VcpuSnapshot& VcpuSnapshot::operator=(VcpuSnapshot&&) noexcept = default;
+VcpuSnapshot::~VcpuSnapshot() = default;
+
+Result<VcpuSnapshot> VcpuSnapshot::take(const KvmVcpu& vcpu) {
+    const int file = vcpu.file();
+    auto state = std::make_unique<State>();
+    if (abi::call(file, KVM_GET_REGS, &state->registers) < 0) return errno_error("KVM_GET_REGS");
+    if (abi::call(file, KVM_GET_SREGS, &state->special) < 0) return errno_error("KVM_GET_SREGS");
+    if (abi::call(file, KVM_GET_FPU, &state->fpu) < 0) return errno_error("KVM_GET_FPU");
+    if (abi::call(file, KVM_GET_LAPIC, &state->apic) < 0) return errno_error("KVM_GET_LAPIC");
+    if (abi::call(file, KVM_GET_MP_STATE, &state->run_state) < 0) return errno_error("KVM_GET_MP_STATE");
+    // Optional parts: absent from older or software KVMs, whose guests then cannot change them either.
+    if (kvm_xsave extended{}; abi::call(file, KVM_GET_XSAVE, &extended) == 0) state->extended = extended;
+    if (kvm_xcrs control{}; abi::call(file, KVM_GET_XCRS, &control) == 0) state->control = control;
+    if (kvm_debugregs debug{}; abi::call(file, KVM_GET_DEBUGREGS, &debug) == 0) state->debug = debug;
+    if (kvm_vcpu_events events{}; abi::call(file, KVM_GET_VCPU_EVENTS, &events) == 0) state->events = events;
+    for (const std::uint32_t number : msr_numbers) {
+        abi::CountedArray<kvm_msr_entry> one(1);
+        one.entries()[0].index = number;
+        if (abi::call(file, abi::get_msrs, one.data()) == 1) state->msrs.push_back(one.entries()[0]);
+    }
+    return VcpuSnapshot(std::move(state));
+}
+
+Result<void> VcpuSnapshot::apply(const KvmVcpu& vcpu) const {
+    const int file = vcpu.file();
+    State state = *state_; // the calls take non-const pointers
+    // The run state first: KVM refuses some of the rest while a vCPU waits for INIT. The local APIC after the special
+    // registers, which hold its base, and before the deadline MSR, which needs its mode.
+    if (abi::call(file, KVM_SET_MP_STATE, &state.run_state) < 0) return refused("KVM_SET_MP_STATE");
+    if (abi::call(file, KVM_SET_SREGS, &state.special) < 0) return refused("KVM_SET_SREGS");
+    if (abi::call(file, KVM_SET_REGS, &state.registers) < 0) return refused("KVM_SET_REGS");
+    if (state.control && abi::call(file, KVM_SET_XCRS, &*state.control) < 0) return refused("KVM_SET_XCRS");
+    if (state.extended) {
+        if (abi::call(file, KVM_SET_XSAVE, &*state.extended) < 0) return refused("KVM_SET_XSAVE");
+    } else if (abi::call(file, KVM_SET_FPU, &state.fpu) < 0) {
+        return refused("KVM_SET_FPU");
+    }
+    if (abi::call(file, KVM_SET_LAPIC, &state.apic) < 0) return refused("KVM_SET_LAPIC");
+    for (const kvm_msr_entry& entry : state.msrs) {
+        abi::CountedArray<kvm_msr_entry> one(1);
+        one.entries()[0] = entry;
+        // A value that was read and cannot be written is one that no guest can have changed.
+        static_cast<void>(abi::call(file, abi::set_msrs, one.data()));
+    }
+    if (state.debug && abi::call(file, KVM_SET_DEBUGREGS, &*state.debug) < 0) return refused("KVM_SET_DEBUGREGS");
+    if (state.events && abi::call(file, KVM_SET_VCPU_EVENTS, &*state.events) < 0) {
+        return refused("KVM_SET_VCPU_EVENTS");
+    }
+    return {};
+}
+
+struct ChipSnapshot::State {
+    std::array<kvm_irqchip, 3> chips{};
+    std::optional<kvm_pit_state2> pit;
+};
+
+ChipSnapshot::ChipSnapshot(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ChipSnapshot::ChipSnapshot(ChipSnapshot&&) noexcept = default;
+ChipSnapshot& ChipSnapshot::operator=(ChipSnapshot&&) noexcept = default;
+ChipSnapshot::~ChipSnapshot() = default;
+
+Result<ChipSnapshot> ChipSnapshot::take(const KvmVm& vm) {
+    auto state = std::make_unique<State>();
+    for (std::uint32_t id = 0; id < state->chips.size(); ++id) {
+        state->chips[id].chip_id = id; // KVM_IRQCHIP_PIC_MASTER, _PIC_SLAVE, _IOAPIC
+        if (abi::call(vm.file(), KVM_GET_IRQCHIP, &state->chips[id]) < 0) return errno_error("KVM_GET_IRQCHIP");
+    }
+    if (vm.options().pit) {
+        kvm_pit_state2 pit{};
+        if (abi::call(vm.file(), KVM_GET_PIT2, &pit) < 0) return errno_error("KVM_GET_PIT2");
+        state->pit = pit;
+    }
+    return ChipSnapshot(std::move(state));
+}
+
+Result<void> ChipSnapshot::apply(const KvmVm& vm) const {
+    State state = *state_;
+    for (kvm_irqchip& chip : state.chips) {
+        if (abi::call(vm.file(), KVM_SET_IRQCHIP, &chip) < 0) return refused("KVM_SET_IRQCHIP");
+    }
+    if (state.pit && abi::call(vm.file(), KVM_SET_PIT2, &*state.pit) < 0) return refused("KVM_SET_PIT2");
+    return {};
+}
+
+} // namespace plugbay::core

@@ -1,0 +1,47 @@
+// The whole architectural state of a vCPU, and of the in-kernel interrupt controllers and timer, taken and put back.
+// A machine takes both at power-on and puts them back on reset.
+#pragma once
+
+#include "core/base/result.hpp"
+
+#include <memory>
+
+namespace plugbay::core {
+
+class KvmVcpu;
+class KvmVm;
+
+// Registers, FPU, extended state, MSRs (but not the time stamp counter), local APIC, pending events, debug registers
+// and run state. Thread: that of the vCPU, or while it does not run.
+class VcpuSnapshot {
+  public:
+    [[nodiscard]] static Result<VcpuSnapshot> take(const KvmVcpu& vcpu);
+    [[nodiscard]] Result<void> apply(const KvmVcpu& vcpu) const;
+
+    VcpuSnapshot(VcpuSnapshot&&) noexcept;
+    VcpuSnapshot& operator=(VcpuSnapshot&&) noexcept;
+    ~VcpuSnapshot();
+
+  private:
+    struct State;
+    explicit VcpuSnapshot(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+// Both PICs, the I/O APIC and the PIT. No vCPU runs meanwhile.
+class ChipSnapshot {
+  public:
+    [[nodiscard]] static Result<ChipSnapshot> take(const KvmVm& vm);
+    [[nodiscard]] Result<void> apply(const KvmVm& vm) const;
+
+    ChipSnapshot(ChipSnapshot&&) noexcept;
+    ChipSnapshot& operator=(ChipSnapshot&&) noexcept;
+    ~ChipSnapshot();
+
+  private:
+    struct State;
+    explicit ChipSnapshot(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+} // namespace plugbay::core

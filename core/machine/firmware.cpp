@@ -1,0 +1,74 @@
+#include "core/machine/firmware.hpp"
+
+#include "core/boot/acpi_tables.hpp"
+
+#include <string_view>
+
+namespace plugbay::core {
+
+namespace {
+
+AcpiFixedHardware fixed_hardware(const plugbay_acpi_fixed_hardware& given) {
+    return {.pm1a_event_port = given.pm1_event_port,
+            .pm1a_control_port = given.pm1_control_port,
+            .pm_timer_port = given.pm_timer_port,
+            .pm_timer_32_bit = false,
+            .gpe0_port = given.gpe0_port,
+            .gpe0_length = static_cast<std::uint8_t>(given.gpe0_length),
+            .sci_irq = static_cast<std::uint8_t>(given.sci_line),
+            .reset_port = given.reset_port,
+            .reset_value = given.reset_value};
+}
+
+AcpiPciRoot pci_root(const plugbay_pci_bus& bus) {
+    AcpiPciRoot root;
+    const auto add = [](std::vector<AddressWindow>& windows, std::uint64_t first, std::uint64_t size) {
+        if (size != 0) windows.push_back({.first = first, .last = first + size - 1});
+    };
+    add(root.io, bus.port_window, bus.port_window_size);
+    add(root.memory_32, bus.memory32_window, bus.memory32_window_size);
+    add(root.memory_64, bus.memory64_window, bus.memory64_window_size);
+    return root;
+}
+
+void add_legacy(AcpiOptions& options, const FirmwareRecords::LegacyDevice& record) {
+    const plugbay_acpi_legacy_device& device = record.device;
+    AcpiLegacyDevice added{.hardware_id = device.hardware_id};
+    if (device.port_count != 0) added.ports.push_back({.first = device.first_port, .count = device.port_count});
+    if (device.second_port_count != 0) {
+        added.ports.push_back({.first = device.second_port, .count = device.second_port_count});
+    }
+    if (device.line < 16) added.irq = static_cast<std::uint8_t>(device.line);
+    options.legacy_devices.push_back(std::move(added));
+}
+
+} // namespace
+
+Result<LoadedImage> prepare_boot(const GuestMemory& memory, const MachineConfig& config,
+                                 const FirmwareRecords& records, const PciBuses& buses) {
+    AcpiOptions acpi;
+    acpi.cpu_count = config.cpus;
+    if (records.fixed_hardware()) acpi.fixed_hardware = fixed_hardware(*records.fixed_hardware());
+    if (!buses.buses().empty()) acpi.pci_root = pci_root(buses.buses().front()->description());
+    for (const auto& record : records.legacy_devices()) add_legacy(acpi, record);
+    for (const auto& table : records.tables()) acpi.tables.push_back({.owner = table.owner, .bytes = table.bytes});
+    const auto tables = build_acpi_tables(memory, acpi);
+    if (!tables) return with_context("ACPI tables", tables.error());
+
+    BootOptions boot{.kernel = config.boot.kernel,
+                     .initrd = config.boot.initrd,
+                     .command_line = config.boot.command_line,
+                     .rsdp_address = tables->rsdp_address};
+    const auto protocol = parse_boot_protocol(config.boot.protocol);
+    if (!protocol) return protocol.error();
+    boot.protocol = *protocol;
+    if (boot.protocol == BootProtocol::flat) {
+        const auto mode = parse_flat_mode(config.boot.mode);
+        if (!mode) return mode.error();
+        boot.flat_mode = *mode;
+        boot.flat_address = config.boot.address;
+    }
+    return load_image(memory, boot);
+}
+
+} // namespace plugbay::core

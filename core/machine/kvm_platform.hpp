@@ -1,0 +1,23 @@
+// The device manager's platform on KVM.
+#pragma once
+
+#include "core/device/platform.hpp"
+#include "core/kvm/kvm_vm.hpp"
+
+namespace plugbay::core {
+
+// Outlives everything it made; the VM outlives it. Thread: any.
+class KvmPlatform : public Platform {
+  public:
+    explicit KvmPlatform(KvmVm& vm) : vm_(vm) {}
+
+    void set_line(std::uint32_t gsi, bool high) override;
+    // An irqfd with a route of its own; where the VM is out of routes or lacks irqfd, a message sent by system call.
+    [[nodiscard]] Result<std::unique_ptr<MsiVector>> create_msi_vector() override;
+    [[nodiscard]] Result<std::unique_ptr<DoorbellLatch>> latch_doorbell(const LatchRequest& request) override;
+
+  private:
+    KvmVm& vm_;
+};
+
+} // namespace plugbay::core

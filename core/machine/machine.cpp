@@ -1,0 +1,197 @@
+#include "core/machine/machine.hpp"
+
+#include "core/base/errno_error.hpp"
+#include "core/base/log.hpp"
+#include "core/machine/firmware.hpp"
+#include "core/machine/link_groups.hpp"
+
+#include <fmt/format.h>
+#include <sys/eventfd.h>
+#include <utility>
+
+namespace plugbay::core {
+
+Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config, MasterDeviceTable& device_types) {
+    auto system = KvmSystem::open();
+    if (!system) return std::move(system).error();
+    if (const auto missing = system->missing_required(); !missing.empty()) {
+        return Error{fmt::format("this machine's KVM lacks {} ({})", missing.front().name, missing.front().purpose),
+                     "see `plugbay doctor`"};
+    }
+    auto memory = GuestMemory::create(config.memory);
+    if (!memory) return std::move(memory).error();
+    auto vm = KvmVm::create(*system);
+    if (!vm) return std::move(vm).error();
+
+    std::unique_ptr<Machine> machine(new Machine(config, std::move(*memory), std::move(*vm)));
+    // Memory slots and vCPUs before any device can add an ioeventfd: the other way round each slot costs 8 ms.
+    if (auto slots = machine->vm_->add_guest_memory(*machine->memory_); !slots) return std::move(slots).error();
+    if (auto done = machine->create_vcpus(*system); !done) return std::move(done).error();
+    if (auto done = machine->create_devices(device_types); !done) return std::move(done).error();
+    if (auto done = machine->connect_devices(); !done) return std::move(done).error();
+    if (auto done = machine->start_devices(); !done) return std::move(done).error();
+    if (auto done = machine->boot(); !done) return std::move(done).error();
+    return machine;
+}
+
+Machine::Machine(const MachineConfig& config, std::unique_ptr<GuestMemory> memory, std::unique_ptr<KvmVm> vm)
+    : config_(config), memory_(std::move(memory)), vm_(std::move(vm)), platform_(*vm_), lines_(platform_),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      services_{.memory = *memory_,
+                .bus = bus_,
+                .platform = platform_,
+                .lines = lines_,
+                .pci = pci_,
+                .firmware = firmware_,
+                .clock = clock_,
+                .cpu_count = config_.cpus,
+                .request = [this](MachineRequest request) { take_request(std::move(request)); }} {}
+
+Machine::~Machine() {
+    for (const auto& vcpu : vcpus_) vcpu->park();
+    vcpus_.clear();
+    for (auto device = devices_.rbegin(); device != devices_.rend(); ++device) {
+        if (auto done = (*device)->quiesce(); !done) spdlog::warn("{}", done.error().text());
+    }
+    while (!devices_.empty()) {
+        registry_.withdraw(*devices_.back());
+        devices_.pop_back();
+    }
+}
+
+Result<void> Machine::create_vcpus(const KvmSystem& system) {
+    const auto cpuid = system.supported_cpuid();
+    if (!cpuid) return cpuid.error();
+    for (std::uint32_t index = 0; index < config_.cpus; ++index) {
+        auto vcpu = KvmVcpu::create(*vm_, index);
+        if (!vcpu) return std::move(vcpu).error();
+        if (auto done = (*vcpu)->set_cpuid(*cpuid, config_.cpus); !done) return done;
+        static_cast<void>((*vcpu)->set_boot_defaults()); // what a KVM refuses of these, guests do without
+        auto snapshot = VcpuSnapshot::take(**vcpu);
+        if (!snapshot) return std::move(snapshot).error();
+        vcpus_at_power_on_.push_back(std::move(*snapshot));
+        vcpus_.push_back(std::make_unique<VcpuThread>(std::move(*vcpu), bus_, *memory_,
+                                                      [this](GuestFailure failure) { take_failure(std::move(failure)); }));
+    }
+    auto chips = ChipSnapshot::take(*vm_);
+    if (!chips) return std::move(chips).error();
+    chips_at_power_on_ = std::move(*chips);
+    return {};
+}
+
+Result<void> Machine::create_devices(MasterDeviceTable& device_types) {
+    for (std::uint32_t i = 0; i < config_.io_threads; ++i) {
+        auto loop = IoLoop::create("io" + std::to_string(i));
+        if (!loop) return std::move(loop).error();
+        loops_.push_back(std::move(*loop));
+    }
+    const LinkGroups groups(config_);
+    for (const DeviceConfig& each : config_.devices) {
+        auto type = device_types.load(each.type);
+        if (!type) return with_context(where(config_, each.position), std::move(type).error());
+        const std::size_t group = groups.of(each.id);
+        devices_.push_back(std::make_unique<Device>(each.id, std::move(*type), services_,
+                                                    *loops_[group % loops_.size()], groups.lock(group)));
+        Device& device = *devices_.back();
+        const auto values = abi_values(each.properties);
+        auto created = device.create(values);
+        if (created) created = registry_.offer(device);
+        if (!created) return with_context(where(config_, each.position), std::move(created).error());
+    }
+    return {};
+}
+
+Result<void> Machine::connect_devices() {
+    if (auto connected = pci_.connect(); !connected) return connected;
+    for (std::size_t i = 0; i < config_.devices.size(); ++i) {
+        const auto& link = config_.devices[i].link;
+        if (!link) continue;
+        std::string name = link->frontend_device;
+        for (const auto& device : devices_) {
+            if (device->id() == link->frontend_device) name = port_name(*device, link->frontend_port);
+        }
+        const auto options = abi_values(link->options);
+        if (auto done = registry_.connect(*devices_[i], link->backend_port, name, options); !done) {
+            return with_context(where(config_, link->position), std::move(done).error());
+        }
+    }
+    return {};
+}
+
+Result<void> Machine::start_devices() {
+    for (const auto& device : devices_) {
+        if (auto started = device->start(); !started) return started;
+    }
+    return {};
+}
+
+Result<void> Machine::boot() {
+    auto image = prepare_boot(*memory_, config_, firmware_, pci_);
+    if (!image) return std::move(image).error();
+    boot_summary_ = image->summary;
+    return vcpus_.front()->vcpu().set_entry(image->entry);
+}
+
+void Machine::stop_guest() {
+    clock_.stop();
+    for (const auto& vcpu : vcpus_) vcpu->park();
+    for (const auto& vcpu : vcpus_) vcpu->wait_parked();
+}
+
+void Machine::run_guest() {
+    clock_.start();
+    for (const auto& vcpu : vcpus_) vcpu->run();
+}
+
+// As the reset line would: every device, bus, interrupt controller and CPU back to power-on, memory empty, image
+// loaded again.
+Result<void> Machine::reset() {
+    stop_guest();
+    for (const auto& device : devices_) {
+        if (auto done = device->quiesce(); !done) return done;
+    }
+    {
+        const std::lock_guard guard(mutex_);
+        ending_.reset();
+    }
+    pci_.reset();
+    for (const auto& device : devices_) device->reset();
+    if (auto done = chips_at_power_on_->apply(*vm_); !done) return done;
+    for (std::size_t i = 0; i < vcpus_.size(); ++i) {
+        if (auto done = vcpus_at_power_on_[i].apply(vcpus_[i]->vcpu()); !done) return done;
+    }
+    if (auto done = memory_->clear(); !done) return done;
+    if (auto done = boot(); !done) return done;
+    for (const auto& device : devices_) device->resume();
+    run_guest();
+    return {};
+}
+
+void Machine::wake() {
+    ::eventfd_write(wake_.get(), 1);
+}
+
+void Machine::take_request(MachineRequest request) {
+    RunOutcome::Kind kind = RunOutcome::Kind::power_off;
+    if (request.kind == MachineRequest::Kind::reset) kind = RunOutcome::Kind::reset;
+    if (request.kind == MachineRequest::Kind::exit) kind = RunOutcome::Kind::exit;
+    {
+        const std::lock_guard guard(mutex_);
+        if (ending_) return;
+        ending_ = RunOutcome{.kind = kind, .number = request.status, .device = std::move(request.device)};
+    }
+    // The vCPU that asked goes no further than this access; it must not run into a halt loop's triple fault.
+    for (const auto& vcpu : vcpus_) vcpu->park();
+    wake();
+}
+
+void Machine::take_failure(GuestFailure failure) {
+    {
+        const std::lock_guard guard(mutex_);
+        if (ending_) return;
+        ending_ = RunOutcome{.kind = RunOutcome::Kind::guest_failure, .failure = std::move(failure)};
+    }
+    wake();
+}
+
+} // namespace plugbay::core

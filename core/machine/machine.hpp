@@ -1,0 +1,97 @@
+// A whole machine: made from its checked configuration as one transaction, run until it ends, and taken apart again.
+#pragma once
+
+#include "core/base/result.hpp"
+#include "core/base/unique_fd.hpp"
+#include "core/bus/access_bus.hpp"
+#include "core/config/machine_config.hpp"
+#include "core/device/device.hpp"
+#include "core/device/firmware_records.hpp"
+#include "core/device/guest_clock.hpp"
+#include "core/device/interrupt_lines.hpp"
+#include "core/io/io_loop.hpp"
+#include "core/kvm/kvm_vm.hpp"
+#include "core/kvm/snapshot.hpp"
+#include "core/machine/kvm_platform.hpp"
+#include "core/machine/vcpu_thread.hpp"
+#include "core/memory/guest_memory.hpp"
+#include "core/pci/pci_bus.hpp"
+#include "core/plugin/master_device_table.hpp"
+#include "core/registry/registry.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace plugbay::core {
+
+// Why a run ended.
+struct RunOutcome {
+    enum class Kind { power_off, reset, exit, signal, guest_failure };
+    Kind kind = Kind::power_off;
+    std::uint32_t number = 0;  // exit: the status; signal: its number
+    std::string device = {};   // who asked, for the first three
+    GuestFailure failure = {}; // guest_failure
+};
+
+// Thread: [control], the one that created it, which has SIGINT and SIGTERM blocked.
+class Machine {
+  public:
+    // Creates all devices, connects all, starts all, and prepares the first vCPU. On failure everything made so far is
+    // undone in reverse order. `config` is copied.
+    [[nodiscard]] static Result<std::unique_ptr<Machine>> create(const MachineConfig& config,
+                                                                 MasterDeviceTable& device_types);
+    Machine(const Machine&) = delete;
+    Machine& operator=(const Machine&) = delete;
+    ~Machine();
+
+    // Runs the guest until it ends or a signal asks for the end. Resets happen inside, unless the configuration says
+    // that they end the run.
+    [[nodiscard]] Result<RunOutcome> run();
+
+    [[nodiscard]] const std::vector<std::unique_ptr<Device>>& devices() const { return devices_; }
+    [[nodiscard]] const Registry& registry() const { return registry_; }
+    [[nodiscard]] const std::string& boot_summary() const { return boot_summary_; }
+
+  private:
+    Machine(const MachineConfig& config, std::unique_ptr<GuestMemory> memory, std::unique_ptr<KvmVm> vm);
+
+    [[nodiscard]] Result<void> create_vcpus(const KvmSystem& system);
+    [[nodiscard]] Result<void> create_devices(MasterDeviceTable& device_types);
+    [[nodiscard]] Result<void> connect_devices();
+    [[nodiscard]] Result<void> start_devices();
+    [[nodiscard]] Result<void> boot();
+    [[nodiscard]] Result<void> reset();
+    void stop_guest();
+    void run_guest();
+    void take_request(MachineRequest request);
+    void take_failure(GuestFailure failure);
+    void wake();
+    [[nodiscard]] Result<RunOutcome> wait_for_event(int signals);
+
+    const MachineConfig config_;
+    std::unique_ptr<GuestMemory> memory_;
+    std::unique_ptr<KvmVm> vm_;
+    KvmPlatform platform_;
+    AccessBus bus_;
+    InterruptLines lines_;
+    PciBuses pci_;
+    FirmwareRecords firmware_;
+    GuestClock clock_;
+    UniqueFd wake_;
+    std::mutex mutex_;
+    std::optional<RunOutcome> ending_; // guarded by mutex_: the first reason to stop
+    MachineServices services_;
+    std::vector<std::unique_ptr<IoLoop>> loops_;
+    std::vector<std::unique_ptr<Device>> devices_; // in creation order
+    Registry registry_;                            // before the devices in destruction: links name them
+    std::vector<std::unique_ptr<VcpuThread>> vcpus_;
+    std::vector<VcpuSnapshot> vcpus_at_power_on_;
+    std::optional<ChipSnapshot> chips_at_power_on_;
+    std::string boot_summary_;
+};
+
+} // namespace plugbay::core

@@ -1,0 +1,132 @@
+// One function on a bus: its configuration space, the BARs that it currently decodes, its MSI-X vectors and
+// its pin.
+#pragma once
+
+#include "core/base/result.hpp"
+#include "core/device/device.hpp"
+#include "core/device/interrupt_lines.hpp"
+#include "core/device/region_resource.hpp"
+#include "core/pci/config_space.hpp"
+#include "core/pci/msix_table.hpp"
+
+#include <plugbay/abi/pci.h>
+#include <plugbay/abi/pci_bus.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace plugbay::core {
+
+class BarRegion;
+class PciBus;
+
+// Thread: any, unless marked. Lock rank: mutex_ before the access bus's and the MSI-X table's; the device's
+// callback lock is never taken while holding it.
+class PciFunction : public Resource {
+  public:
+    static constexpr ResourceKind resource_kind = ResourceKind::pci_function;
+
+    // [control] Checks the description. Errors are about what the device passed.
+    [[nodiscard]] static Result<std::unique_ptr<PciFunction>> create(Device& device,
+                                                                     const plugbay_pci_function& description);
+    ~PciFunction() override;
+    [[nodiscard]] ResourceKind kind() const override { return resource_kind; }
+    [[nodiscard]] std::string describe() const override;
+
+    [[nodiscard]] Device& device() { return device_; }
+    [[nodiscard]] const std::string& wanted_bus() const { return wanted_bus_; } // empty: the first
+    [[nodiscard]] std::int32_t wanted_slot() const { return wanted_slot_; }
+
+    // [control] Where it sits from now on; claims the pin's line.
+    [[nodiscard]] Result<void> plug(PciBus& bus, std::uint32_t slot,
+                                    const std::array<std::uint32_t, 4>& lines);
+
+    // Guest accesses within one doubleword of the 256 bytes.
+    [[nodiscard]] std::uint32_t config_read(std::uint32_t offset, std::uint32_t width);
+    void config_write(std::uint32_t offset, std::uint32_t width, std::uint32_t value);
+
+    void append_bars(std::vector<plugbay_pci_bar_slot>& bars);
+    // [control] Sets a BAR and enables decoding of its kind.
+    [[nodiscard]] Result<void> assign(std::uint32_t bar, std::uint64_t address);
+
+    // False: MSI-X is off.
+    [[nodiscard]] bool notify(std::uint32_t vector) { return msix_ != nullptr && msix_->notify(vector); }
+    void set_pin(bool level);
+    // The region object of a BAR, for doorbells; null for BARs without accesses of the device.
+    [[nodiscard]] std::unique_ptr<BarRegion> open_bar(std::uint32_t bar);
+
+    // [control] As after power-on: nothing is decoded.
+    void reset();
+
+  private:
+    friend class BarRegion;
+
+    struct Bar {
+        std::uint32_t kind = PLUGBAY_BAR_NONE;
+        std::uint64_t length = 0;
+        std::uint64_t token = 0;
+        std::shared_ptr<const Region> mapped; // while decoded
+        BarRegion* region = nullptr;          // while the device holds its handle
+
+        [[nodiscard]] bool ports() const { return (kind & 0xf) == PLUGBAY_BAR_PORTS; }
+        [[nodiscard]] bool wide() const { return (kind & 0xf) == PLUGBAY_BAR_MEMORY64; }
+        [[nodiscard]] bool msix() const { return (kind & 0xf) == PLUGBAY_BAR_MSIX; }
+        [[nodiscard]] bool present() const { return kind != PLUGBAY_BAR_NONE; }
+    };
+    struct Hook {
+        std::uint32_t capability; // number in the device's list
+        std::uint32_t offset;     // in configuration space
+        std::uint32_t length;
+    };
+
+    PciFunction(Device& device, const plugbay_pci_function& description);
+    [[nodiscard]] Result<void> describe_bars(const plugbay_pci_function& description);
+    [[nodiscard]] Result<void> describe_capabilities(const plugbay_pci_function& description);
+    [[nodiscard]] const Hook* hook_at(std::uint32_t offset, std::uint32_t width) const;
+    void set_bar_register(std::uint32_t bar, std::uint64_t address);
+    [[nodiscard]] std::uint64_t bar_address(std::uint32_t bar) const;
+    void update_decoding();
+    void update_msix_control();
+    void update_pin();
+    void map_bar(Bar& bar, std::uint64_t address);
+    void unmap_bar(Bar& bar);
+    void tell_region(Bar& bar);
+
+    Device& device_;
+    const std::string wanted_bus_;
+    const std::int32_t wanted_slot_;
+    const plugbay_pci_callbacks* const callbacks_;
+    std::vector<Hook> hooks_;
+    std::unique_ptr<MsixTable> msix_;
+    std::uint32_t msix_capability_ = 0;
+    PciBus* bus_ = nullptr;
+    std::uint32_t slot_ = 0;
+    std::unique_ptr<InterruptLines::Claim> line_;
+    ConfigSpace after_power_on_;
+
+    std::mutex mutex_; // for what follows
+    ConfigSpace config_;
+    std::array<Bar, 6> bars_;
+    bool pin_level_ = false;
+};
+
+// A BAR as the device's region, for doorbells.
+class BarRegion : public RegionResource {
+  public:
+    BarRegion(PciFunction& function, std::uint32_t bar, std::uint64_t length)
+        : RegionResource(length), function_(function), bar_(bar) {}
+    ~BarRegion() override;
+    [[nodiscard]] std::string describe() const override { return "BAR " + std::to_string(bar_); }
+
+  private:
+    friend class PciFunction;
+    PciFunction& function_;
+    const std::uint32_t bar_;
+};
+
+} // namespace plugbay::core
