@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 namespace plugbay::core {
@@ -143,12 +144,17 @@ GuardedEnd run_guarded(const std::shared_ptr<TinyGuest>& guest, std::uint32_t vc
     const auto run = std::make_shared<GuardedRun>();
     run->guest = guest;
     run->step = std::move(step);
-    std::thread thread([run, vcpu] {
-        run_until_told(*run, run->guest->vcpu(vcpu));
-        const std::lock_guard lock(run->mutex);
-        run->done = true;
-        run->changed.notify_all();
-    });
+    std::thread thread;
+    try {
+        thread = std::thread([run, vcpu] {
+            run_until_told(*run, run->guest->vcpu(vcpu));
+            const std::lock_guard lock(run->mutex);
+            run->done = true;
+            run->changed.notify_all();
+        });
+    } catch (const std::system_error&) {
+        return GuardedEnd::not_started;
+    }
 
     std::unique_lock lock(run->mutex);
     const auto is_done = [&] { return run->done; };

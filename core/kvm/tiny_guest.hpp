@@ -70,9 +70,10 @@ class TinyGuest {
 };
 
 enum class GuardedEnd {
-    finished,  // the step function said so
-    timed_out, // the guest was still running at the limit and was forced out
-    given_up,  // not even request_exit() brought it back; its thread and VM are left behind
+    finished,    // the step function said so
+    timed_out,   // the guest was still running at the limit and was forced out
+    given_up,    // not even request_exit() brought it back; its thread and VM are left behind
+    not_started, // the system has no thread for it
 };
 
 // Called on the vCPU's thread for every exit but `interrupted`; false ends the run.
