@@ -49,31 +49,24 @@ Code pci_root(const AcpiPciRoot& root) {
                            aml::name("_CRS", resources.code()), interrupt_routing()}));
 }
 
-Code serial_port(const AcpiOptions& options, std::size_t index) {
-    const auto& port = options.serial_ports[index];
-    unsigned users = 0;
-    for (const auto& other : options.serial_ports)
-        users += other.irq == port.irq ? 1 : 0;
+// Devices are named by their place in the list; serial ports are numbered for "COM1" and so on.
+Code legacy_device(const AcpiOptions& options, std::size_t index) {
+    const AcpiLegacyDevice& device = options.legacy_devices[index];
+    std::size_t alike = 0;
+    bool shares_irq = false;
+    for (std::size_t i = 0; i < options.legacy_devices.size(); ++i) {
+        const AcpiLegacyDevice& other = options.legacy_devices[i];
+        if (i < index && other.hardware_id == device.hardware_id) ++alike;
+        if (i != index && device.irq && other.irq == device.irq) shares_irq = true;
+    }
     ResourceTemplate resources;
-    resources.io(port.port, 8).interrupt(port.irq, ResourceTemplate::Trigger::edge_high, users > 1);
+    for (const AcpiPorts& range : device.ports)
+        resources.io(range.first, static_cast<std::uint8_t>(range.count));
+    if (device.irq) resources.interrupt(*device.irq, ResourceTemplate::Trigger::edge_high, shares_irq);
     return aml::device(
-        fmt::format("COM{:X}", index + 1),
-        aml::join({aml::name("_HID", aml::eisa_id("PNP0501")), aml::name("_UID", aml::integer(index + 1)),
-                   aml::name("_CRS", resources.code())}));
-}
-
-Code keyboard() {
-    ResourceTemplate resources;
-    resources.io(0x60, 1).io(0x64, 1).interrupt(1, ResourceTemplate::Trigger::edge_high);
-    return aml::device(
-        "KBD0", aml::join({aml::name("_HID", aml::eisa_id("PNP0303")), aml::name("_CRS", resources.code())}));
-}
-
-Code clock() {
-    ResourceTemplate resources;
-    resources.io(0x70, 2).interrupt(8, ResourceTemplate::Trigger::edge_high);
-    return aml::device(
-        "RTC0", aml::join({aml::name("_HID", aml::eisa_id("PNP0B00")), aml::name("_CRS", resources.code())}));
+        fmt::format("L{:03X}", index),
+        aml::join({aml::name("_HID", aml::eisa_id(device.hardware_id)),
+                   aml::name("_UID", aml::integer(alike + 1)), aml::name("_CRS", resources.code())}));
 }
 
 } // namespace
@@ -83,10 +76,8 @@ Bytes make_dsdt(const AcpiOptions& options) {
     for (unsigned cpu = 0; cpu < options.cpu_count; ++cpu)
         append(devices, processor(cpu));
     if (options.pci_root) append(devices, pci_root(*options.pci_root));
-    for (std::size_t i = 0; i < options.serial_ports.size(); ++i)
-        append(devices, serial_port(options, i));
-    if (options.keyboard) append(devices, keyboard());
-    if (options.rtc) append(devices, clock());
+    for (std::size_t i = 0; i < options.legacy_devices.size(); ++i)
+        append(devices, legacy_device(options, i));
 
     Code body = aml::scope("\\_SB", devices);
     if (options.fixed_hardware) {

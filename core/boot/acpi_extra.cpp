@@ -9,8 +9,8 @@ namespace plugbay::core {
 
 namespace {
 
-constexpr std::size_t serial_port_limit = 15; // names COM1 to COMF
-constexpr std::uint8_t gsi_limit = 24;        // pins of KVM's I/O APIC
+constexpr std::size_t legacy_device_limit = 256;
+constexpr std::uint8_t gsi_limit = 24; // pins of KVM's I/O APIC
 
 Result<void> check_windows(std::string_view what, const std::vector<AddressWindow>& windows,
                            std::uint64_t limit) {
@@ -62,6 +62,32 @@ Result<void> check_fixed_hardware(const AcpiFixedHardware& hardware) {
     return {};
 }
 
+// An EISA id is three capital letters and four hexadecimal digits (6.1.5).
+bool is_eisa_id(std::string_view id) {
+    if (id.size() != 7) return false;
+    const auto letter = [](char c) { return c >= 'A' && c <= 'Z'; };
+    const auto digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
+    return std::all_of(id.begin(), id.begin() + 3, letter) && std::all_of(id.begin() + 3, id.end(), digit);
+}
+
+Result<void> check_legacy_device(const AcpiLegacyDevice& device) {
+    if (!is_eisa_id(device.hardware_id)) {
+        return Error{fmt::format("\"{}\" of {} is no plug-and-play id", device.hardware_id, device.owner),
+                     "use three capital letters and four hexadecimal digits, as in PNP0501"};
+    }
+    for (const AcpiPorts& range : device.ports) {
+        if (range.count == 0 || range.count > 255 || range.first + range.count > 0x10000) {
+            return Error{
+                fmt::format("{} ports from {:#x} of {} do not exist", range.count, range.first, device.owner),
+                "use 1 to 255 of the ports up to 0xffff"};
+        }
+    }
+    if (device.irq && *device.irq >= gsi_limit) {
+        return Error{fmt::format("{} cannot use interrupt {}", device.owner, *device.irq), "use 0 to 23"};
+    }
+    return {};
+}
+
 // Why `bytes` is no whole ACPI table, or nothing.
 std::string table_fault(std::span<const std::byte> bytes) {
     if (bytes.size() < acpi_header_size) {
@@ -101,16 +127,13 @@ Result<void> check_acpi_options(const AcpiOptions& options) {
         return Error{fmt::format("ACPI tables for {} CPUs are not possible", options.cpu_count),
                      fmt::format("choose 1 to {}", acpi_cpu_limit)};
     }
-    if (options.serial_ports.size() > serial_port_limit) {
+    if (options.legacy_devices.size() > legacy_device_limit) {
         return Error{
-            fmt::format("{} serial ports are too many for the ACPI tables", options.serial_ports.size()),
-            fmt::format("use at most {}", serial_port_limit)};
+            fmt::format("{} legacy devices are too many for the ACPI tables", options.legacy_devices.size()),
+            fmt::format("use at most {}", legacy_device_limit)};
     }
-    for (const auto& port : options.serial_ports) {
-        if (port.irq >= gsi_limit) {
-            return Error{fmt::format("the serial port at {:#x} cannot use interrupt {}", port.port, port.irq),
-                         "use 0 to 23"};
-        }
+    for (const auto& device : options.legacy_devices) {
+        if (auto done = check_legacy_device(device); !done) return done;
     }
     Result<void> done;
     if (options.fixed_hardware) done = check_fixed_hardware(*options.fixed_hardware);

@@ -35,10 +35,10 @@ std::uint32_t feature_flags(const AcpiOptions& options) {
 
 std::uint16_t boot_flags(const AcpiOptions& options) {
     unsigned flags = 0;
-    if (!options.serial_ports.empty() || options.keyboard) flags |= legacy_devices;
-    if (options.keyboard) flags |= has_8042;
+    if (has_device(options, serial_port_id) || has_device(options, keyboard_id)) flags |= legacy_devices;
+    if (has_device(options, keyboard_id)) flags |= has_8042;
     if (!options.vga) flags |= no_vga;
-    if (!options.rtc) flags |= no_cmos_rtc;
+    if (!has_device(options, clock_id)) flags |= no_cmos_rtc;
     return static_cast<std::uint16_t>(flags);
 }
 
@@ -81,15 +81,16 @@ Bytes make_fadt(const AcpiOptions& options, std::uint64_t facs, std::uint64_t ds
     append(body, std::uint8_t{0}); // PM2 control length
     append(body, length(hardware.pm_timer_port, 4));
     append(body, length(hardware.gpe0_port, hardware.gpe0_length));
-    append(body, std::uint8_t{0});                                   // GPE1 length
-    append(body, std::uint8_t{0});                                   // GPE1 base
-    append(body, std::uint8_t{0});                                   // C-state control
-    append(body, no_c_state);                                        // C2
-    append(body, no_c_state);                                        // C3
-    append(body, std::uint32_t{0});                                  // flush size and stride: WBINVD works
-    append(body, std::uint16_t{0});                                  // duty offset and width
-    append(body, std::uint16_t{0});                                  // alarm day and month
-    append(body, static_cast<std::uint8_t>(options.rtc ? 0x32 : 0)); // century, index in CMOS memory
+    append(body, std::uint8_t{0});  // GPE1 length
+    append(body, std::uint8_t{0});  // GPE1 base
+    append(body, std::uint8_t{0});  // C-state control
+    append(body, no_c_state);       // C2
+    append(body, no_c_state);       // C3
+    append(body, std::uint32_t{0}); // flush size and stride: WBINVD works
+    append(body, std::uint16_t{0}); // duty offset and width
+    append(body, std::uint16_t{0}); // alarm day and month
+    append(body, static_cast<std::uint8_t>(
+                     has_device(options, clock_id) ? 0x32 : 0)); // century, index in CMOS memory
     append(body, boot_flags(options));
     append(body, std::uint8_t{0}); // reserved
     append(body, feature_flags(options));

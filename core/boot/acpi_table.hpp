@@ -3,6 +3,7 @@
 
 #include "core/boot/acpi_tables.hpp"
 
+#include <algorithm>
 #include <span>
 #include <string_view>
 
@@ -33,5 +34,15 @@ inline constexpr std::size_t acpi_header_size = 36;
 
 // Checks options.tables and wraps options.aml_fragments; gives whole tables in that order.
 [[nodiscard]] Result<std::vector<Bytes>> collect_extra_tables(const AcpiOptions& options);
+
+// Plug-and-play ids that the tables treat specially.
+inline constexpr std::string_view serial_port_id = "PNP0501";
+inline constexpr std::string_view keyboard_id = "PNP0303";
+inline constexpr std::string_view clock_id = "PNP0B00";
+
+[[nodiscard]] inline bool has_device(const AcpiOptions& options, std::string_view hardware_id) {
+    return std::ranges::any_of(options.legacy_devices,
+                               [&](const auto& device) { return device.hardware_id == hardware_id; });
+}
 
 } // namespace plugbay::core

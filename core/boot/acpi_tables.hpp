@@ -48,9 +48,17 @@ struct AcpiPciRoot {
     std::vector<AddressWindow> memory_64 = {};
 };
 
-struct AcpiSerialPort {
-    std::uint16_t port; // of eight
-    std::uint8_t irq;
+struct AcpiPorts {
+    std::uint16_t first;
+    std::uint16_t count;
+};
+
+// A device that an operating system finds by its plug-and-play id ("PNP0501").
+struct AcpiLegacyDevice {
+    std::string owner; // named in errors
+    std::string hardware_id;
+    std::vector<AcpiPorts> ports = {};
+    std::optional<std::uint8_t> irq = {}; // edge-triggered, active high
 };
 
 // Bytes handed over by a device; `owner` is named in errors.
@@ -63,9 +71,7 @@ struct AcpiOptions {
     unsigned cpu_count = 1; // APIC IDs and processor UIDs are 0 to cpu_count - 1
     std::optional<AcpiFixedHardware> fixed_hardware = {}; // absent: a hardware-reduced FADT
     std::optional<AcpiPciRoot> pci_root = {};
-    std::vector<AcpiSerialPort> serial_ports = {};
-    bool keyboard = false;                            // i8042 at 0x60 and 0x64, IRQ 1
-    bool rtc = false;                                 // CMOS clock at 0x70, IRQ 8
+    std::vector<AcpiLegacyDevice> legacy_devices = {};
     bool vga = false;                                 // else the guest is told not to look for a VGA
     std::vector<AcpiContribution> tables = {};        // each a whole table with header and checksum
     std::vector<AcpiContribution> aml_fragments = {}; // each becomes the body of an SSDT

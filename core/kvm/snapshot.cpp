@@ -12,25 +12,29 @@ namespace plugbay::core {
 
 namespace {
 
-// What a guest can set and a reset has to undo (Intel SDM volume 4; KVM's own: Documentation/virt/kvm/x86/msr.rst).
-// Those that a processor or a KVM does not have are skipped.
+// What a guest can set and a reset has to undo (Intel SDM volume 4; KVM's own:
+// Documentation/virt/kvm/x86/msr.rst). Those that a processor or a KVM does not have are skipped.
 constexpr std::uint32_t msr_numbers[] = {
-    0x3b,                                                                      // TSC adjust
-    0x48,                                                                      // speculation control
-    0xc1, 0x186, 0x38f,                                                        // performance counting
-    0x174, 0x175, 0x176,                                                       // sysenter
-    0x17a,                                                                     // machine-check status
-    0x1a0,                                                                     // miscellaneous enable
-    0x1d9,                                                                     // debug control
-    0x277,                                                                     // page attribute table
-    0x200, 0x201, 0x202, 0x203, 0x204, 0x205, 0x206, 0x207,                    // MTRRs, variable
-    0x208, 0x209, 0x20a, 0x20b, 0x20c, 0x20d, 0x20e, 0x20f,                    //
-    0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f, // MTRRs, fixed
-    0x2ff,                                                                     // MTRR default type
-    0x6e0,                                                                     // TSC deadline
-    0xda0,                                                                     // supervisor extended state
-    0x11, 0x12, 0x4b564d00, 0x4b564d01, 0x4b564d02, 0x4b564d03, 0x4b564d04, 0x4b564d05, 0x4b564d06, // KVM
-    0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000102, 0xc0000103,    // syscall, GS base, TSC auxiliary
+    0x3b,                          // TSC adjust
+    0x48,                          // speculation control
+    0xc1,       0x186,      0x38f, // performance counting
+    0x174,      0x175,      0x176, // sysenter
+    0x17a,                         // machine-check status
+    0x1a0,                         // miscellaneous enable
+    0x1d9,                         // debug control
+    0x277,                         // page attribute table
+    0x200,      0x201,      0x202,      0x203,      0x204,      0x205,
+    0x206,      0x207, // MTRRs, variable
+    0x208,      0x209,      0x20a,      0x20b,      0x20c,      0x20d,
+    0x20e,      0x20f, //
+    0x250,      0x258,      0x259,      0x268,      0x269,      0x26a,
+    0x26b,      0x26c,      0x26d,      0x26e,      0x26f, // MTRRs, fixed
+    0x2ff,                                                 // MTRR default type
+    0x6e0,                                                 // TSC deadline
+    0xda0,                                                 // supervisor extended state
+    0x11,       0x12,       0x4b564d00, 0x4b564d01, 0x4b564d02, 0x4b564d03,
+    0x4b564d04, 0x4b564d05, 0x4b564d06,                                     // KVM
+    0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000102, 0xc0000103, // syscall, GS base, TSC auxiliary
 };
 
 Result<void> refused(const char* call) {
@@ -43,7 +47,7 @@ struct VcpuSnapshot::State {
     kvm_regs registers{};
     kvm_sregs special{};
     kvm_fpu fpu{};
-    std::optional<kvm_xsave> extended;
+    std::unique_ptr<kvm_xsave> extended; // std::optional cannot hold its flexible array
     std::optional<kvm_xcrs> control;
     std::optional<kvm_debugregs> debug;
     std::optional<kvm_vcpu_events> events;
@@ -66,7 +70,9 @@ Result<VcpuSnapshot> VcpuSnapshot::take(const KvmVcpu& vcpu) {
     if (abi::call(file, KVM_GET_LAPIC, &state->apic) < 0) return errno_error("KVM_GET_LAPIC");
     if (abi::call(file, KVM_GET_MP_STATE, &state->run_state) < 0) return errno_error("KVM_GET_MP_STATE");
     // Optional parts: absent from older or software KVMs, whose guests then cannot change them either.
-    if (kvm_xsave extended{}; abi::call(file, KVM_GET_XSAVE, &extended) == 0) state->extended = extended;
+    if (auto extended = std::make_unique<kvm_xsave>(); abi::call(file, KVM_GET_XSAVE, extended.get()) == 0) {
+        state->extended = std::move(extended);
+    }
     if (kvm_xcrs control{}; abi::call(file, KVM_GET_XCRS, &control) == 0) state->control = control;
     if (kvm_debugregs debug{}; abi::call(file, KVM_GET_DEBUGREGS, &debug) == 0) state->debug = debug;
     if (kvm_vcpu_events events{}; abi::call(file, KVM_GET_VCPU_EVENTS, &events) == 0) state->events = events;
@@ -80,15 +86,15 @@ Result<VcpuSnapshot> VcpuSnapshot::take(const KvmVcpu& vcpu) {
 
 Result<void> VcpuSnapshot::apply(const KvmVcpu& vcpu) const {
     const int file = vcpu.file();
-    State state = *state_; // the calls take non-const pointers
-    // The run state first: KVM refuses some of the rest while a vCPU waits for INIT. The local APIC after the special
-    // registers, which hold its base, and before the deadline MSR, which needs its mode.
+    State& state = *state_;
+    // The run state first: KVM refuses some of the rest while a vCPU waits for INIT. The local APIC after the
+    // special registers, which hold its base, and before the deadline MSR, which needs its mode.
     if (abi::call(file, KVM_SET_MP_STATE, &state.run_state) < 0) return refused("KVM_SET_MP_STATE");
     if (abi::call(file, KVM_SET_SREGS, &state.special) < 0) return refused("KVM_SET_SREGS");
     if (abi::call(file, KVM_SET_REGS, &state.registers) < 0) return refused("KVM_SET_REGS");
     if (state.control && abi::call(file, KVM_SET_XCRS, &*state.control) < 0) return refused("KVM_SET_XCRS");
     if (state.extended) {
-        if (abi::call(file, KVM_SET_XSAVE, &*state.extended) < 0) return refused("KVM_SET_XSAVE");
+        if (abi::call(file, KVM_SET_XSAVE, state.extended.get()) < 0) return refused("KVM_SET_XSAVE");
     } else if (abi::call(file, KVM_SET_FPU, &state.fpu) < 0) {
         return refused("KVM_SET_FPU");
     }
@@ -99,7 +105,8 @@ Result<void> VcpuSnapshot::apply(const KvmVcpu& vcpu) const {
         // A value that was read and cannot be written is one that no guest can have changed.
         static_cast<void>(abi::call(file, abi::set_msrs, one.data()));
     }
-    if (state.debug && abi::call(file, KVM_SET_DEBUGREGS, &*state.debug) < 0) return refused("KVM_SET_DEBUGREGS");
+    if (state.debug && abi::call(file, KVM_SET_DEBUGREGS, &*state.debug) < 0)
+        return refused("KVM_SET_DEBUGREGS");
     if (state.events && abi::call(file, KVM_SET_VCPU_EVENTS, &*state.events) < 0) {
         return refused("KVM_SET_VCPU_EVENTS");
     }
@@ -120,7 +127,8 @@ Result<ChipSnapshot> ChipSnapshot::take(const KvmVm& vm) {
     auto state = std::make_unique<State>();
     for (std::uint32_t id = 0; id < state->chips.size(); ++id) {
         state->chips[id].chip_id = id; // KVM_IRQCHIP_PIC_MASTER, _PIC_SLAVE, _IOAPIC
-        if (abi::call(vm.file(), KVM_GET_IRQCHIP, &state->chips[id]) < 0) return errno_error("KVM_GET_IRQCHIP");
+        if (abi::call(vm.file(), KVM_GET_IRQCHIP, &state->chips[id]) < 0)
+            return errno_error("KVM_GET_IRQCHIP");
     }
     if (vm.options().pit) {
         kvm_pit_state2 pit{};

@@ -1,5 +1,5 @@
-// The whole architectural state of a vCPU, and of the in-kernel interrupt controllers and timer, taken and put back.
-// A machine takes both at power-on and puts them back on reset.
+// The whole architectural state of a vCPU, and of the in-kernel interrupt controllers and timer, taken and
+// put back. A machine takes both at power-on and puts them back on reset.
 #pragma once
 
 #include "core/base/result.hpp"
@@ -11,8 +11,8 @@ namespace plugbay::core {
 class KvmVcpu;
 class KvmVm;
 
-// Registers, FPU, extended state, MSRs (but not the time stamp counter), local APIC, pending events, debug registers
-// and run state. Thread: that of the vCPU, or while it does not run.
+// Registers, FPU, extended state, MSRs (but not the time stamp counter), local APIC, pending events, debug
+// registers and run state. Thread: that of the vCPU, or while it does not run.
 class VcpuSnapshot {
   public:
     [[nodiscard]] static Result<VcpuSnapshot> take(const KvmVcpu& vcpu);

@@ -1,6 +1,7 @@
 #include "core/machine/firmware.hpp"
 
 #include "core/boot/acpi_tables.hpp"
+#include "core/device/interrupt_lines.hpp"
 
 #include <string_view>
 
@@ -33,12 +34,13 @@ AcpiPciRoot pci_root(const plugbay_pci_bus& bus) {
 
 void add_legacy(AcpiOptions& options, const FirmwareRecords::LegacyDevice& record) {
     const plugbay_acpi_legacy_device& device = record.device;
-    AcpiLegacyDevice added{.hardware_id = device.hardware_id};
-    if (device.port_count != 0) added.ports.push_back({.first = device.first_port, .count = device.port_count});
+    AcpiLegacyDevice added{.owner = "device \"" + record.owner + "\"", .hardware_id = device.hardware_id};
+    if (device.port_count != 0)
+        added.ports.push_back({.first = device.first_port, .count = device.port_count});
     if (device.second_port_count != 0) {
         added.ports.push_back({.first = device.second_port, .count = device.second_port_count});
     }
-    if (device.line < 16) added.irq = static_cast<std::uint8_t>(device.line);
+    if (device.line < InterruptLines::count) added.irq = static_cast<std::uint8_t>(device.line);
     options.legacy_devices.push_back(std::move(added));
 }
 
@@ -50,8 +52,10 @@ Result<LoadedImage> prepare_boot(const GuestMemory& memory, const MachineConfig&
     acpi.cpu_count = config.cpus;
     if (records.fixed_hardware()) acpi.fixed_hardware = fixed_hardware(*records.fixed_hardware());
     if (!buses.buses().empty()) acpi.pci_root = pci_root(buses.buses().front()->description());
-    for (const auto& record : records.legacy_devices()) add_legacy(acpi, record);
-    for (const auto& table : records.tables()) acpi.tables.push_back({.owner = table.owner, .bytes = table.bytes});
+    for (const auto& record : records.legacy_devices())
+        add_legacy(acpi, record);
+    for (const auto& table : records.tables())
+        acpi.tables.push_back({.owner = table.owner, .bytes = table.bytes});
     const auto tables = build_acpi_tables(memory, acpi);
     if (!tables) return with_context("ACPI tables", tables.error());
 

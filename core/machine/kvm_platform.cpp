@@ -12,7 +12,8 @@ namespace {
 
 class IrqfdVector : public MsiVector {
   public:
-    IrqfdVector(KvmVm& vm, UniqueFd eventfd, std::uint32_t gsi) : vm_(vm), eventfd_(std::move(eventfd)), gsi_(gsi) {}
+    IrqfdVector(KvmVm& vm, UniqueFd eventfd, std::uint32_t gsi)
+        : vm_(vm), eventfd_(std::move(eventfd)), gsi_(gsi) {}
     ~IrqfdVector() override {
         static_cast<void>(vm_.deassign_irqfd(eventfd_.get(), gsi_)); // closing the eventfd would do it too
         vm_.release_msi_gsi(gsi_);
@@ -72,7 +73,8 @@ Result<std::unique_ptr<MsiVector>> KvmPlatform::create_msi_vector() {
     UniqueFd eventfd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!eventfd) {
         vm_.release_msi_gsi(*gsi);
-        return errno_error("cannot create an eventfd for an interrupt", errno, "raise the limit of open files");
+        return errno_error("cannot create an eventfd for an interrupt", errno,
+                           "raise the limit of open files");
     }
     if (!vm_.assign_irqfd(eventfd.get(), *gsi)) {
         vm_.release_msi_gsi(*gsi);
@@ -82,12 +84,12 @@ Result<std::unique_ptr<MsiVector>> KvmPlatform::create_msi_vector() {
 }
 
 Result<std::unique_ptr<DoorbellLatch>> KvmPlatform::latch_doorbell(const LatchRequest& request) {
-    auto ioeventfd =
-        vm_.add_ioeventfd({.space = request.port ? IoeventfdRequest::Space::port : IoeventfdRequest::Space::mmio,
-                           .address = request.address,
-                           .size = request.width,
-                           .match = request.value,
-                           .eventfd = request.eventfd});
+    auto ioeventfd = vm_.add_ioeventfd(
+        {.space = request.port ? IoeventfdRequest::Space::port : IoeventfdRequest::Space::mmio,
+         .address = request.address,
+         .size = request.width,
+         .match = request.value,
+         .eventfd = request.eventfd});
     if (!ioeventfd) return std::move(ioeventfd).error();
     return std::unique_ptr<DoorbellLatch>(std::make_unique<KvmLatch>(std::move(*ioeventfd)));
 }

@@ -12,7 +12,8 @@ class KvmPlatform : public Platform {
     explicit KvmPlatform(KvmVm& vm) : vm_(vm) {}
 
     void set_line(std::uint32_t gsi, bool high) override;
-    // An irqfd with a route of its own; where the VM is out of routes or lacks irqfd, a message sent by system call.
+    // An irqfd with a route of its own; where the VM is out of routes or lacks irqfd, a message sent by
+    // system call.
     [[nodiscard]] Result<std::unique_ptr<MsiVector>> create_msi_vector() override;
     [[nodiscard]] Result<std::unique_ptr<DoorbellLatch>> latch_doorbell(const LatchRequest& request) override;
 

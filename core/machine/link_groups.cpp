@@ -6,12 +6,14 @@ namespace plugbay::core {
 
 LinkGroups::LinkGroups(const MachineConfig& config) {
     std::map<std::string, std::size_t> index;
-    for (const DeviceConfig& device : config.devices) index.emplace(device.id, index.size());
+    for (const DeviceConfig& device : config.devices)
+        index.emplace(device.id, index.size());
     // Union-find over the devices: parent[i] leads to the group's representative.
     std::vector<std::size_t> parent(config.devices.size());
     std::iota(parent.begin(), parent.end(), std::size_t{0});
     const auto root = [&](std::size_t i) {
-        while (parent[i] != i) i = parent[i] = parent[parent[i]];
+        while (parent[i] != i)
+            i = parent[i] = parent[parent[i]];
         return i;
     };
     for (const DeviceConfig& device : config.devices) {

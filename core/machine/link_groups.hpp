@@ -1,5 +1,5 @@
-// Which devices of a machine are joined by links, directly or through others: they share a callback lock and an I/O
-// loop.
+// Which devices of a machine are joined by links, directly or through others: they share a callback lock and
+// an I/O loop.
 #pragma once
 
 #include "core/config/machine_config.hpp"

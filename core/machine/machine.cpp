@@ -11,12 +11,14 @@
 
 namespace plugbay::core {
 
-Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config, MasterDeviceTable& device_types) {
+Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config,
+                                                 MasterDeviceTable& device_types) {
     auto system = KvmSystem::open();
     if (!system) return std::move(system).error();
     if (const auto missing = system->missing_required(); !missing.empty()) {
-        return Error{fmt::format("this machine's KVM lacks {} ({})", missing.front().name, missing.front().purpose),
-                     "see `plugbay doctor`"};
+        return Error{
+            fmt::format("this machine's KVM lacks {} ({})", missing.front().name, missing.front().purpose),
+            "see `plugbay doctor`"};
     }
     auto memory = GuestMemory::create(config.memory);
     if (!memory) return std::move(memory).error();
@@ -24,8 +26,10 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config, Ma
     if (!vm) return std::move(vm).error();
 
     std::unique_ptr<Machine> machine(new Machine(config, std::move(*memory), std::move(*vm)));
-    // Memory slots and vCPUs before any device can add an ioeventfd: the other way round each slot costs 8 ms.
-    if (auto slots = machine->vm_->add_guest_memory(*machine->memory_); !slots) return std::move(slots).error();
+    // Memory slots and vCPUs before any device can add an ioeventfd: the other way round each slot costs 8
+    // ms.
+    if (auto slots = machine->vm_->add_guest_memory(*machine->memory_); !slots)
+        return std::move(slots).error();
     if (auto done = machine->create_vcpus(*system); !done) return std::move(done).error();
     if (auto done = machine->create_devices(device_types); !done) return std::move(done).error();
     if (auto done = machine->connect_devices(); !done) return std::move(done).error();
@@ -36,19 +40,21 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config, Ma
 
 Machine::Machine(const MachineConfig& config, std::unique_ptr<GuestMemory> memory, std::unique_ptr<KvmVm> vm)
     : config_(config), memory_(std::move(memory)), vm_(std::move(vm)), platform_(*vm_), lines_(platform_),
-      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      services_{.memory = *memory_,
-                .bus = bus_,
-                .platform = platform_,
-                .lines = lines_,
-                .pci = pci_,
-                .firmware = firmware_,
-                .clock = clock_,
-                .cpu_count = config_.cpus,
-                .request = [this](MachineRequest request) { take_request(std::move(request)); }} {}
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), services_{.memory = *memory_,
+                                                                 .bus = bus_,
+                                                                 .platform = platform_,
+                                                                 .lines = lines_,
+                                                                 .pci = pci_,
+                                                                 .firmware = firmware_,
+                                                                 .clock = clock_,
+                                                                 .cpu_count = config_.cpus,
+                                                                 .request = [this](MachineRequest request) {
+                                                                     take_request(std::move(request));
+                                                                 }} {}
 
 Machine::~Machine() {
-    for (const auto& vcpu : vcpus_) vcpu->park();
+    for (const auto& vcpu : vcpus_)
+        vcpu->park();
     vcpus_.clear();
     for (auto device = devices_.rbegin(); device != devices_.rend(); ++device) {
         if (auto done = (*device)->quiesce(); !done) spdlog::warn("{}", done.error().text());
@@ -70,8 +76,9 @@ Result<void> Machine::create_vcpus(const KvmSystem& system) {
         auto snapshot = VcpuSnapshot::take(**vcpu);
         if (!snapshot) return std::move(snapshot).error();
         vcpus_at_power_on_.push_back(std::move(*snapshot));
-        vcpus_.push_back(std::make_unique<VcpuThread>(std::move(*vcpu), bus_, *memory_,
-                                                      [this](GuestFailure failure) { take_failure(std::move(failure)); }));
+        vcpus_.push_back(
+            std::make_unique<VcpuThread>(std::move(*vcpu), bus_, *memory_,
+                                         [this](GuestFailure failure) { take_failure(std::move(failure)); }));
     }
     auto chips = ChipSnapshot::take(*vm_);
     if (!chips) return std::move(chips).error();
@@ -134,17 +141,20 @@ Result<void> Machine::boot() {
 
 void Machine::stop_guest() {
     clock_.stop();
-    for (const auto& vcpu : vcpus_) vcpu->park();
-    for (const auto& vcpu : vcpus_) vcpu->wait_parked();
+    for (const auto& vcpu : vcpus_)
+        vcpu->park();
+    for (const auto& vcpu : vcpus_)
+        vcpu->wait_parked();
 }
 
 void Machine::run_guest() {
     clock_.start();
-    for (const auto& vcpu : vcpus_) vcpu->run();
+    for (const auto& vcpu : vcpus_)
+        vcpu->run();
 }
 
-// As the reset line would: every device, bus, interrupt controller and CPU back to power-on, memory empty, image
-// loaded again.
+// As the reset line would: every device, bus, interrupt controller and CPU back to power-on, memory empty,
+// image loaded again.
 Result<void> Machine::reset() {
     stop_guest();
     for (const auto& device : devices_) {
@@ -155,14 +165,16 @@ Result<void> Machine::reset() {
         ending_.reset();
     }
     pci_.reset();
-    for (const auto& device : devices_) device->reset();
+    for (const auto& device : devices_)
+        device->reset();
     if (auto done = chips_at_power_on_->apply(*vm_); !done) return done;
     for (std::size_t i = 0; i < vcpus_.size(); ++i) {
         if (auto done = vcpus_at_power_on_[i].apply(vcpus_[i]->vcpu()); !done) return done;
     }
     if (auto done = memory_->clear(); !done) return done;
     if (auto done = boot(); !done) return done;
-    for (const auto& device : devices_) device->resume();
+    for (const auto& device : devices_)
+        device->resume();
     run_guest();
     return {};
 }
@@ -181,7 +193,8 @@ void Machine::take_request(MachineRequest request) {
         ending_ = RunOutcome{.kind = kind, .number = request.status, .device = std::move(request.device)};
     }
     // The vCPU that asked goes no further than this access; it must not run into a halt loop's triple fault.
-    for (const auto& vcpu : vcpus_) vcpu->park();
+    for (const auto& vcpu : vcpus_)
+        vcpu->park();
     wake();
 }
 

@@ -1,4 +1,5 @@
-// A whole machine: made from its checked configuration as one transaction, run until it ends, and taken apart again.
+// A whole machine: made from its checked configuration as one transaction, run until it ends, and taken apart
+// again.
 #pragma once
 
 #include "core/base/result.hpp"
@@ -40,16 +41,16 @@ struct RunOutcome {
 // Thread: [control], the one that created it, which has SIGINT and SIGTERM blocked.
 class Machine {
   public:
-    // Creates all devices, connects all, starts all, and prepares the first vCPU. On failure everything made so far is
-    // undone in reverse order. `config` is copied.
+    // Creates all devices, connects all, starts all, and prepares the first vCPU. On failure everything made
+    // so far is undone in reverse order. `config` is copied.
     [[nodiscard]] static Result<std::unique_ptr<Machine>> create(const MachineConfig& config,
                                                                  MasterDeviceTable& device_types);
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
     ~Machine();
 
-    // Runs the guest until it ends or a signal asks for the end. Resets happen inside, unless the configuration says
-    // that they end the run.
+    // Runs the guest until it ends or a signal asks for the end. Resets happen inside, unless the
+    // configuration says that they end the run.
     [[nodiscard]] Result<RunOutcome> run();
 
     [[nodiscard]] const std::vector<std::unique_ptr<Device>>& devices() const { return devices_; }

@@ -15,7 +15,8 @@ namespace plugbay::core {
 Result<RunOutcome> Machine::run() {
     sigset_t mask;
     ::sigemptyset(&mask);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&mask, number);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP})
+        ::sigaddset(&mask, number);
     const UniqueFd signals(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!signals) return errno_error("cannot wait for signals");
 

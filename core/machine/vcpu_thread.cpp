@@ -72,8 +72,8 @@ void VcpuThread::run_guest() {
     while (command_.load(std::memory_order_relaxed) == Command::run) {
         if (!handle(vcpu_->run())) return;
     }
-    // The last access's answer reaches the guest's registers, so that they can be looked at and saved. A string
-    // instruction takes one round an element; the bound is against a KVM that never ends.
+    // The last access's answer reaches the guest's registers, so that they can be looked at and saved. A
+    // string instruction takes one round an element; the bound is against a KVM that never ends.
     constexpr int most_rounds = 4096;
     for (int i = 0; i < most_rounds; ++i) {
         const VcpuExit exit = vcpu_->complete_pending_io();
@@ -84,15 +84,30 @@ void VcpuThread::run_guest() {
 // False: the guest cannot go on.
 bool VcpuThread::handle(const VcpuExit& exit) {
     switch (exit.kind) {
-    case VcpuExit::Kind::port_in: handle_port(exit.port, true); return true;
-    case VcpuExit::Kind::port_out: handle_port(exit.port, false); return true;
-    case VcpuExit::Kind::mmio_read: handle_mmio(exit.mmio, false); return true;
-    case VcpuExit::Kind::mmio_write: handle_mmio(exit.mmio, true); return true;
-    case VcpuExit::Kind::interrupted: return true;
+    case VcpuExit::Kind::port_in:
+        handle_port(exit.port, true);
+        return true;
+    case VcpuExit::Kind::port_out:
+        handle_port(exit.port, false);
+        return true;
+    case VcpuExit::Kind::mmio_read:
+        handle_mmio(exit.mmio, false);
+        return true;
+    case VcpuExit::Kind::mmio_write:
+        handle_mmio(exit.mmio, true);
+        return true;
+    case VcpuExit::Kind::interrupted:
+        return true;
     case VcpuExit::Kind::read_msr:
-    case VcpuExit::Kind::write_msr: *exit.msr.error = 1; return true;
-    case VcpuExit::Kind::shutdown: fail("triple fault"); return false;
-    default: fail(describe_exit(exit)); return false;
+    case VcpuExit::Kind::write_msr:
+        *exit.msr.error = 1;
+        return true;
+    case VcpuExit::Kind::shutdown:
+        fail("triple fault");
+        return false;
+    default:
+        fail(describe_exit(exit));
+        return false;
     }
 }
 

@@ -1,4 +1,5 @@
-// The thread of one virtual CPU: enters the guest, hands its accesses to the bus, and stands still when told to.
+// The thread of one virtual CPU: enters the guest, hands its accesses to the bus, and stands still when told
+// to.
 #pragma once
 
 #include "core/bus/access_bus.hpp"
@@ -28,8 +29,8 @@ struct GuestFailure {
 // Thread: [control] for all members.
 class VcpuThread {
   public:
-    // Starts the thread, parked. `on_failure` is called on it when the guest fails; the vCPU stays parked then. All
-    // references outlive the object.
+    // Starts the thread, parked. `on_failure` is called on it when the guest fails; the vCPU stays parked
+    // then. All references outlive the object.
     VcpuThread(std::unique_ptr<KvmVcpu> vcpu, AccessBus& bus, const GuestMemory& memory,
                std::function<void(GuestFailure)> on_failure);
     VcpuThread(const VcpuThread&) = delete;
@@ -37,7 +38,8 @@ class VcpuThread {
     ~VcpuThread();
 
     void run();
-    // park() asks, wait_parked() waits until the guest's last access is complete: ask all vCPUs first, then wait.
+    // park() asks, wait_parked() waits until the guest's last access is complete: ask all vCPUs first, then
+    // wait.
     void park();
     void wait_parked();
 

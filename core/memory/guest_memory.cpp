@@ -49,7 +49,8 @@ GuestMemory::~GuestMemory() {
 }
 
 Result<void> GuestMemory::clear() const {
-    if (::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size_)) != 0) {
+    if (::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size_)) !=
+        0) {
         return errno_error("cannot clear guest memory");
     }
     return {};

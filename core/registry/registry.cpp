@@ -20,8 +20,8 @@ std::string port_name(const Device& device, std::uint32_t port) {
 }
 
 Link::Link(End frontend, End backend, const void* frontend_table, const void* backend_table)
-    : frontend_(frontend), backend_(backend),
-      to_frontend_{sizeof(plugbay_link), 0, frontend_table, frontend.device->instance(), frontend.port},
+    : frontend_(frontend), backend_(backend), to_frontend_{sizeof(plugbay_link), 0, frontend_table,
+                                                           frontend.device->instance(), frontend.port},
       to_backend_{sizeof(plugbay_link), 0, backend_table, backend.device->instance(), backend.port} {}
 
 Result<void> Link::connect(std::span<const plugbay_value> options) {
@@ -62,9 +62,10 @@ Result<void> Registry::offer(Device& device) {
         if (inserted) continue;
         const std::string other = place->second.device->id();
         withdraw(device);
-        return Error{fmt::format("the {} frontend \"{}\" of device \"{}\" has the name of one of device \"{}\"",
-                                 type.ports[port]->interface, port_name(device, port), device.id(), other),
-                     "give one of the two devices another id"};
+        return Error{
+            fmt::format("the {} frontend \"{}\" of device \"{}\" has the name of one of device \"{}\"",
+                        type.ports[port]->interface, port_name(device, port), device.id(), other),
+            "give one of the two devices another id"};
     }
     return {};
 }
@@ -78,20 +79,22 @@ void Registry::withdraw(Device& device) {
     }
 }
 
-Error Registry::no_such_frontend(const Device& backend, std::string_view interface, std::string_view name) const {
+Error Registry::no_such_frontend(const Device& backend, std::string_view interface,
+                                 std::string_view name) const {
     for (const auto& [other, names] : interfaces_) {
         if (names.contains(name)) {
-            return Error{fmt::format("device \"{}\" is a {} backend, but \"{}\" is a {} frontend", backend.id(), interface,
-                                     name, other),
+            return Error{fmt::format("device \"{}\" is a {} backend, but \"{}\" is a {} frontend",
+                                     backend.id(), interface, name, other),
                          "connect it to a frontend of its own interface"};
         }
     }
     std::string offered;
     if (const auto names = interfaces_.find(interface); names != interfaces_.end()) {
-        for (const auto& [each, offer] : names->second) offered += (offered.empty() ? "" : ", ") + each;
+        for (const auto& [each, offer] : names->second)
+            offered += (offered.empty() ? "" : ", ") + each;
     }
-    return Error{fmt::format("device \"{}\" names the {} frontend \"{}\", which does not exist", backend.id(), interface,
-                             name),
+    return Error{fmt::format("device \"{}\" names the {} frontend \"{}\", which does not exist", backend.id(),
+                             interface, name),
                  offered.empty() ? "no device offers this interface" : "there are: " + offered};
 }
 
@@ -105,9 +108,10 @@ Result<void> Registry::connect(Device& backend, std::uint32_t port, std::string_
     const Offer& offer = found->second;
     for (const auto& link : links_) {
         if (link->frontend().device == offer.device && link->frontend().port == offer.port) {
-            return Error{fmt::format("device \"{}\" names the {} frontend \"{}\", which is connected to device \"{}\"",
-                                     backend.id(), interface, name, link->backend().device->id()),
-                         "disconnect that one first"};
+            return Error{
+                fmt::format("device \"{}\" names the {} frontend \"{}\", which is connected to device \"{}\"",
+                            backend.id(), interface, name, link->backend().device->id()),
+                "disconnect that one first"};
         }
     }
     const void* frontend_table = role_table(*offer.device, interface, ".frontend");
@@ -117,8 +121,8 @@ Result<void> Registry::connect(Device& backend, std::uint32_t port, std::string_
                                  frontend_table == nullptr ? offer.device->id() : backend.id(), interface),
                      "this is a defect of its plugin"};
     }
-    auto link = std::make_unique<Link>(Link::End{offer.device, offer.port}, Link::End{&backend, port}, frontend_table,
-                                       backend_table);
+    auto link = std::make_unique<Link>(Link::End{offer.device, offer.port}, Link::End{&backend, port},
+                                       frontend_table, backend_table);
     if (auto connected = link->connect(options); !connected) return connected;
     links_.push_back(std::move(link));
     return {};

@@ -1,5 +1,5 @@
-// Where frontends and backends find each other: per interface, port name -> frontend. One implementation serves every
-// interface, those of third parties included.
+// Where frontends and backends find each other: per interface, port name -> frontend. One implementation
+// serves every interface, those of third parties included.
 #pragma once
 
 #include "core/base/result.hpp"
@@ -49,14 +49,15 @@ class Link {
 // Thread: [control]. Names are copied; devices are withdrawn before they go.
 class Registry {
   public:
-    // Offers all frontend ports of `device` under their names. A name taken in the same interface is refused, and
-    // nothing is offered then.
+    // Offers all frontend ports of `device` under their names. A name taken in the same interface is refused,
+    // and nothing is offered then.
     [[nodiscard]] Result<void> offer(Device& device);
     // Takes the device's ports back and disconnects every link it has a part in.
     void withdraw(Device& device);
 
-    // Joins `backend`'s port `port` with the frontend named `name` (a device's id, or "<id>.<port>"). Distinct errors:
-    // no such name at all, only in another interface, taken by another backend, refused by an end.
+    // Joins `backend`'s port `port` with the frontend named `name` (a device's id, or "<id>.<port>").
+    // Distinct errors: no such name at all, only in another interface, taken by another backend, refused by
+    // an end.
     [[nodiscard]] Result<void> connect(Device& backend, std::uint32_t port, std::string_view name,
                                        std::span<const plugbay_value> options);
 

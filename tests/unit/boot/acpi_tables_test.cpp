@@ -33,9 +33,11 @@ AcpiOptions everything() {
                                     .io = {{0x0, 0xcf7}, {0xd00, 0xffff}},
                                     .memory_32 = {{0xc0000000, 0xfebfffff}},
                                     .memory_64 = {{0x800000000, 0xfffffffff}}},
-            .serial_ports = {{0x3f8, 4}, {0x2f8, 3}, {0x3e8, 4}},
-            .keyboard = true,
-            .rtc = true,
+            .legacy_devices = {{"com1", "PNP0501", {{0x3f8, 8}}, 4},
+                               {"com2", "PNP0501", {{0x2f8, 8}}, 3},
+                               {"com3", "PNP0501", {{0x3e8, 8}}, 4},
+                               {"keyboard", "PNP0303", {{0x60, 1}, {0x64, 1}}, 1},
+                               {"rtc", "PNP0B00", {{0x70, 2}}, 8}},
             .vga = true};
 }
 
@@ -204,8 +206,10 @@ TEST_F(AcpiTablesTest, ImpossibleOptionsAreRefused) {
     EXPECT_THAT(refused([](auto& o) { o.pci_root->memory_32 = {{2, 1}}; }), HasSubstr("0x2-0x1"));
     EXPECT_THAT(refused([](auto& o) { o.pci_root->memory_32 = {{0, 0x100000000}}; }), HasSubstr("32-bit"));
     EXPECT_THAT(refused([](auto& o) { o.pci_root->memory_64 = {{0, ~0ULL}}; }), HasSubstr("64-bit"));
-    EXPECT_THAT(refused([](auto& o) { o.serial_ports.resize(16); }), HasSubstr("at most 15"));
-    EXPECT_THAT(refused([](auto& o) { o.serial_ports[0].irq = 24; }), HasSubstr("interrupt 24"));
+    EXPECT_THAT(refused([](auto& o) { o.legacy_devices.resize(257); }), HasSubstr("at most 256"));
+    EXPECT_THAT(refused([](auto& o) { o.legacy_devices[0].irq = 24; }), HasSubstr("interrupt 24"));
+    EXPECT_THAT(refused([](auto& o) { o.legacy_devices[0].hardware_id = "pnp0501"; }), HasSubstr("plug-and-play"));
+    EXPECT_THAT(refused([](auto& o) { o.legacy_devices[0].ports[0] = {0xffff, 2}; }), HasSubstr("do not exist"));
 }
 
 TEST_F(AcpiTablesTest, TablesOfDevicesAreChecked) {

@@ -1,0 +1,12 @@
+// What `plugbay` returns to the shell. Part of the command's interface; docs/cli.md lists them.
+#pragma once
+
+namespace plugbay::core::exit_status {
+
+inline constexpr int success = 0;       // the guest powered off, or reset with "on_reset": "exit"
+inline constexpr int failure = 1;       // the machine could not be made or run
+inline constexpr int usage = 2;         // the command line or the machine file is wrong
+inline constexpr int guest_failure = 3; // triple fault, KVM internal error
+inline constexpr int signal_base = 128; // plus the signal's number
+
+} // namespace plugbay::core::exit_status

@@ -1,0 +1,44 @@
+// From a machine file on the command line to its checked configuration and the device types it uses.
+#pragma once
+
+#include "core/config/machine_file.hpp"
+#include "core/plugin/master_device_table.hpp"
+
+#include <filesystem>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace plugbay::core {
+
+struct MachineArguments {
+    std::string file;
+    std::vector<std::string> overrides;         // --set
+    std::vector<std::filesystem::path> plugins; // --plugin
+};
+
+struct LoadedMachine {
+    MachineConfig config;
+    MasterDeviceTable device_types;
+};
+
+// Empty when the file is wrong; every mistake has been written to `errors` then, one a line (with the source
+// line below when `errors` is a terminal).
+[[nodiscard]] std::optional<LoadedMachine> load_machine(const MachineArguments& arguments,
+                                                        std::ostream& errors, bool terminal);
+
+// The types of a table as the validation and the schema want them. The table outlives the catalog.
+class TableCatalog final : public TypeCatalog {
+  public:
+    explicit TableCatalog(const MasterDeviceTable& table) : table_(table) {}
+    [[nodiscard]] const TypeDescription* find(std::string_view name) const override {
+        return table_.find(name);
+    }
+    [[nodiscard]] std::vector<KnownType> known_types() const override;
+
+  private:
+    const MasterDeviceTable& table_;
+};
+
+} // namespace plugbay::core

@@ -1,0 +1,101 @@
+// The one binary: reads the command line and calls the command.
+#include "core/base/log.hpp"
+#include "core/cli/devices_command.hpp"
+#include "core/cli/doctor.hpp"
+#include "core/cli/exit_status.hpp"
+#include "core/cli/run_command.hpp"
+#include "core/config/schema.hpp"
+#include "core/version.hpp"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <exception>
+#include <iostream>
+
+namespace plugbay::core {
+namespace {
+
+void add_machine_arguments(CLI::App& command, MachineArguments& arguments) {
+    command.add_option("MACHINE", arguments.file, "machine file (JSON)")->required();
+    command.add_option("--set", arguments.overrides, "override a value: devices.vda.read_only=true")
+        ->type_name("PATH=VALUE")
+        ->allow_extra_args(false);
+    command.add_option("--plugin", arguments.plugins, "use the device types of this plugin too")
+        ->type_name("FILE")
+        ->allow_extra_args(false);
+}
+
+int schema_command(const std::vector<std::filesystem::path>& plugins) {
+    const auto table =
+        MasterDeviceTable::build({.files = plugins, .directories = default_plugin_directories()});
+    std::cout << machine_schema(TableCatalog(table)).dump(2) << '\n';
+    return exit_status::success;
+}
+
+int list_devices(const DevicesOptions& options) {
+    if (const auto done = devices_command(std::cout, options); !done) {
+        std::cerr << "plugbay devices: " << done.error().text() << '\n';
+        return exit_status::failure;
+    }
+    return exit_status::success;
+}
+
+int main(int argc, char** argv) {
+    CLI::App app("plugbay: a KVM virtual machine monitor whose every device is a plugin", "plugbay");
+    app.set_version_flag("--version", std::string("plugbay ") + version_text);
+    app.require_subcommand(1);
+    std::string log_level = "warning";
+    app.add_option("--log-level", log_level, "what to tell on standard error")
+        ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
+        ->capture_default_str();
+
+    MachineArguments machine;
+    auto* run = app.add_subcommand("run", "run a machine");
+    add_machine_arguments(*run, machine);
+    auto* check = app.add_subcommand("check", "check a machine file, without running it");
+    add_machine_arguments(*check, machine);
+
+    DevicesOptions devices_options;
+    devices_options.search.directories = default_plugin_directories();
+    auto* devices = app.add_subcommand("devices", "list the device types, or show one with its properties");
+    devices->add_option("TYPE", devices_options.type, "the device type to show");
+    devices->add_flag("--json", devices_options.json, "for programs");
+    devices->add_option("--plugin", devices_options.search.files, "look into this plugin too")
+        ->type_name("FILE");
+
+    std::vector<std::filesystem::path> schema_plugins;
+    auto* schema = app.add_subcommand("schema", "print the JSON Schema of machine files");
+    schema->add_option("--plugin", schema_plugins, "describe this plugin's device types too")
+        ->type_name("FILE");
+
+    bool doctor_json = false;
+    auto* doctor = app.add_subcommand("doctor", "say what this machine's KVM can do");
+    doctor->add_flag("--json", doctor_json, "for programs");
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? exit_status::success : exit_status::usage;
+    }
+    start_log(spdlog::level::from_str(log_level));
+
+    if (run->parsed()) return run_command(machine);
+    if (check->parsed()) return check_command(machine, std::cout);
+    if (devices->parsed()) return list_devices(devices_options);
+    if (schema->parsed()) return schema_command(schema_plugins);
+    if (doctor->parsed()) return doctor_command(std::cout, doctor_json);
+    return exit_status::usage;
+}
+
+} // namespace
+} // namespace plugbay::core
+
+int main(int argc, char** argv) {
+    try {
+        return plugbay::core::main(argc, argv);
+    } catch (const std::exception& error) { // out of memory, or a defect of ours
+        std::cerr << "plugbay: " << error.what() << '\n';
+        return plugbay::core::exit_status::failure;
+    }
+}
