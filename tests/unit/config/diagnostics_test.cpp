@@ -251,9 +251,8 @@ TEST(Diagnostics, Links) {
                       R"({ "type": "char-stdio", "id": "c", "frontend": { "id": "pair" } },)"
                       "\n"
                       R"({ "type": "char-stdio", "id": "d", "frontend": { "id": "pair.c" } })"),
-         {"m.json:4:56: devices.c.frontend.id: the device \"pair\", dual-serial, has named ports; valid: "
-          "pair.a, "
-          "pair.b",
+         {"m.json:4:56: devices.c.frontend.id: the device \"pair\", dual-serial, has named ports; did you "
+          "mean \"pair.a\"? valid: pair.a, pair.b",
           "m.json:5:56: devices.d.frontend.id: there is no frontend \"pair.c\"; did you mean \"pair.a\"? "
           "valid: "
           "pair.a, pair.b"}},

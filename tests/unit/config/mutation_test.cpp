@@ -19,7 +19,8 @@ class Mutator {
   public:
     std::string mutate(std::string text) {
         const auto count = 1 + below(4);
-        for (std::size_t i = 0; i < count; ++i) change(text);
+        for (std::size_t i = 0; i < count; ++i)
+            change(text);
         return text;
     }
 
@@ -28,9 +29,35 @@ class Mutator {
   private:
     void change(std::string& text) {
         static const std::vector<std::string> pieces{
-            "{",     "}",   "[",   "]",      ",",          ":",   "\"",       "\\",     "\\u00",     "\\ud800", "//",
-            "/*",    "*/",  "-",   "1e999",  "0x",         "null", "{}",      "[[",     "\xff",      "\xc3",    "\n",
-            "\"id\"", "vda", "com1", "18446744073709551616", "\"frontend\":", "\"type\": \"wide\",", "\xEF\xBB\xBF",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"",
+            "\\",
+            "\\u00",
+            "\\ud800",
+            "//",
+            "/*",
+            "*/",
+            "-",
+            "1e999",
+            "0x",
+            "null",
+            "{}",
+            "[[",
+            "\xff",
+            "\xc3",
+            "\n",
+            "\"id\"",
+            "vda",
+            "com1",
+            "18446744073709551616",
+            "\"frontend\":",
+            "\"type\": \"wide\",",
+            "\xEF\xBB\xBF",
         };
         const auto at = below(text.size() + 1);
         const auto length = std::min(below(12), text.size() - at);

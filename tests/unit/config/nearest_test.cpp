@@ -14,12 +14,22 @@ TEST(Nearest, NamesThatResemble) {
         std::string nearest;
     };
     const std::vector<Case> cases{
-        {"read_onyl", "read_only"}, {"readonly", "read_only"}, {"READ_ONLY", "read_only"}, {"pth", "path"},
-        {"sise", "size"},           {"typ", "type"},           {"di", "id"},               {"virtio", "virtio-blk"},
-        {"nonsense", ""},           {"", ""},                  {"x", ""},                  {"vi", ""},
+        {"read_onyl", "read_only"},
+        {"readonly", "read_only"},
+        {"READ_ONLY", "read_only"},
+        {"pth", "path"},
+        {"sise", "size"},
+        {"typ", "type"},
+        {"di", "id"},
+        {"virtio", "virtio-blk"},
+        {"nonsense", ""},
+        {"", ""},
+        {"x", ""},
+        {"vi", ""},
         {std::string(5000, 'p'), ""},
     };
-    for (const auto& [name, nearest] : cases) EXPECT_EQ(nearest_name(name, names), nearest) << name;
+    for (const auto& [name, nearest] : cases)
+        EXPECT_EQ(nearest_name(name, names), nearest) << name;
     EXPECT_EQ(nearest_name("path", {}), "");
 }
 

@@ -6,10 +6,6 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-
 namespace plugbay::core {
 namespace {
 
@@ -25,7 +21,8 @@ TEST(Schema, TopLevelComesFromTheDeclarations) {
         EXPECT_TRUE(schema["properties"].contains(key.value.name)) << key.value.name;
     }
     EXPECT_EQ(schema["properties"]["memory"]["default"], "256M");
-    EXPECT_EQ(schema["properties"]["cpus"]["oneOf"][0], ordered_json::parse(R"({"type":"integer","minimum":1,"maximum":16})"));
+    EXPECT_EQ(schema["properties"]["cpus"]["oneOf"][0],
+              ordered_json::parse(R"({"type":"integer","minimum":1,"maximum":16})"));
     EXPECT_EQ(schema["properties"]["on_reset"]["enum"], ordered_json::array({"restart", "exit"}));
     EXPECT_EQ(schema["properties"]["boot"]["required"], ordered_json::array({"kernel"}));
     EXPECT_EQ(schema["properties"]["devices"]["items"]["$ref"], "#/$defs/device");
@@ -35,8 +32,9 @@ TEST(Schema, DevicesAreToldApartByType) {
     const auto schema = machine_schema(make_catalog());
     const auto& device = schema["$defs"]["device"];
     EXPECT_EQ(device["properties"]["type"]["enum"].size(), 7U); // without the unavailable one
-    EXPECT_EQ(device["allOf"][3], ordered_json::parse(R"({"if":{"properties":{"type":{"const":"disk-file"}}},)"
-                                                      R"("then":{"$ref":"#/$defs/types/disk-file"}})"));
+    EXPECT_EQ(device["allOf"][3],
+              ordered_json::parse(R"({"if":{"properties":{"type":{"const":"disk-file"}}},)"
+                                  R"("then":{"$ref":"#/$defs/types/disk-file"}})"));
     const auto& disk = schema["$defs"]["types"]["disk-file"];
     EXPECT_EQ(disk["required"], ordered_json::array({"type", "id", "path", "frontend"}));
     EXPECT_EQ(disk["additionalProperties"], false);
@@ -53,20 +51,6 @@ TEST(Schema, AnEmptyCatalogGivesASchemaToo) {
     const auto schema = machine_schema(ListCatalog({}));
     EXPECT_TRUE(schema["$defs"]["types"].empty());
     EXPECT_FALSE(schema["$defs"]["device"].contains("allOf"));
-}
-
-TEST(MachineKeys, TheReferenceHasTheDeclaredTables) {
-    const auto page = std::filesystem::path(__FILE__).parent_path() / "../../../docs/machine-file.md";
-    std::ifstream stream(page);
-    std::stringstream text;
-    text << stream.rdbuf();
-    const auto& machine = machine_declaration();
-    const auto& devices = machine.member("devices");
-    for (const auto* const object : {&machine, &machine.member("boot"), &devices, &devices.member("frontend")}) {
-        EXPECT_NE(text.str().find(markdown_of(*object)), std::string::npos)
-            << "docs/machine-file.md needs this table:\n"
-            << markdown_of(*object);
-    }
 }
 
 } // namespace
