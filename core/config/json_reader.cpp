@@ -149,8 +149,9 @@ class TreeBuilder final : public nlohmann::json_sax<Json> {
         value.position = cursor_.advance_to(start);
         mark_ = reached();
         if (value.kind == LocatedValue::Kind::integer || value.kind == LocatedValue::Kind::other_number) {
-            // The parser has to read one byte beyond a number to see its end.
-            mark_ = std::min(text_.find_first_not_of("+-.0123456789eE", start), text_.size());
+            // The parser reads one byte beyond a number to see its end, unless the text ends with it.
+            const bool ends_the_text = mark_ == text_.size() && text_.back() >= '0' && text_.back() <= '9';
+            if (!ends_the_text) --mark_;
             value.text = text_.substr(start, mark_ - start);
         }
         put(std::move(value));

@@ -48,7 +48,8 @@ PropertyDescription choice(std::string name, std::string help, std::vector<std::
 }
 
 PropertyDescription structure(std::string name, std::uint32_t flags, std::string help) {
-    return {.flags = flags, .name = std::move(name), .help = std::move(help), .default_text = {}, .choices = {}};
+    return {
+        .flags = flags, .name = std::move(name), .help = std::move(help), .default_text = {}, .choices = {}};
 }
 
 KeyDeclaration key(PropertyDescription value, std::uint64_t multiple_of = 1) {

@@ -7,6 +7,7 @@ namespace plugbay::core {
 namespace {
 
 constexpr std::size_t longest_name = 80;
+constexpr std::size_t shortest_beginning = 3;
 
 char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -52,6 +53,11 @@ std::string nearest_name(std::string_view name, std::span<const std::string> can
             allowed = distance;
             best = candidate;
         }
+    }
+    if (best.empty() && name.size() >= shortest_beginning) {
+        const auto begins = [name](std::string_view candidate) { return candidate.starts_with(name); };
+        const auto whole = std::ranges::find_if(candidates, begins);
+        if (whole != candidates.end()) best = *whole;
     }
     return std::string(best);
 }

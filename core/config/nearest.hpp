@@ -8,7 +8,8 @@
 namespace plugbay::core {
 
 // The candidate with the fewest edits (insert, delete, replace, swap neighbours; case counts as no edit) from
-// `name`, the first of equals; empty when none is close enough to have been meant.
+// `name`, the first of equals; else the first that `name` is the beginning of. Empty when none can have been
+// meant.
 [[nodiscard]] std::string nearest_name(std::string_view name, std::span<const std::string> candidates);
 
 } // namespace plugbay::core

@@ -51,6 +51,7 @@ class OverridePath {
 
   private:
     LocatedValue* fail(std::string message, std::string nearest = {}, std::vector<std::string> valid = {}) {
+        if (made_in_ != nullptr) made_in_->members.pop_back();
         reporter_.report({.kind = DiagnosticKind::bad_override,
                           .position = position_,
                           .path = walked_,
@@ -89,6 +90,7 @@ class OverridePath {
         walked_ = member_path(walked_, name);
         if (auto* const member = current_->find(name)) return &member->value;
         if (rest_.starts_with('[')) return fail("there is no such array");
+        if (made_in_ == nullptr) made_in_ = current_;
         auto& member = current_->members.emplace_back();
         member.name = name;
         member.position = position_;
@@ -125,6 +127,7 @@ class OverridePath {
     }
 
     LocatedValue* current_;
+    LocatedValue* made_in_ = nullptr; // has the first object made on the way as its last member
     std::string_view rest_;
     std::string walked_;
     SourcePosition position_;

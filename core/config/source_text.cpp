@@ -20,7 +20,7 @@ std::size_t sequence_length(std::string_view text) {
         unsigned char second_first, second_last;
     };
     static constexpr std::array forms{
-        Form{0x01, 0x7F, 1, 0, 0},       Form{0xC2, 0xDF, 2, 0x80, 0xBF}, Form{0xE0, 0xE0, 3, 0xA0, 0xBF},
+        Form{0x00, 0x7F, 1, 0, 0},       Form{0xC2, 0xDF, 2, 0x80, 0xBF}, Form{0xE0, 0xE0, 3, 0xA0, 0xBF},
         Form{0xE1, 0xEC, 3, 0x80, 0xBF}, Form{0xED, 0xED, 3, 0x80, 0x9F}, Form{0xEE, 0xEF, 3, 0x80, 0xBF},
         Form{0xF0, 0xF0, 4, 0x90, 0xBF}, Form{0xF1, 0xF3, 4, 0x80, 0xBF}, Form{0xF4, 0xF4, 4, 0x80, 0x8F},
     };
@@ -109,7 +109,7 @@ SourcePosition PositionCursor::advance_to(std::size_t offset) {
 std::optional<std::size_t> find_invalid_utf8(std::string_view text) {
     for (std::size_t offset = 0; offset < text.size();) {
         const auto length = sequence_length(text.substr(offset));
-        if (length == 0) return offset;
+        if (length == 0 || text[offset] == '\0') return offset;
         offset += length;
     }
     return std::nullopt;

@@ -196,7 +196,7 @@ std::string expected_kind(const PropertyDescription& property) {
 }
 
 std::string value_words(const PropertyDescription& property, std::uint64_t number, const std::string& text) {
-    constexpr std::uint64_t largest_decimal = 0xFFFF;
+    constexpr std::uint64_t largest_decimal = 9999;
     switch (property.kind) {
     case PLUGBAY_PROPERTY_BOOLEAN:
         return number != 0 ? "true" : "false";
