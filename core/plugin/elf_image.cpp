@@ -80,6 +80,7 @@ Result<ElfImage> ElfImage::open(const std::filesystem::path& file) {
     const auto dynamic = image.read_dynamic(dynamic_address, dynamic_size);
     if (!dynamic) return dynamic.error();
     image.symbol_table_ = dynamic->symbols;
+    image.symbol_names_ = dynamic->strings;
     if (auto done = image.read_exports(*dynamic); !done) return std::move(done).error();
     if (auto done = image.read_packed_relocations(*dynamic); !done) return std::move(done).error();
     if (auto done = image.read_relocations(*dynamic); !done) return std::move(done).error();

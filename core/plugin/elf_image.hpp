@@ -29,8 +29,8 @@ struct ImagePointer {
 
 // A symbol that other objects could link with.
 struct ExportedSymbol {
-    std::string name;
     std::uint64_t address = 0;
+    std::uint32_t name = 0; // for ElfImage::name()
     bool is_data = false;
     bool is_unique = false; // STB_GNU_UNIQUE: keeps the library from ever being unloaded
 };
@@ -43,6 +43,9 @@ class ElfImage {
     [[nodiscard]] static Result<ElfImage> open(const std::filesystem::path& file);
 
     [[nodiscard]] const std::vector<ExportedSymbol>& exports() const { return exports_; }
+    [[nodiscard]] const ExportedSymbol* find_export(std::string_view name);
+    // Cut if it is very long; empty if it cannot be read.
+    [[nodiscard]] std::string name(const ExportedSymbol& symbol);
 
     // True when `length` bytes at `address` are in one segment.
     [[nodiscard]] bool contains(std::uint64_t address, std::uint64_t length) const;
@@ -83,6 +86,7 @@ class ElfImage {
     std::vector<ExportedSymbol> exports_;
     std::vector<Relocation> relocations_; // by address; of equal ones the last counts
     std::uint64_t symbol_table_ = 0;
+    std::uint64_t symbol_names_ = 0;
 };
 
 } // namespace plugbay::core

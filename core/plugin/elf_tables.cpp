@@ -11,7 +11,7 @@ namespace {
 constexpr std::uint64_t most_dynamic_entries = 1024;
 constexpr std::uint64_t most_symbols = 1 << 16;
 constexpr std::uint64_t most_relocations = 1 << 20;
-constexpr std::size_t longest_symbol = 256; // only names that we know matter; longer ones are cut
+constexpr std::size_t longest_symbol = 256; // for notes; longer ones are cut
 
 } // namespace
 
@@ -91,28 +91,43 @@ Result<void> ElfImage::read_exports(const Dynamic& dynamic) {
     if (*count > most_symbols) {
         return elf::malformed("it has more than " + std::to_string(most_symbols) + " dynamic symbols");
     }
-    for (std::uint64_t index = 1; index < *count; ++index) {
-        Elf64_Sym symbol{};
-        if (!read(dynamic.symbols + index * sizeof symbol, &symbol, sizeof symbol)) {
-            return elf::malformed("its symbol table is outside of its loaded segments");
-        }
+    std::vector<Elf64_Sym> symbols(*count);
+    if (!symbols.empty() && !read(dynamic.symbols, symbols.data(), symbols.size() * sizeof symbols[0])) {
+        return elf::malformed("its symbol table is outside of its loaded segments");
+    }
+    for (const Elf64_Sym& symbol : symbols) {
         const unsigned char binding = ELF64_ST_BIND(symbol.st_info);
         const unsigned char type = ELF64_ST_TYPE(symbol.st_info);
         const unsigned char visibility = ELF64_ST_VISIBILITY(symbol.st_other);
         const bool defined = symbol.st_shndx != SHN_UNDEF && symbol.st_shndx != SHN_ABS;
         const bool visible = visibility == STV_DEFAULT || visibility == STV_PROTECTED;
         if (!defined || !visible || binding == STB_LOCAL) continue;
-        ExportedSymbol found{.name = {},
-                             .address = symbol.st_value,
-                             .is_data = type == STT_OBJECT || type == STT_NOTYPE,
-                             .is_unique = binding == STB_GNU_UNIQUE};
-        if (symbol.st_name >= dynamic.strings_size ||
-            text(dynamic.strings + symbol.st_name, longest_symbol, found.name) == Text::outside) {
-            return elf::malformed("the name of its symbol " + std::to_string(index) + " cannot be read");
+        if (symbol.st_name >= dynamic.strings_size) {
+            return elf::malformed("the name of a symbol is outside of its table of names");
         }
-        exports_.push_back(std::move(found));
+        exports_.push_back({.address = symbol.st_value,
+                            .name = symbol.st_name,
+                            .is_data = type == STT_OBJECT || type == STT_NOTYPE,
+                            .is_unique = binding == STB_GNU_UNIQUE});
     }
     return {};
+}
+
+const ExportedSymbol* ElfImage::find_export(std::string_view name) {
+    std::string found(name.size() + 1, '\0');
+    for (const ExportedSymbol& symbol : exports_) {
+        if (read(symbol_names_ + symbol.name, found.data(), found.size()) && found.back() == '\0' &&
+            found.compare(0, name.size(), name) == 0) {
+            return &symbol;
+        }
+    }
+    return nullptr;
+}
+
+std::string ElfImage::name(const ExportedSymbol& symbol) {
+    std::string result;
+    if (text(symbol_names_ + symbol.name, longest_symbol, result) == Text::outside) result.clear();
+    return result;
 }
 
 Result<void> ElfImage::read_relocations(const Dynamic& dynamic) {
@@ -122,12 +137,12 @@ Result<void> ElfImage::read_relocations(const Dynamic& dynamic) {
         return elf::malformed("its " + std::to_string(count) +
                               " relocations are outside of its loaded segments");
     }
+    std::vector<Elf64_Rela> table(count);
+    if (!read(dynamic.relocations, table.data(), table.size() * sizeof table[0])) {
+        return elf::malformed("its relocations cannot be read");
+    }
     relocations_.reserve(relocations_.size() + count);
-    for (std::uint64_t index = 0; index < count; ++index) {
-        Elf64_Rela entry{};
-        if (!read(dynamic.relocations + index * sizeof entry, &entry, sizeof entry)) {
-            return elf::malformed("its relocations cannot be read");
-        }
+    for (const Elf64_Rela& entry : table) {
         relocations_.push_back({.address = entry.r_offset,
                                 .addend = static_cast<std::uint64_t>(entry.r_addend),
                                 .type = static_cast<std::uint32_t>(ELF64_R_TYPE(entry.r_info)),

@@ -319,11 +319,12 @@ bool DescriptorReader::read_plugin(std::uint64_t address, PluginDescription& des
                      PluginLimits::types, &DescriptorReader::read_type, description.types);
 }
 
-Error no_descriptor(const ElfImage& image) {
+Error no_descriptor(ElfImage& image) {
     constexpr std::string_view family = "plugbay_plugin_v";
     for (const ExportedSymbol& symbol : image.exports()) {
-        if (symbol.name.compare(0, family.size(), family) == 0) {
-            return Error{"exports " + symbol.name + ", but this plugbay needs " PLUGBAY_PLUGIN_SYMBOL,
+        const std::string name = image.name(symbol);
+        if (name.compare(0, family.size(), family) == 0 && is_printable_utf8(name)) {
+            return Error{"exports " + name + ", but this plugbay needs " PLUGBAY_PLUGIN_SYMBOL,
                          "it was built for another ABI: rebuild it against sdk " +
                              std::to_string(PLUGBAY_ABI_MAJOR) + ".x, or use another plugbay"};
         }
@@ -332,21 +333,32 @@ Error no_descriptor(const ElfImage& image) {
                  "use the PLUGBAY_PLUGIN macro, and give the symbol C linkage and default visibility"};
 }
 
-std::vector<std::string> notes_on_exports(const ElfImage& image) {
-    std::vector<std::string> notes;
-    std::string others;
+std::vector<std::string> notes_on_exports(ElfImage& image, const ExportedSymbol& descriptor) {
+    constexpr std::size_t most_named = 5;
+    std::string names;
+    std::size_t named = 0;
     std::size_t count = 0;
     bool unique = false;
     for (const ExportedSymbol& symbol : image.exports()) {
-        // The address sanitizer exports one of these for each object.
-        if (symbol.name == PLUGBAY_PLUGIN_SYMBOL || symbol.name.compare(0, 11, "__odr_asan.") == 0) continue;
+        if (&symbol == &descriptor) continue;
         unique = unique || symbol.is_unique;
-        if (++count <= 5 && is_printable_utf8(symbol.name)) others += " " + symbol.name;
+        ++count;
+        if (named == most_named) continue;
+        const std::string name = image.name(symbol);
+        if (name.compare(0, 11, "__odr_asan.") == 0) { // the address sanitizer's, one for each object
+            --count;
+        } else if (is_printable_utf8(name)) {
+            names += " " + name;
+            ++named;
+        }
     }
+    std::vector<std::string> notes;
     if (count != 0) {
         notes.push_back("It exports " + std::to_string(count) +
-                        " symbols besides " PLUGBAY_PLUGIN_SYMBOL ":" + others + (count > 5 ? " ..." : "") +
-                        "; build it with -fvisibility=hidden.");
+                        " symbols besides " PLUGBAY_PLUGIN_SYMBOL ":" + names +
+                        (count > named ? " ..." : "") +
+                        "; build it with -fvisibility=hidden, and hide static libraries with "
+                        "-Wl,--exclude-libs,ALL.");
     }
     if (unique) notes.emplace_back("It exports a unique symbol, so it is never unloaded: hide it.");
     return notes;
@@ -355,11 +367,8 @@ std::vector<std::string> notes_on_exports(const ElfImage& image) {
 Result<PluginDescription> read_image(const std::filesystem::path& file) {
     auto image = ElfImage::open(file);
     if (!image) return std::move(image).error();
-    const auto& exports = image->exports();
-    const auto symbol = std::find_if(exports.begin(), exports.end(), [](const ExportedSymbol& candidate) {
-        return candidate.name == PLUGBAY_PLUGIN_SYMBOL;
-    });
-    if (symbol == exports.end()) return no_descriptor(*image);
+    const ExportedSymbol* symbol = image->find_export(PLUGBAY_PLUGIN_SYMBOL);
+    if (symbol == nullptr) return no_descriptor(*image);
     if (!symbol->is_data) {
         return Error{"exports " PLUGBAY_PLUGIN_SYMBOL " as something else than data",
                      "the symbol must be an object of type struct plugbay_plugin"};
@@ -373,7 +382,7 @@ Result<PluginDescription> read_image(const std::filesystem::path& file) {
         return with_context("cannot be used", done.error());
     }
     description.file = file;
-    description.notes = notes_on_exports(*image);
+    description.notes = notes_on_exports(*image, *symbol);
     return description;
 }
 

@@ -207,6 +207,7 @@ __attribute__((visibility("default"))) CONSTANT struct plugbay_plugin SYMBOL = {
 
 #ifdef CHANGES_WHEN_LOADED
 __attribute__((constructor)) static void change(void) {
-    SYMBOL.name = "changed";
+    /* volatile: or the compiler does it at compile time */
+    *(const char *volatile *)&SYMBOL.name = "changed";
 }
 #endif

@@ -8,8 +8,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fcntl.h>
 #include <random>
+#include <sys/mman.h>
 #include <unistd.h>
 
 namespace plugbay::core {
@@ -23,9 +23,10 @@ class HostileFile : public testing::Test {
     void SetUp() override {
         bytes_ = bytes_of(test_plugin("good"));
         ASSERT_GT(bytes_.size(), 4096U);
-        path_ = directory_.write("damaged.so", bytes_);
-        file_ = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
+        file_ = ::memfd_create("damaged.so", MFD_CLOEXEC); // many thousand changes: not on a disk
         ASSERT_GE(file_, 0);
+        path_ = "/proc/self/fd/" + std::to_string(file_);
+        put(0, bytes_.data(), bytes_.size());
     }
     void TearDown() override {
         if (file_ >= 0) ::close(file_);
@@ -45,7 +46,6 @@ class HostileFile : public testing::Test {
         return true;
     }
 
-    TemporaryDirectory directory_;
     std::string bytes_;
     std::filesystem::path path_;
     int file_ = -1;
