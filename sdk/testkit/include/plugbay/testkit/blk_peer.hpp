@@ -34,6 +34,7 @@ struct BlkDisk {
 class BlkPeer : public Peer {
   public:
     explicit BlkPeer(BlkDisk disk = {});
+    ~BlkPeer() override; // completes what it holds
 
     // --- as a backend ---
     [[nodiscard]] std::span<std::byte> contents() { return contents_; }

@@ -15,6 +15,9 @@ namespace plugbay::testkit {
 
 class CharPeer : public Peer {
   public:
+    CharPeer() = default;
+    ~CharPeer() override;
+
     // What the device wrote to us since the last take; all bytes so far.
     [[nodiscard]] std::string take();
     [[nodiscard]] const std::string& text() const { return received_; }
@@ -43,12 +46,14 @@ class CharPeer : public Peer {
   private:
     struct Tables;
     std::uint32_t accept(const std::uint8_t* bytes, std::uint32_t length);
+    void flush();
     void ready();
 
     std::string received_;
     std::size_t taken_ = 0;
     std::string unsent_;
     bool sending_ = false;
+    bool again_ = false;
     std::uint64_t ready_calls_ = 0;
     std::optional<std::size_t> room_;
     bool refused_any_ = false;

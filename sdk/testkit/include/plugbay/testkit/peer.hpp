@@ -23,6 +23,7 @@ class Peer {
     Peer() = default;
     Peer(const Peer&) = delete;
     Peer& operator=(const Peer&) = delete;
+    // A derived class calls leave() in its own destructor, while its functions still work.
     virtual ~Peer();
 
     // "char/1", "blk/1", "com.example.laser/1"
@@ -36,6 +37,8 @@ class Peer {
     [[nodiscard]] std::uint32_t role() const; // this side's; 0 when not connected
 
   protected:
+    // Disconnects, quiescing a running machine first. A dying fake's last word.
+    void leave() noexcept;
     // The device's table for its role; throws when not connected.
     [[nodiscard]] const plugbay_link& link() const;
     // Runs `body`, which calls the device through link(), as a callback of that device.
