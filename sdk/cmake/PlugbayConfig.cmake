@@ -1,4 +1,5 @@
-# find_package(Plugbay): gives the target Plugbay::sdk and the function plugbay_add_plugin(). Serves the source
+# find_package(Plugbay): gives the targets Plugbay::sdk and Plugbay::testkit and the functions plugbay_add_plugin()
+# and plugbay_add_plugin_test(). Serves the source
 # tree (sdk/cmake, sdk/include) and an installation (<prefix>/lib*/cmake/Plugbay, <prefix>/include) alike.
 include(${CMAKE_CURRENT_LIST_DIR}/PlugbayAddPlugin.cmake)
 
@@ -11,3 +12,5 @@ if(NOT TARGET Plugbay::sdk)
     IMPORTED_NO_SYSTEM ON INTERFACE_INCLUDE_DIRECTORIES ${PLUGBAY_INCLUDE_DIRECTORY})
   target_compile_features(Plugbay::sdk INTERFACE cxx_std_20)
 endif()
+
+include(${CMAKE_CURRENT_LIST_DIR}/PlugbayTestkit.cmake)

@@ -1,0 +1,39 @@
+#include <plugbay/testkit/device.hpp>
+
+#include "machine.hpp"
+
+namespace plugbay::testkit {
+
+const std::string& Device::id() const {
+    return record_.id;
+}
+const plugbay_device_type& Device::type() const {
+    return *record_.type;
+}
+Holdings Device::holdings() const {
+    return machine_.entry([&] { return machine_.holdings(record_); });
+}
+std::vector<MappedRange> Device::ranges() const {
+    return machine_.entry([&] { return machine_.ranges(record_); });
+}
+const std::string& Device::last_error() const {
+    return record_.error;
+}
+StateImage Device::save() {
+    return machine_.entry([&] { return machine_.save(record_); });
+}
+void Device::load(const StateImage& image) {
+    machine_.entry([&] { machine_.load(record_, image); });
+}
+Outcome Device::try_load(const StateImage& image) {
+    try {
+        load(image);
+        return {};
+    } catch (const ContractViolation&) {
+        throw;
+    } catch (const Error& error) {
+        return {error.status(), error.what()};
+    }
+}
+
+} // namespace plugbay::testkit

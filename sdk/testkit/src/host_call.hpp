@@ -1,0 +1,82 @@
+// The frame of every host function: locks the machine, knows the device, says no in words.
+#pragma once
+
+#include "machine.hpp"
+
+#include <plugbay/abi/interrupt.h>
+#include <plugbay/abi/memory.h>
+
+#include <mutex>
+#include <string>
+
+namespace plugbay::testkit::detail {
+
+class HostCall {
+  public:
+    HostCall(const plugbay_host* host, const char* function)
+        : device(*reinterpret_cast<const HostTable*>(host)->record), machine(device.machine),
+          function_(function), lock_(machine.mutex()) {}
+
+    // A refusal that may happen to the best: the text becomes the device's error.
+    plugbay_status refuse(plugbay_status status, const std::string& why) {
+        device.error = std::string(function_) + ": " + why;
+        return status;
+    }
+    // A refusal that only a wrong plugin gets.
+    plugbay_status violate(plugbay_status status, const std::string& why) {
+        machine.violation(&device, std::string(function_) + ": " + why);
+        return refuse(status, why);
+    }
+    // [device]: false and flagged, when called from elsewhere.
+    [[nodiscard]] bool in_callback() {
+        if (machine.in_callback()) return true;
+        violate(PLUGBAY_FORBIDDEN, "called outside the device's callbacks or from another thread");
+        return false;
+    }
+    // & creating
+    [[nodiscard]] bool creating() {
+        if (!in_callback()) return false;
+        if (device.phase == Phase::creating) return true;
+        violate(PLUGBAY_FORBIDDEN, "only allowed while creating");
+        return false;
+    }
+    // The device's object behind a handle; nullptr and flagged, when it is gone or another device's.
+    template <typename Record>
+    [[nodiscard]] Record* find(std::map<plugbay_handle, Record>& records, plugbay_handle handle) {
+        const auto place = records.find(handle);
+        if (place != records.end() && place->second.owner == &device) return &place->second;
+        violate(PLUGBAY_STALE, place == records.end() ? "the handle's object is gone or never was"
+                                                      : "the handle belongs to another device");
+        return nullptr;
+    }
+    template <typename Record>
+    static plugbay_handle store(Machine& machine, std::map<plugbay_handle, Record>& records, Record record) {
+        const plugbay_handle handle = machine.next_handle();
+        records.emplace(handle, std::move(record));
+        return handle;
+    }
+
+    DeviceRecord& device;
+    Machine& machine;
+
+  private:
+    const char* function_;
+    std::unique_lock<std::mutex> lock_;
+};
+
+// The tables (host_*.cpp).
+extern const plugbay_access_host access_host;
+extern const plugbay_doorbell_host doorbell_host;
+extern const plugbay_timer_host timer_host;
+extern const plugbay_fd_host fd_host;
+extern const plugbay_interrupt_host interrupt_host;
+extern const plugbay_memory_host memory_host;
+extern const plugbay_machine_host machine_host;
+extern const plugbay_firmware_host firmware_host;
+extern const plugbay_pci_host pci_host;
+extern const plugbay_pci_bus_host pci_bus_host;
+
+// Fills in what every device's table has in common.
+void fill_host_table(plugbay_host& table, const char* device_id);
+
+} // namespace plugbay::testkit::detail

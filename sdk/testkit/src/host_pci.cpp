@@ -1,0 +1,183 @@
+// plugbay.pci/1 and plugbay.pci-bus/1
+#include "host_call.hpp"
+
+#include <bit>
+#include <cstring>
+
+namespace plugbay::testkit::detail {
+namespace {
+
+plugbay_status add_function(const plugbay_host* host, const plugbay_pci_function* description,
+                            plugbay_handle* handle) noexcept {
+    HostCall call(host, "pci add_function");
+    if (!call.creating()) return PLUGBAY_FORBIDDEN;
+    if (handle == nullptr || description == nullptr || description->size < sizeof *description)
+        return call.violate(PLUGBAY_INVALID, "an argument is NULL or the description's size is too small");
+    for (const auto& bar : description->bars) {
+        const std::uint32_t kind = bar.kind & ~PLUGBAY_BAR_PREFETCHABLE;
+        if (kind == PLUGBAY_BAR_NONE || kind == PLUGBAY_BAR_MSIX) continue;
+        if (call.device.access == nullptr || call.device.access->read == nullptr ||
+            call.device.access->write == nullptr)
+            return call.violate(PLUGBAY_INVALID, "a BAR needs " PLUGBAY_ACCESS " callbacks");
+    }
+    for (std::uint32_t i = 0; i < description->capability_count && description->capabilities != nullptr;
+         ++i) {
+        if (description->capabilities[i].hook_length != 0 &&
+            (call.device.pci == nullptr || call.device.pci->config_read == nullptr ||
+             call.device.pci->config_write == nullptr))
+            return call.violate(PLUGBAY_INVALID, "a hooked capability needs " PLUGBAY_PCI " callbacks");
+    }
+    std::string why;
+    const plugbay_status status = call.machine.add_function(call.device, *description, *handle, why);
+    return status == PLUGBAY_OK ? status : call.refuse(status, why);
+}
+
+plugbay_status bar_region(const plugbay_host* host, plugbay_handle handle, std::uint32_t bar,
+                          plugbay_handle* region) noexcept {
+    HostCall call(host, "pci bar_region");
+    if (!call.in_callback()) return PLUGBAY_FORBIDDEN;
+    const PciFunction* function = call.find(call.machine.functions, handle);
+    if (function == nullptr) return PLUGBAY_STALE;
+    if (region == nullptr) return call.violate(PLUGBAY_INVALID, "the handle pointer is NULL");
+    if (bar >= function->bars.size() || function->bars[bar].region == 0)
+        return call.refuse(PLUGBAY_NOT_FOUND, "the function has no BAR " + std::to_string(bar));
+    *region = function->bars[bar].region;
+    return PLUGBAY_OK;
+}
+
+plugbay_status notify(const plugbay_host* host, plugbay_handle handle, std::uint32_t vector) noexcept {
+    HostCall call(host, "pci notify");
+    PciFunction* function = call.find(call.machine.functions, handle);
+    if (function == nullptr) return PLUGBAY_STALE;
+    if (vector >= function->registers.vectors.size())
+        return call.violate(PLUGBAY_INVALID, "the function has no vector " + std::to_string(vector));
+    if (!function->msix_enabled()) return PLUGBAY_UNSUPPORTED;
+    function->registers.vectors[vector].pending = true;
+    call.machine.function_changed(*function);
+    return PLUGBAY_OK;
+}
+
+plugbay_status set_pin(const plugbay_host* host, plugbay_handle handle, std::uint32_t level) noexcept {
+    HostCall call(host, "pci set_pin");
+    PciFunction* function = call.find(call.machine.functions, handle);
+    if (function == nullptr) return PLUGBAY_STALE;
+    if (level > 1 || function->interrupt_pin == 0)
+        return call.violate(PLUGBAY_INVALID, "the function has no pin, or the level is not 0 or 1");
+    function->registers.pin = level != 0;
+    call.machine.function_changed(*function);
+    return PLUGBAY_OK;
+}
+
+plugbay_status remove_function(const plugbay_host* host, plugbay_handle handle) noexcept {
+    HostCall call(host, "pci remove_function");
+    if (!call.in_callback()) return PLUGBAY_FORBIDDEN;
+    if (call.find(call.machine.functions, handle) == nullptr) return PLUGBAY_STALE;
+    call.machine.remove_function(handle);
+    return PLUGBAY_OK;
+}
+
+plugbay_status add_bus(const plugbay_host* host, const plugbay_pci_bus* bus,
+                       plugbay_handle* handle) noexcept {
+    HostCall call(host, "add_bus");
+    if (!call.creating()) return PLUGBAY_FORBIDDEN;
+    if (handle == nullptr || bus == nullptr || bus->size < sizeof *bus)
+        return call.violate(PLUGBAY_INVALID, "an argument is NULL or the bus's size is too small");
+    for (const std::uint32_t line : bus->lines) {
+        if (line >= line_count)
+            return call.refuse(PLUGBAY_INVALID,
+                               "there is no line " + std::to_string(line) + ", only 0 to 23");
+    }
+    for (const auto& [other_handle, other] : call.machine.buses) {
+        if (other.owner == nullptr)
+            return call.violate(PLUGBAY_FORBIDDEN,
+                                "a PCI device took the built-in bus already: add the bridge first");
+        if (other.owner == &call.device) return call.refuse(PLUGBAY_TAKEN, "the device has a bus already");
+    }
+    const bool high_overflow = bus->memory64_window + bus->memory64_window_size < bus->memory64_window;
+    if (bus->port_window + std::uint32_t{bus->port_window_size} > 65536 || high_overflow ||
+        bus->memory32_window + bus->memory32_window_size > four_gib)
+        return call.refuse(PLUGBAY_INVALID, "a window does not fit into its space");
+    *handle =
+        HostCall::store(call.machine, call.machine.buses, PciBus{&call.device, call.device.id, *bus, {}});
+    return PLUGBAY_OK;
+}
+
+bool config_access_valid(HostCall& call, std::uint32_t slot, std::uint32_t offset, std::uint32_t width) {
+    const bool width_valid = width == 1 || width == 2 || width == 4;
+    if (width_valid && slot < 32 && offset % 4 + width <= 4) return true;
+    call.violate(PLUGBAY_INVALID, "slot, offset or width is not one that a doubleword can have");
+    return false;
+}
+
+std::uint32_t config_read(const plugbay_host* host, plugbay_handle handle, std::uint32_t slot,
+                          std::uint32_t offset, std::uint32_t width) noexcept {
+    HostCall call(host, "pci-bus config_read");
+    PciBus* bus = call.find(call.machine.buses, handle);
+    if (bus == nullptr || !config_access_valid(call, slot, offset, width)) return 0xffffffff;
+    return call.machine.config_read(*bus, slot, offset, width);
+}
+
+void config_write(const plugbay_host* host, plugbay_handle handle, std::uint32_t slot, std::uint32_t offset,
+                  std::uint32_t width, std::uint32_t value) noexcept {
+    HostCall call(host, "pci-bus config_write");
+    PciBus* bus = call.find(call.machine.buses, handle);
+    if (bus == nullptr || !config_access_valid(call, slot, offset, width)) return;
+    call.machine.config_write(*bus, slot, offset, width, value);
+}
+
+std::uint32_t bars(const plugbay_host* host, plugbay_handle handle, plugbay_pci_bar_slot* target,
+                   std::uint32_t capacity) noexcept {
+    HostCall call(host, "pci-bus bars");
+    const PciBus* bus = call.find(call.machine.buses, handle);
+    if (bus == nullptr || !call.in_callback()) return 0;
+    if (target == nullptr && capacity != 0) {
+        call.violate(PLUGBAY_INVALID, "bars is NULL");
+        return 0;
+    }
+    std::uint32_t count = 0;
+    for (const auto& [slot, function_handle] : bus->slots) {
+        const PciFunction& function = call.machine.functions.at(function_handle);
+        for (unsigned i = 0; i < function.bars.size(); ++i) {
+            if (function.bars[i].length == 0) continue;
+            if (count < capacity)
+                target[count] = {
+                    slot, i, function.bar_kind(i), 0, function.bars[i].length, function.bar_address(i)};
+            ++count;
+        }
+    }
+    return count;
+}
+
+plugbay_status assign(const plugbay_host* host, plugbay_handle handle, std::uint32_t slot, std::uint32_t bar,
+                      std::uint64_t address) noexcept {
+    HostCall call(host, "pci-bus assign");
+    if (!call.in_callback()) return PLUGBAY_FORBIDDEN;
+    const PciBus* bus = call.find(call.machine.buses, handle);
+    if (bus == nullptr) return PLUGBAY_STALE;
+    const auto place = bus->slots.find(slot);
+    if (place == bus->slots.end()) return call.refuse(PLUGBAY_NOT_FOUND, "the slot is empty");
+    PciFunction& function = call.machine.functions.at(place->second);
+    if (bar >= function.bars.size() || function.bars[bar].length == 0)
+        return call.refuse(PLUGBAY_NOT_FOUND, "the function has no such BAR");
+    const std::uint64_t length = function.bars[bar].length;
+    const std::uint32_t kind = function.bar_kind(bar) & ~PLUGBAY_BAR_PREFETCHABLE;
+    const std::uint64_t limit = kind == PLUGBAY_BAR_PORTS      ? 65536
+                                : kind == PLUGBAY_BAR_MEMORY32 ? four_gib
+                                                               : 0;
+    if (address == 0 || address % length != 0 ||
+        (limit != 0 && (address >= limit || length > limit - address)))
+        return call.refuse(PLUGBAY_INVALID, "the address is not aligned to the BAR's length or too high");
+    function.set_bar_address(bar, address);
+    function.enable_decoding(kind == PLUGBAY_BAR_PORTS);
+    call.machine.function_changed(function);
+    return PLUGBAY_OK;
+}
+
+} // namespace
+
+constinit const plugbay_pci_host pci_host{
+    sizeof(plugbay_pci_host), 0, add_function, bar_region, notify, set_pin, remove_function};
+constinit const plugbay_pci_bus_host pci_bus_host{
+    sizeof(plugbay_pci_bus_host), 0, add_bus, config_read, config_write, bars, assign};
+
+} // namespace plugbay::testkit::detail

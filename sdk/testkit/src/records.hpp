@@ -1,0 +1,140 @@
+// What a Machine keeps of devices, links and each resource.
+#pragma once
+
+#include <plugbay/abi/access.h>
+#include <plugbay/abi/doorbell.h>
+#include <plugbay/abi/fd.h>
+#include <plugbay/abi/host.h>
+#include <plugbay/abi/link.h>
+#include <plugbay/abi/pci.h>
+#include <plugbay/abi/plugin.h>
+#include <plugbay/abi/state.h>
+#include <plugbay/abi/timer.h>
+#include <plugbay/testkit/device.hpp>
+#include <plugbay/testkit/peer.hpp>
+#include <plugbay/testkit/plugin_file.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace plugbay::testkit::detail {
+
+class Machine;
+struct DeviceRecord;
+
+// The table that a device gets; `raw` comes first, so its address is the whole's.
+struct HostTable {
+    plugbay_host raw;
+    DeviceRecord* record;
+};
+
+enum class Phase {
+    creating,
+    stopped, // "quiesced" in the ABI's words
+    running,
+    quiescing, // quiesce returned PLUGBAY_PENDING
+    destroying,
+};
+
+struct DeviceRecord {
+    DeviceRecord(Machine& owner, std::string name)
+        : machine(owner), id(std::move(name)), device(owner, *this) {}
+
+    HostTable host{};
+    Machine& machine;
+    std::string id;
+    std::shared_ptr<const PluginFile> plugin;
+    const plugbay_device_type* type = nullptr;
+    void* instance = nullptr;
+    Phase phase = Phase::creating;
+    bool started = false;
+    bool quiesced_early = false; // host->quiesced was called before quiesce returned
+    std::string error;           // what the device or the host said last about a failure
+    Device device;
+
+    const plugbay_access_callbacks* access = nullptr;
+    const plugbay_doorbell_callbacks* doorbell = nullptr;
+    const plugbay_timer_callbacks* timer = nullptr;
+    const plugbay_fd_callbacks* fd = nullptr;
+    const plugbay_link_callbacks* link = nullptr;
+    const plugbay_state_callbacks* state = nullptr;
+    const plugbay_pci_callbacks* pci = nullptr;
+};
+
+// --- resources; each in a map by its handle ---
+
+struct Region {
+    DeviceRecord* owner = nullptr;
+    MappedRange::Space space = MappedRange::Space::ports;
+    std::uint64_t address = 0;
+    std::uint64_t length = 0;
+    std::uint64_t token = 0;
+    bool active = true;          // BARs: decoded
+    plugbay_handle function = 0; // BARs: whose
+    int bar = -1;
+    bool msix = false; // served by the host
+};
+
+struct DoorbellRecord {
+    DeviceRecord* owner = nullptr;
+    plugbay_handle region = 0;
+    std::uint64_t offset = 0;
+    std::uint32_t width = 0;
+    std::uint32_t flags = 0;
+    std::uint64_t value = 0;
+    std::uint64_t token = 0;
+    bool rung = false;
+};
+
+struct LineClaim {
+    DeviceRecord* owner = nullptr;
+    std::uint32_t gsi = 0;
+    std::uint32_t flags = 0;
+    bool level = false;
+};
+
+struct TimerRecord {
+    DeviceRecord* owner = nullptr;
+    std::uint32_t clock = 0;
+    std::uint64_t token = 0;
+    bool armed = false;
+    std::uint64_t deadline = 0;
+    std::uint64_t period = 0;
+};
+
+struct WatchRecord {
+    DeviceRecord* owner = nullptr;
+    int fd = -1;
+    std::uint32_t events = 0;
+    std::uint64_t token = 0;
+};
+
+struct MapRecord {
+    DeviceRecord* owner = nullptr;
+    std::uint64_t address = 0;
+    std::uint64_t length = 0;
+    std::uint32_t access = 0;
+    bool expired = false; // by a quiesce
+};
+
+// One end of a link: a device's port or a fake.
+struct End {
+    DeviceRecord* device = nullptr;
+    Peer* peer = nullptr;
+    std::uint32_t port = 0;
+    std::uint32_t role = 0;
+    std::string name;
+    const void* table = nullptr; // what this end implements
+    void* instance = nullptr;
+    plugbay_link link{}; // with which this end calls the other
+    bool told = false;   // its connected succeeded
+};
+
+struct Connection {
+    End frontend;
+    End backend;
+};
+
+} // namespace plugbay::testkit::detail
