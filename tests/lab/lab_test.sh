@@ -9,8 +9,9 @@ passed=0
 failed=0
 
 trap 'rm -rf "$scratch"' EXIT
-mkdir -p "$scratch"
+mkdir -p "$scratch/jobs"
 cd "$scratch"
+export TMPDIR=$scratch/jobs
 
 lab() { "$root/scripts/lab" "$@"; }
 
@@ -33,7 +34,7 @@ status_of() {
 }
 
 # labs_running: how many QEMUs run for a lab of this test.
-labs_running() { pgrep -cf -- "qemu-system-x86_64 .*path=$scratch" || true; }
+labs_running() { pgrep -cf -- "qemu-system-x86_64 .*path=$TMPDIR/plugbay-lab" || true; }
 
 milliseconds() { date +%s%3N; }
 
@@ -113,7 +114,7 @@ test_signals() {
     check 'one that ignores it is ended' 130 \
         "$(PLUGBAY_LAB_GRACE_SECONDS=1 interrupt INT 'trap "" INT; touch started; sleep 100')"
     check 'even killed, it leaves no QEMU' 137 "$(interrupt KILL 'touch started; sleep 100')"
-    sleep 0.5
+    check 'a running lab is seen' 1 "$(lab -- true </dev/null & until (($(labs_running))); do sleep 0.1; done; labs_running; wait)"
     check 'no QEMU is left' 0 "$(labs_running)"
 }
 
