@@ -182,14 +182,19 @@ void Serial16550::offer_room() {
 
 // --- transmitter ------------------------------------------------------------------------------------------
 
+// A backend that calls write_ready from inside write is served by the loop that called it.
 void Serial16550::drain_transmitter() {
-    if (transmit_fifo_.empty()) return;
-    while (!transmit_fifo_.empty()) {
+    if (transmit_fifo_.empty() || draining_) return;
+    draining_ = true;
+    bool blocked = false;
+    while (!transmit_fifo_.empty() && !blocked) {
         const auto bytes = transmit_fifo_.contiguous();
         const auto taken = std::min<std::size_t>(backend_.write(bytes), bytes.size());
         transmit_fifo_.drop(static_cast<std::uint8_t>(taken));
-        if (taken < bytes.size()) return;
+        blocked = taken < bytes.size();
     }
+    draining_ = false;
+    if (blocked) return;
     registers_.transmitter_empty_pending = true;
     update_interrupt();
 }

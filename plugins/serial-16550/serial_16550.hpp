@@ -116,6 +116,7 @@ class Serial16550 {
     Fifo transmit_fifo_;
 
     bool started_ = false;
+    bool draining_ = false;
     bool far_end_open_ = false;
     bool line_level_ = false;
     bool character_timer_armed_ = false;
