@@ -20,10 +20,13 @@ void Serial16550::start() {
     resume();
 }
 
-// Both directions are tried again: a fresh peer does not know that the former one was refused.
+// Both directions are tried again, once everything runs: a fresh peer does not know that the former one was
+// refused.
 void Serial16550::resume() {
-    drain_transmitter();
-    offer_room();
+    if (!transmit_fifo_.empty() || registers_.input_held) {
+        character_timer_.arm(host_.now());
+        character_timer_armed_ = true;
+    }
 }
 
 void Serial16550::reset() {
@@ -50,8 +53,8 @@ void Serial16550::loaded() {
     update_modem_status();
     character_timer_armed_ = false;
     restart_character_timeout();
-    line_level_ = !line_level_; // the level on the host's side is unknown: set it whatever it is
     update_interrupt();
+    line_.set(line_level_); // also when it is what this object has had all along
 }
 
 // --- the far end ------------------------------------------------------------------------------------------
@@ -162,6 +165,8 @@ void Serial16550::restart_character_timeout() {
 
 void Serial16550::on_timer(std::uint64_t) {
     character_timer_armed_ = false;
+    drain_transmitter();
+    offer_room();
     if (receive_fifo_.empty() || receive_fifo_.count() >= receive_trigger()) return;
     const std::uint64_t due = receiver_idle_since_ + four_characters();
     if (host_.now() < due) {
