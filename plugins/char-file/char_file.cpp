@@ -181,6 +181,10 @@ class CharFile {
     void pass_input() {
         std::uint64_t wait = read_delay;
         if (pending_input_.empty() && !read_input(wait)) return;
+        if (pending_input_.empty()) {
+            read_timer_.arm(now() + wait);
+            return;
+        }
         const std::size_t offered = pending_input_.size();
         const std::size_t taken = std::min<std::size_t>(frontend_.receive(pending_input_), offered);
         pending_input_.erase(pending_input_.begin(),

@@ -83,7 +83,7 @@ class CharStdio {
         if (!take_hold()) host_.warning("standard input and output have gone to another device");
     }
     plugbay_status quiesce() {
-        flush();
+        move_output();
         let_go();
         return PLUGBAY_OK;
     }
@@ -120,7 +120,7 @@ class CharStdio {
 
     void schedule_flush(nanoseconds wait);
     void flush();
-    void end_output(int error);
+    bool move_output();
 
     void want_input();
     void read_input();
@@ -145,6 +145,7 @@ class CharStdio {
     bool flush_scheduled_ = false;
     bool output_refused_ = false; // the frontend waits for write_ready
     bool output_ended_ = false;
+    bool far_end_closed_ = false;
     bool input_ended_ = false;
     bool delivering_ = false;
     bool deliver_again_ = false;
@@ -216,34 +217,40 @@ void CharStdio::schedule_flush(nanoseconds wait) {
     arm(write_timer_, wait);
 }
 
-// Bounded: at most what was pending when it began.
 void CharStdio::flush() {
-    last_write_ = now();
-    std::size_t left = pending_output_.size();
-    bool blocked = false;
-    while (left > 0 && !blocked && !output_ended_) {
-        const auto [outcome, bytes, error] = output_.write(pending_output_.contents().first(left));
-        pending_output_.drop(bytes);
-        left -= bytes;
-        if (outcome == Stream::Outcome::ended) end_output(error);
-        blocked = outcome == Stream::Outcome::would_block;
-    }
-    if (!blocked)
+    const bool moved = move_output();
+    if (moved)
         output_watch_.release();
     else if (!output_watch_ && !watch(output_watch_, output_, PLUGBAY_FD_WRITABLE, write_token))
         schedule_flush(poll_interval);
+    if (output_ended_ && !far_end_closed_) {
+        far_end_closed_ = true;
+        frontend_.event(PLUGBAY_CHAR_CLOSED);
+    }
     if (output_refused_ && pending_output_.room() > 0) {
         output_refused_ = false;
         frontend_.write_ready();
     }
 }
 
-void CharStdio::end_output(int error) {
-    output_ended_ = true;
-    pending_output_.clear();
-    host_.warning(std::string("standard output is gone, what the guest writes is dropped: ") +
-                  std::strerror(error));
-    frontend_.event(PLUGBAY_CHAR_CLOSED);
+// Bounded: at most what was pending when it began. False when output is blocked.
+bool CharStdio::move_output() {
+    last_write_ = now();
+    std::size_t left = pending_output_.size();
+    while (left > 0) {
+        const auto [outcome, bytes, error] = output_.write(pending_output_.contents().first(left));
+        if (outcome == Stream::Outcome::would_block) return false;
+        if (outcome == Stream::Outcome::ended) {
+            output_ended_ = true;
+            pending_output_.clear();
+            host_.warning(std::string("standard output is gone, what the guest writes is dropped: ") +
+                          std::strerror(error));
+            return true;
+        }
+        pending_output_.drop(bytes);
+        left -= bytes;
+    }
+    return true;
 }
 
 // --- input ------------------------------------------------------------------------------------------------
@@ -346,8 +353,8 @@ void CharStdio::deliver() {
     delivering_ = true;
     do {
         deliver_again_ = false;
-        pending_input_.drop(frontend_.receive(pending_input_.contents()));
-    } while (deliver_again_ && !pending_input_.empty());
+        if (!pending_input_.empty()) pending_input_.drop(frontend_.receive(pending_input_.contents()));
+    } while (deliver_again_);
     delivering_ = false;
     want_input();
 }
