@@ -1,0 +1,173 @@
+// The guest's view: what each register does when it is read or written.
+#include "serial_16550.hpp"
+
+// The chip has eight data lines: the bus splits wider accesses into bytes, lowest port first.
+std::uint64_t Serial16550::read(plugbay::Access access) {
+    std::uint64_t value = 0;
+    for (std::uint32_t i = 0; i < access.width; ++i)
+        value |= std::uint64_t{read_register(access.offset + i)} << (8 * i);
+    return value;
+}
+
+void Serial16550::write(plugbay::Access access, std::uint64_t value) {
+    for (std::uint32_t i = 0; i < access.width; ++i)
+        write_register(access.offset + i, static_cast<std::uint8_t>(value >> (8 * i)));
+}
+
+std::uint8_t Serial16550::read_register(std::uint64_t offset) {
+    switch (offset) {
+    case registers::receive_buffer:
+        return divisor_latch_accessed() ? static_cast<std::uint8_t>(registers_.divisor)
+                                        : read_receive_buffer();
+    case registers::interrupt_enable:
+        return divisor_latch_accessed() ? static_cast<std::uint8_t>(registers_.divisor >> 8)
+                                        : registers_.interrupt_enable;
+    case registers::interrupt_identification:
+        return read_interrupt_identification();
+    case registers::line_control:
+        return registers_.line_control;
+    case registers::modem_control:
+        return registers_.modem_control;
+    case registers::line_status:
+        return read_line_status();
+    case registers::modem_status:
+        return read_modem_status();
+    case registers::scratch:
+        return registers_.scratch;
+    default:
+        return 0xff;
+    }
+}
+
+void Serial16550::write_register(std::uint64_t offset, std::uint8_t value) {
+    switch (offset) {
+    case registers::transmit_holding:
+        if (divisor_latch_accessed())
+            registers_.divisor = static_cast<std::uint16_t>((registers_.divisor & 0xff00) | value);
+        else
+            write_transmit_holding(value);
+        return;
+    case registers::interrupt_enable:
+        if (divisor_latch_accessed())
+            registers_.divisor = static_cast<std::uint16_t>((registers_.divisor & 0x00ff) | value << 8);
+        else
+            write_interrupt_enable(value);
+        return;
+    case registers::fifo_control:
+        write_fifo_control(value);
+        return;
+    case registers::line_control:
+        write_line_control(value);
+        return;
+    case registers::modem_control:
+        write_modem_control(value);
+        return;
+    case registers::scratch:
+        registers_.scratch = value;
+        return;
+    default:
+        return; // line and modem status: writing them is for factory tests (section 8.3)
+    }
+}
+
+std::uint8_t Serial16550::read_receive_buffer() {
+    if (receive_fifo_.empty()) return 0;
+    const std::uint8_t byte = receive_fifo_.front();
+    receive_fifo_.drop(1);
+    receive_errors_.drop(1);
+    registers_.character_timeout_pending = false;
+    expose_front_errors();
+    restart_character_timeout();
+    update_interrupt();
+    offer_room();
+    return byte;
+}
+
+// Reading clears the transmitter's interrupt when that is the one reported (section 8.5).
+std::uint8_t Serial16550::read_interrupt_identification() {
+    const std::uint8_t id = highest_interrupt();
+    if (id == interrupt_id::transmitter_empty) {
+        registers_.transmitter_empty_pending = false;
+        update_interrupt();
+    }
+    return id | (fifos_enabled() ? interrupt_id::fifos_enabled : 0);
+}
+
+std::uint8_t Serial16550::read_line_status() {
+    std::uint8_t value = registers_.line_errors;
+    if (!receive_fifo_.empty()) value |= line_status::data_ready;
+    if (transmit_fifo_.empty())
+        value |= line_status::transmitter_holding_empty | line_status::transmitter_empty;
+    constexpr std::uint8_t of_characters = line_status::errors & ~line_status::overrun;
+    if (fifos_enabled() && ((value & of_characters) != 0 || receive_errors_.any_nonzero()))
+        value |= line_status::error_in_fifo;
+    registers_.line_errors = 0;
+    update_interrupt();
+    return value;
+}
+
+std::uint8_t Serial16550::read_modem_status() {
+    const std::uint8_t value = registers_.modem_status;
+    registers_.modem_status &= modem_status::lines;
+    update_interrupt();
+    return value;
+}
+
+// The interrupt goes away and comes back even when the byte leaves at once: a guest with an edge-triggered
+// interrupt controller waits for that edge.
+void Serial16550::write_transmit_holding(std::uint8_t byte) {
+    registers_.transmitter_empty_pending = false;
+    update_interrupt();
+    if (loopback()) {
+        receive_character(byte, 0);
+    } else if (!transmit_fifo_.empty() || backend_.write(std::span(&byte, 1)) == 0) {
+        if (transmit_fifo_.count() < fifo_depth())
+            transmit_fifo_.push(byte);
+        else if (!fifos_enabled())
+            transmit_fifo_.back() = byte; // the holding register is overwritten; a full FIFO takes no more
+    }
+    if (transmit_fifo_.empty()) registers_.transmitter_empty_pending = true;
+    update_interrupt();
+}
+
+// Enabling the transmitter's interrupt while the transmitter is empty raises it at once.
+void Serial16550::write_interrupt_enable(std::uint8_t value) {
+    const std::uint8_t before = registers_.interrupt_enable;
+    registers_.interrupt_enable = value & interrupt_enable::all;
+    const auto newly = static_cast<std::uint8_t>(registers_.interrupt_enable & ~before);
+    if ((newly & interrupt_enable::transmitter_empty) != 0 && transmit_fifo_.empty())
+        registers_.transmitter_empty_pending = true;
+    if ((newly & interrupt_enable::received_data) != 0) restart_character_timeout();
+    update_interrupt();
+}
+
+// Section 8.4. Changing the enable bit empties both FIFOs; without it no other bit is programmed.
+void Serial16550::write_fifo_control(std::uint8_t value) {
+    const bool enable = (value & fifo_control::enable) != 0;
+    const bool changed = enable != fifos_enabled();
+    if (changed || (enable && (value & fifo_control::clear_receive) != 0)) clear_receiver();
+    if ((changed || (enable && (value & fifo_control::clear_transmit) != 0)) && !transmit_fifo_.empty()) {
+        transmit_fifo_.clear();
+        registers_.transmitter_empty_pending = true;
+    }
+    registers_.fifo_control = enable ? value & fifo_control::kept : 0;
+    restart_character_timeout();
+    update_interrupt();
+    offer_room();
+}
+
+// A break that the guest sends goes nowhere, except in loopback: char/1 carries breaks to the guest only.
+void Serial16550::write_line_control(std::uint8_t value) {
+    const auto newly = static_cast<std::uint8_t>(value & ~registers_.line_control);
+    registers_.line_control = value;
+    if ((newly & line_control::set_break) != 0 && loopback())
+        receive_character(0, line_status::break_interrupt);
+    update_interrupt();
+}
+
+void Serial16550::write_modem_control(std::uint8_t value) {
+    registers_.modem_control = value & modem_control::all;
+    update_modem_status();
+    update_interrupt();
+    offer_room();
+}
