@@ -263,7 +263,7 @@ class PciTransport {
     struct Slot {
         explicit Slot(Queue made) : queue(std::move(made)) {}
         Queue queue;
-        std::uint16_t vector = no_vector;
+        std::uint16_t vector = pci::no_vector;
         Doorbell doorbell;
         void state(auto& fields) {
             queue.state(fields);
@@ -319,7 +319,7 @@ class PciTransport {
         return select > 1 ? 0 : static_cast<std::uint32_t>(features >> (32 * select));
     }
     [[nodiscard]] std::uint16_t checked_vector(std::uint64_t vector) const {
-        return vector <= slots_.size() ? static_cast<std::uint16_t>(vector) : no_vector; // 4.1.5.1.2.1
+        return vector <= slots_.size() ? static_cast<std::uint16_t>(vector) : pci::no_vector; // 4.1.5.1.2.1
     }
 
     // Drivers write each field with its own width (section 4.1.3.1), 64-bit fields also by halves; anything
@@ -402,12 +402,12 @@ class PciTransport {
     void reset_registers() {
         for (Slot& slot : slots_) {
             slot.queue.reset();
-            slot.vector = no_vector;
+            slot.vector = pci::no_vector;
         }
         status_ = 0;
         accepted_ = 0;
         device_feature_select_ = driver_feature_select_ = 0;
-        config_vector_ = no_vector;
+        config_vector_ = pci::no_vector;
         queue_select_ = 0;
         interrupts_.reset(function_);
     }
@@ -440,7 +440,7 @@ class PciTransport {
     std::uint64_t accepted_ = 0;
     std::uint8_t status_ = 0;
     std::uint8_t generation_ = 0;
-    std::uint16_t config_vector_ = no_vector;
+    std::uint16_t config_vector_ = pci::no_vector;
     std::uint16_t queue_select_ = 0;
     std::array<std::uint8_t, 12> window_{}; // bar, offset and length of the configuration access capability
     bool resetting_ = false;
