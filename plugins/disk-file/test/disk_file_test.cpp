@@ -188,9 +188,6 @@ TEST_P(DiskFile, ChecksRequests) {
     EXPECT_EQ(frontend.execute(PLUGBAY_BLK_WRITE, 0, 4096, (16 << 20) - 2048), PLUGBAY_INVALID);
     EXPECT_EQ(frontend.execute(99, 0, 4096), PLUGBAY_UNSUPPORTED);
     EXPECT_EQ(frontend.execute(PLUGBAY_BLK_READ, 0, 4096, 0x10000), PLUGBAY_OK);
-    testkit::BlkRequest request{9, PLUGBAY_BLK_READ, 0, 0, 8192, {{0x10000, 4096}}};
-    EXPECT_TRUE(true);
-    static_cast<void>(request);
 }
 
 TEST_P(DiskFile, AFileThatShrankIsAnError) {
@@ -245,8 +242,9 @@ TEST(DiskFileErrors, SayWhatToDo) {
     EXPECT_NE(refusal({{"path", "/dev/null"}}).find("neither"), std::string::npos);
     const Image closed;
     std::filesystem::permissions(closed.path, std::filesystem::perms::none);
-    if (access(closed.path.c_str(), R_OK) != 0) // root may read everything
+    if (access(closed.path.c_str(), R_OK) != 0) { // root may read everything
         EXPECT_NE(refusal({{"path", closed.path}}).find("permissions"), std::string::npos);
+    }
     const std::filesystem::path pipe = closed.path.string() + ".pipe";
     ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
     EXPECT_NE(refusal({{"path", pipe}, {"read_only", "true"}}).find("neither"), std::string::npos);

@@ -234,7 +234,12 @@ class PciTransport {
     void state(auto& fields) {
         fields("device_feature_select", device_feature_select_);
         fields("driver_feature_select", driver_feature_select_);
-        fields("features", accepted_);
+        std::uint64_t negotiated = features();
+        fields(
+            "features", negotiated, [&](std::uint64_t loaded) { return (loaded & ~offered_) == 0; },
+            "the driver uses features that this device does not offer: load it with the properties and the "
+            "backend that it was saved with");
+        fields("driver_features", accepted_);
         fields("status", status_);
         fields("generation", generation_);
         fields("config_vector", config_vector_);
@@ -245,11 +250,7 @@ class PciTransport {
             fields(("queue." + std::to_string(i)).c_str(), slots_[i]);
     }
     void loaded() {
-        if ((status_ & status_features_ok) != 0 && (accepted_ & ~offered_) != 0)
-            throw Failure(
-                "the driver uses features that this device does not offer: load it with the properties "
-                "and the backend that it was saved with",
-                PLUGBAY_INVALID);
+        if ((status_ & status_features_ok) != 0) accepted_ &= offered_;
         config_vector_ = checked_vector(config_vector_);
         for (Slot& slot : slots_) {
             slot.vector = checked_vector(slot.vector);
