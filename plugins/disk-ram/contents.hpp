@@ -90,9 +90,7 @@ class Contents {
             const std::size_t length = used_length(part);
             const auto* data = reinterpret_cast<const std::uint8_t*>(part.data());
             piece.assign(data, data + length);
-            fields(("chunk." + std::to_string(number)).c_str(), piece);
-            if (piece.size() > part.size())
-                throw plugbay::Failure("a chunk of the disk is too long", PLUGBAY_INVALID);
+            fields(("chunk." + std::to_string(number)).c_str(), piece, part.size());
             if (piece.size() == length && std::memcmp(data, piece.data(), length) == 0) continue;
             zero(part);
             std::memcpy(part.data(), piece.data(), piece.size());

@@ -167,14 +167,15 @@ class VirtioBlk {
             return transport_.needs_reset("a block request without room for its header or its status");
         const virtio::Buffer& last = chain.writable().back();
         request.status_address = last.address + last.length - 1;
+        if (request.status_address < last.address)
+            return transport_.needs_reset("a block request's status is not in RAM");
         request.status = blk::status_ok;
         request.flush_after = false;
         request.written = 1;
         request.written_on_failure = chain.writable_length() == 1 ? 1 : 0;
 
         blk::Header header; // NOLINT: read below
-        if (request.status_address < last.address || !chain.read_object(memory_, 0, header))
-            return fail(tag, blk::status_io_error);
+        if (!chain.read_object(memory_, 0, header)) return fail(tag, blk::status_io_error);
         switch (header.type) {
         case blk::type_in:
             return transfer(tag, header, PLUGBAY_BLK_READ, chain.writable(), 0, chain.writable_length() - 1);

@@ -4,7 +4,10 @@
 //         fields("divisor", divisor_);
 //         fields("receive_fifo", receive_fifo_);   // std::vector, std::array, std::string
 //         fields("mode", mode_, 0, 3);             // refused on load outside 0 .. 3
-//         fields("queue", queues_);                // (arrays of) structs that have a state() of their own
+//         fields("page", page_, 4096);             // a std::vector or std::string of at most so many
+//         elements fields("parity", parity_, [](auto p) { return p != 2; }, "no such parity");  // refused
+//         unless true fields("queue", queues_);                // (arrays of) structs that have a state() of
+//         their own
 //     }
 //
 // The same function saves and loads. Loading runs it twice: first everything is read and checked without
@@ -68,6 +71,11 @@ class StateFields {
     void operator()(const char* name, T& value, T low, T high) {
         derived().bounded(path(name), value, low, high);
     }
+    // On load a value for which `fits` is false is refused, with `refusal` as the reason.
+    template <Scalar T, std::predicate<T> Fits>
+    void operator()(const char* name, T& value, Fits fits, const char* refusal) {
+        derived().checked(path(name), value, fits, refusal);
+    }
     template <typename T, std::size_t N>
     void operator()(const char* name, std::array<T, N>& values) {
         if constexpr (Scalar<T>) {
@@ -77,12 +85,13 @@ class StateFields {
                 (*this)((std::string(name) + "." + std::to_string(i)).c_str(), values[i]);
         }
     }
+    // On load more than `most` elements are refused.
     template <Scalar T>
-    void operator()(const char* name, std::vector<T>& values) {
-        derived().sequence(path(name), field_kind<T>(), values);
+    void operator()(const char* name, std::vector<T>& values, std::uint64_t most = most_elements) {
+        derived().sequence(path(name), field_kind<T>(), values, most);
     }
-    void operator()(const char* name, std::string& text) {
-        derived().sequence(path(name), PLUGBAY_FIELD_TEXT, text);
+    void operator()(const char* name, std::string& text, std::uint64_t most = most_elements) {
+        derived().sequence(path(name), PLUGBAY_FIELD_TEXT, text, most);
     }
     template <typename T>
     requires std::is_class_v<T> && requires(T& nested, Derived& fields) { nested.state(fields); }
@@ -112,7 +121,11 @@ class StateSaver : public StateFields<StateSaver> {
     void bounded(const std::string& name, T& value, T, T) {
         elements(name, field_kind<T>(), &value, 1);
     }
-    void sequence(const std::string& name, std::uint32_t kind, const auto& values) {
+    template <typename T>
+    void checked(const std::string& name, T& value, const auto&, const char*) {
+        elements(name, field_kind<T>(), &value, 1);
+    }
+    void sequence(const std::string& name, std::uint32_t kind, const auto& values, std::uint64_t) {
         elements(name, kind, values.data(), values.size());
     }
 
@@ -143,10 +156,17 @@ class StateLoader : public StateFields<StateLoader> {
             throw Failure("state field " + name + " is out of range", PLUGBAY_INVALID);
         if (store_) value = loaded;
     }
+    template <typename T>
+    void checked(const std::string& name, T& value, const auto& fits, const char* refusal) {
+        T loaded{};
+        get(name, field_kind<T>(), &loaded, 1);
+        if (!fits(loaded)) throw Failure("state field " + name + ": " + refusal, PLUGBAY_INVALID);
+        if (store_) value = loaded;
+    }
     template <typename Sequence>
-    void sequence(const std::string& name, std::uint32_t kind, Sequence& values) {
+    void sequence(const std::string& name, std::uint32_t kind, Sequence& values, std::uint64_t most) {
         const std::uint64_t count = reader_->count(reader_, name.c_str());
-        if (count > most_elements) throw Failure("state field " + name + " is too long", PLUGBAY_INVALID);
+        if (count > most) throw Failure("state field " + name + " is too long", PLUGBAY_INVALID);
         Sequence loaded;
         loaded.resize(static_cast<std::size_t>(count));
         get(name, kind, loaded.data(), count);

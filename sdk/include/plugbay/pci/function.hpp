@@ -149,19 +149,24 @@ class Function : public plugbay::detail::Resource<plugbay_pci_host, &plugbay_pci
     }
 };
 
+// For functions whose drivers choose the vector of an event: none.
+inline constexpr std::uint16_t no_vector = 0xffff;
+
 // Interrupts of a function with an interrupt status register of 8 bits that reading clears: an event goes out
 // as its MSI-X vector or, where the guest has MSI-X off, as a bit of the register and the level of the pin.
+// An event without a vector takes the second way too: while MSI-X is on the host keeps the pin from the
+// guest.
 class InterruptStatus {
   public:
-    void raise(const Function& function, std::uint32_t vector, std::uint8_t cause) {
-        if (function.notify(vector)) return;
+    void raise(const Function& function, std::uint16_t vector, std::uint8_t cause) {
+        if (vector != no_vector && function.notify(vector)) return;
         status_ = static_cast<std::uint8_t>(status_ | cause);
         drive(function, true);
     }
     // The same for causes that show in the register whatever the kind of interrupt.
-    void raise_and_show(const Function& function, std::uint32_t vector, std::uint8_t cause) {
+    void raise_and_show(const Function& function, std::uint16_t vector, std::uint8_t cause) {
         status_ = static_cast<std::uint8_t>(status_ | cause);
-        if (!function.notify(vector)) drive(function, true);
+        raise(function, vector, cause);
     }
     // The guest reads the register: it is cleared and the pin goes low.
     std::uint8_t acknowledge(const Function& function) {

@@ -28,8 +28,7 @@ inline constexpr std::uint16_t used_no_notify = 1;
 // The PCI transport (section 4.1).
 inline constexpr std::uint16_t pci_vendor_id = 0x1af4;
 inline constexpr std::uint16_t pci_first_device_id = 0x1040; // plus the virtio device id
-inline constexpr std::uint16_t no_vector = 0xffff;
-inline constexpr std::uint8_t interrupt_queue = 1; // bits of the ISR status register
+inline constexpr std::uint8_t interrupt_queue = 1;           // bits of the ISR status register
 inline constexpr std::uint8_t interrupt_config = 2;
 
 } // namespace plugbay::virtio

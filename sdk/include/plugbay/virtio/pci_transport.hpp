@@ -234,7 +234,12 @@ class PciTransport {
     void state(auto& fields) {
         fields("device_feature_select", device_feature_select_);
         fields("driver_feature_select", driver_feature_select_);
-        fields("features", accepted_);
+        std::uint64_t negotiated = features();
+        fields(
+            "features", negotiated, [&](std::uint64_t loaded) { return (loaded & ~offered_) == 0; },
+            "the driver uses features that this device does not offer: load it with the properties and the "
+            "backend that it was saved with");
+        fields("driver_features", accepted_);
         fields("status", status_);
         fields("generation", generation_);
         fields("config_vector", config_vector_);
@@ -245,11 +250,7 @@ class PciTransport {
             fields(("queue." + std::to_string(i)).c_str(), slots_[i]);
     }
     void loaded() {
-        if ((status_ & status_features_ok) != 0 && (accepted_ & ~offered_) != 0)
-            throw Failure(
-                "the driver uses features that this device does not offer: load it with the properties "
-                "and the backend that it was saved with",
-                PLUGBAY_INVALID);
+        if ((status_ & status_features_ok) != 0) accepted_ &= offered_;
         config_vector_ = checked_vector(config_vector_);
         for (Slot& slot : slots_) {
             slot.vector = checked_vector(slot.vector);
@@ -263,7 +264,7 @@ class PciTransport {
     struct Slot {
         explicit Slot(Queue made) : queue(std::move(made)) {}
         Queue queue;
-        std::uint16_t vector = no_vector;
+        std::uint16_t vector = pci::no_vector;
         Doorbell doorbell;
         void state(auto& fields) {
             queue.state(fields);
@@ -319,7 +320,7 @@ class PciTransport {
         return select > 1 ? 0 : static_cast<std::uint32_t>(features >> (32 * select));
     }
     [[nodiscard]] std::uint16_t checked_vector(std::uint64_t vector) const {
-        return vector <= slots_.size() ? static_cast<std::uint16_t>(vector) : no_vector; // 4.1.5.1.2.1
+        return vector <= slots_.size() ? static_cast<std::uint16_t>(vector) : pci::no_vector; // 4.1.5.1.2.1
     }
 
     // Drivers write each field with its own width (section 4.1.3.1), 64-bit fields also by halves; anything
@@ -402,12 +403,12 @@ class PciTransport {
     void reset_registers() {
         for (Slot& slot : slots_) {
             slot.queue.reset();
-            slot.vector = no_vector;
+            slot.vector = pci::no_vector;
         }
         status_ = 0;
         accepted_ = 0;
         device_feature_select_ = driver_feature_select_ = 0;
-        config_vector_ = no_vector;
+        config_vector_ = pci::no_vector;
         queue_select_ = 0;
         interrupts_.reset(function_);
     }
@@ -440,7 +441,7 @@ class PciTransport {
     std::uint64_t accepted_ = 0;
     std::uint8_t status_ = 0;
     std::uint8_t generation_ = 0;
-    std::uint16_t config_vector_ = no_vector;
+    std::uint16_t config_vector_ = pci::no_vector;
     std::uint16_t queue_select_ = 0;
     std::array<std::uint8_t, 12> window_{}; // bar, offset and length of the configuration access capability
     bool resetting_ = false;

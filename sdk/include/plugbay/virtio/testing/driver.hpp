@@ -51,9 +51,10 @@ class DriverQueue {
         const std::uint16_t head = next_descriptor_;
         if (indirect != 0) {
             for (std::size_t i = 0; i < buffers.size(); ++i)
-                bench_.store_object(indirect + 16 * i, descriptor(buffers, i, static_cast<std::uint16_t>(i + 1)));
-            set_descriptor(take(), {indirect, static_cast<std::uint32_t>(16 * buffers.size()),
-                                    descriptor_indirect, 0});
+                bench_.store_object(indirect + 16 * i,
+                                    descriptor(buffers, i, static_cast<std::uint16_t>(i + 1)));
+            set_descriptor(
+                take(), {indirect, static_cast<std::uint32_t>(16 * buffers.size()), descriptor_indirect, 0});
         } else {
             for (std::size_t i = 0; i < buffers.size(); ++i) {
                 const std::uint16_t at = take();
@@ -110,7 +111,8 @@ class DriverQueue {
         next_descriptor_ = static_cast<std::uint16_t>((next_descriptor_ + 1) % size_);
         return at;
     }
-    static Descriptor descriptor(const std::vector<DriverBuffer>& buffers, std::size_t i, std::uint16_t next) {
+    static Descriptor descriptor(const std::vector<DriverBuffer>& buffers, std::size_t i,
+                                 std::uint16_t next) {
         const bool last = i + 1 == buffers.size();
         return {buffers[i].address, buffers[i].length,
                 static_cast<std::uint16_t>((buffers[i].writable ? descriptor_write : 0) |
@@ -205,7 +207,9 @@ class Driver {
     void notify(std::uint16_t index, unsigned width = 2) {
         bench_.write(structures_[2].address + index * std::uint64_t{multiplier_}, width, index);
     }
-    [[nodiscard]] std::uint8_t isr() { return static_cast<std::uint8_t>(bench_.read(structures_[3].address, 1)); }
+    [[nodiscard]] std::uint8_t isr() {
+        return static_cast<std::uint8_t>(bench_.read(structures_[3].address, 1));
+    }
     [[nodiscard]] std::uint64_t device_config(std::uint64_t offset, unsigned width) {
         return bench_.read(structures_[4].address + offset, width);
     }

@@ -1,0 +1,197 @@
+// What every device type of every shipped plugin has to do, whatever it is. A new plugin is tested here by
+// lying in plugins/.
+#include "exerciser.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <sstream>
+
+namespace plugbay::testkit {
+namespace {
+
+std::vector<Subject> shipped() {
+    std::vector<Subject> subjects;
+    std::istringstream files(SHIPPED_PLUGINS "," PLUGBAY_PLUGIN_FILE);
+    for (std::string file; std::getline(files, file, ',');) {
+        if (file.empty()) continue;
+        const PluginFile plugin(file);
+        for (std::uint32_t i = 0; i < plugin.plugin().type_count; ++i) {
+            const std::string type = plugin.plugin().types[i]->name;
+            if (type != "probe-rogue") subjects.push_back({file, type});
+        }
+    }
+    return subjects;
+}
+
+// Types whose reset keeps something that a guest can tell from power-on, and why.
+const std::map<std::string, std::string, std::less<>> reset_keeps = {};
+
+class Conformance : public testing::TestWithParam<Subject> {
+  protected:
+    void SetUp() override {
+        Exerciser probe(GetParam());
+        if (!probe.created) GTEST_SKIP() << "not with default properties: " << probe.created.text;
+        if (!probe.complete()) GTEST_SKIP() << "no fake for an interface that it needs";
+    }
+    [[nodiscard]] bool has_state() const {
+        return PluginFile(GetParam().file).find(GetParam().type)->state_version != 0;
+    }
+};
+
+TEST_P(Conformance, ExportsOneSymbol) {
+    EXPECT_THAT(PluginFile::exported_symbols(GetParam().file), testing::ElementsAre(PLUGBAY_PLUGIN_SYMBOL));
+}
+
+TEST_P(Conformance, GivesEverythingBack) {
+    Exerciser subject(GetParam());
+    EXPECT_EQ(subject.bench.remove("subject").total(), 0u);
+    // All of it can be taken again.
+    EXPECT_TRUE(Exerciser(GetParam()).created);
+    Exerciser used(GetParam());
+    used.bench.start();
+    used.poke(1);
+    used.bench.quiesce();
+    EXPECT_EQ(used.bench.remove("subject").total(), 0u);
+}
+
+TEST_P(Conformance, SurvivesAnyAccess) {
+    for (const std::uint32_t seed : {1u, 2u}) {
+        Exerciser subject(GetParam(), seed);
+        subject.bench.start();
+        subject.poke();
+        subject.bench.advance(std::chrono::seconds(2));
+    }
+}
+
+TEST_P(Conformance, SurvivesAnyOrderOfLife) {
+    Exerciser subject(GetParam());
+    Bench& bench = subject.bench;
+    bench.reset(); // before power-on
+    bench.start();
+    bench.quiesce();
+    bench.resume();
+    bench.quiesce();
+    bench.reset();
+    bench.reset();
+    bench.resume();
+    bench.reset();
+    subject.poke(1);
+    bench.reset();
+    subject.poke(1);
+    bench.quiesce();
+    bench.advance(std::chrono::seconds(1));
+    bench.resume();
+    subject.settle();
+}
+
+TEST_P(Conformance, LoadsWhatItSaves) {
+    if (!has_state()) GTEST_SKIP() << "it has no state";
+    Exerciser subject(GetParam());
+    subject.bench.start();
+    for (int round = 0; round < 3; ++round) {
+        subject.poke(1);
+        subject.bench.quiesce();
+        const StateImage saved = subject.device().save();
+        EXPECT_EQ(subject.device().save(), saved) << "saving changes nothing";
+        Exerciser fresh(GetParam());
+        fresh.device().load(saved);
+        EXPECT_EQ(fresh.device().save(), saved);
+        fresh.bench.start();
+        fresh.poke(1);
+        subject.device().load(saved);
+        EXPECT_EQ(subject.device().save(), saved);
+        subject.bench.resume();
+    }
+}
+
+TEST_P(Conformance, ResetEqualsFresh) {
+    if (!has_state()) GTEST_SKIP() << "it has no state";
+    if (reset_keeps.contains(GetParam().type)) GTEST_SKIP() << reset_keeps.find(GetParam().type)->second;
+    Exerciser subject(GetParam());
+    const StateImage fresh = subject.device().save();
+    subject.bench.start();
+    subject.poke(1);
+    subject.bench.reset();
+    subject.bench.quiesce();
+    const StateImage reset = subject.device().save();
+    for (const StateField& field : fresh.fields()) {
+        const StateField* const other = reset.find(field.name);
+        ASSERT_NE(other, nullptr) << field.name;
+        EXPECT_THAT(reset.elements(*other), testing::ElementsAreArray(fresh.elements(field))) << field.name;
+    }
+    EXPECT_EQ(reset, fresh);
+}
+
+// An image with some elements changed at random, still well-formed.
+StateImage mutated(const StateImage& image, std::mt19937& random) {
+    StateBuilder builder(image.type(), image.version());
+    const std::size_t victim = random() % std::max<std::size_t>(image.fields().size(), 1);
+    for (std::size_t i = 0; i < image.fields().size(); ++i) {
+        const StateField& field = image.fields()[i];
+        const auto elements = image.elements(field);
+        std::vector<std::byte> bytes(elements.begin(), elements.end());
+        std::uint64_t count = field.count;
+        if (i == victim || random() % 8 == 0) {
+            const std::size_t size =
+                field.count == 0 ? 1 : bytes.size() / static_cast<std::size_t>(field.count);
+            if (random() % 8 == 0) { // another length
+                count = random() % (field.count + 8);
+                bytes.resize(static_cast<std::size_t>(count) * size);
+            } else if (random() % 16 == 0) {
+                continue; // missing
+            }
+            for (unsigned n = 0; n < 1 + random() % 4 && !bytes.empty(); ++n)
+                bytes[random() % bytes.size()] =
+                    static_cast<std::byte>(random() % 3 == 0 ? 0xff : random() & 0xff);
+            for (std::byte& byte : bytes) {
+                if (field.kind == PLUGBAY_FIELD_BOOLEAN) byte &= std::byte{1};
+                if (field.kind == PLUGBAY_FIELD_TEXT && byte == std::byte{0}) byte = std::byte{1};
+            }
+        }
+        builder.put(field.name.c_str(), field.kind, bytes.data(), count, field.flags);
+    }
+    std::string error;
+    auto result = builder.finish(error);
+    EXPECT_TRUE(result) << error;
+    return *std::move(result);
+}
+
+// A refused state leaves the device as it was (the Bench compares), an accepted one leaves it alive.
+TEST_P(Conformance, SurvivesAnyState) {
+    if (!has_state()) GTEST_SKIP() << "it has no state";
+    Exerciser source(GetParam());
+    source.bench.start();
+    source.poke(1);
+    source.bench.quiesce();
+    const StateImage saved = source.device().save();
+    std::mt19937 random(7);
+    for (int round = 0; round < 60; ++round) {
+        Exerciser subject(GetParam(), 100u + static_cast<unsigned>(round));
+        for (int attempt = 0; attempt < 10; ++attempt) {
+            if (subject.device().try_load(mutated(saved, random))) break;
+        }
+        subject.bench.start();
+        if (round % 4 == 0) subject.poke(1);
+        subject.bench.advance(std::chrono::milliseconds(100));
+        subject.bench.reset();
+    }
+}
+
+std::string subject_name(const testing::TestParamInfo<Subject>& info) {
+    std::string name = info.param.type;
+    std::replace(name.begin(), name.end(), '-', '_');
+    return name;
+}
+
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Conformance);
+INSTANTIATE_TEST_SUITE_P(Shipped, Conformance, testing::ValuesIn(shipped()), subject_name);
+
+void PrintTo(const Subject& subject, std::ostream* stream) {
+    *stream << subject.type;
+}
+
+} // namespace
+} // namespace plugbay::testkit

@@ -1,0 +1,152 @@
+// One device of any type on a Bench, with fakes on all its ports, and a pseudo-random guest that pokes at
+// everything it shows. The same seed does the same.
+#pragma once
+
+#include <plugbay/testkit/testkit.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <random>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+namespace plugbay::testkit {
+
+struct Subject {
+    std::filesystem::path file;
+    std::string type;
+};
+
+// Values for properties that have no default. A required path gets a file of 1 MiB, made anew for each
+// Exerciser.
+inline Properties needed_properties(const plugbay_device_type& type, const std::filesystem::path& scratch) {
+    Properties properties;
+    for (std::uint32_t i = 0; i < type.property_count; ++i) {
+        const plugbay_property& property = *type.properties[i];
+        if ((property.flags & PLUGBAY_PROPERTY_REQUIRED) == 0 || property.kind != PLUGBAY_PROPERTY_PATH)
+            continue;
+        std::ofstream(scratch) << std::string(1 << 20, '\0');
+        properties.emplace_back(property.name, scratch.string());
+    }
+    return properties;
+}
+
+class Exerciser {
+  public:
+    explicit Exerciser(const Subject& subject, std::uint32_t seed = 1)
+        : scratch_(std::filesystem::temp_directory_path() /
+                   ("plugbay-conformance-" + std::to_string(getpid()) + "-" + subject.type)),
+          random_(seed) {
+        const PluginFile plugin(subject.file);
+        const plugbay_device_type& type = *plugin.find(subject.type);
+        created = bench.try_add(subject.file, subject.type, "subject", needed_properties(type, scratch_));
+        if (!created) return;
+        for (std::uint32_t i = 0; i < type.port_count; ++i)
+            add_peer(*type.ports[i]);
+    }
+    ~Exerciser() {
+        std::error_code ignored;
+        std::filesystem::remove(scratch_, ignored);
+    }
+    Exerciser(const Exerciser&) = delete;
+    Exerciser& operator=(const Exerciser&) = delete;
+
+    Device& device() { return bench.device("subject"); }
+    // Whether every port that needs a peer has one: other interfaces than the testkit's fakes speak leave
+    // some open.
+    [[nodiscard]] bool complete() const { return complete_; }
+
+    // Every width at every offset of every range (of long ones: both ends), reads and writes, with the peers
+    // busy and time passing meanwhile.
+    void poke(int rounds = 2) {
+        for (int round = 0; round < rounds; ++round) {
+            for (const MappedRange& range : device().ranges())
+                poke_range(range);
+            const auto ranges = device().ranges();
+            for (int i = 0; i < 500 && !ranges.empty(); ++i) {
+                const MappedRange& range = ranges[random_() % ranges.size()];
+                access(range, random_() % std::min<std::uint64_t>(range.length, 0x10000),
+                       1u << random_() % 4);
+            }
+        }
+        settle();
+    }
+    // Lets what is under way end, so that a quiesce need not wait.
+    void settle() {
+        for (auto& disk : disks_)
+            disk->hold(false);
+        bench.run();
+    }
+
+    Bench bench;
+    Outcome created;
+
+  private:
+    void add_peer(const plugbay_port& port) {
+        const std::string name = port.name == nullptr ? "subject" : std::string("subject.") + port.name;
+        const std::string_view interface = port.interface;
+        if (interface == PLUGBAY_CHAR) {
+            chars_.push_back(std::make_unique<CharPeer>());
+            bench.connect(*chars_.back(), name);
+        } else if (interface == PLUGBAY_BLK) {
+            disks_.push_back(std::make_unique<BlkPeer>());
+            bench.connect(*disks_.back(), name);
+        } else if ((port.flags & PLUGBAY_PORT_OPTIONAL) == 0) {
+            complete_ = false;
+        }
+    }
+    void poke_range(const MappedRange& range) {
+        constexpr std::uint64_t most = 1024;
+        for (std::uint64_t offset = 0; offset < range.length; ++offset) {
+            if (offset == most && range.length > 2 * most) offset = range.length - most;
+            for (const unsigned width : {1u, 2u, 4u, 8u})
+                access(range, offset, width);
+        }
+    }
+    void access(const MappedRange& range, std::uint64_t offset, unsigned width) {
+        const std::uint64_t address = range.first + offset;
+        const std::uint64_t value =
+            random_() % 4 == 0 ? random_() % 16 : std::uint64_t{random_()} << 32 | random_();
+        if (range.space == MappedRange::Space::memory) {
+            bench.read(address, width);
+            bench.write(address, width, value);
+        } else if (width < 8) {
+            bench.in(static_cast<std::uint16_t>(address), width);
+            bench.out(static_cast<std::uint16_t>(address), width, value);
+        }
+        if (++accesses_ % 64 == 0) bench.run();
+        if (accesses_ % 256 == 0) bench.advance(std::chrono::microseconds(random_() % 10'000));
+        if (accesses_ % 97 == 0) stir();
+    }
+    void stir() {
+        for (auto& peer : chars_) {
+            peer->set_room(random_() % 2 == 0 ? std::optional<std::size_t>(random_() % 8) : std::nullopt);
+            if (peer->unsent() < 4096)
+                peer->send(std::string(random_() % 40, static_cast<char>(random_() & 0xff)));
+        }
+        for (auto& disk : disks_) {
+            if (disk->role() == PLUGBAY_PORT_BACKEND) {
+                disk->hold(random_() % 2 == 0);
+                continue;
+            }
+            const auto operation = static_cast<std::uint32_t>(1 + random_() % 6);
+            const std::uint64_t length = random_() % 5 * 512 + random_() % 2;
+            BlkRequest request{++tag_, operation, random_() % 2, random_() % 4096 * 512, length, {}};
+            if (operation <= PLUGBAY_BLK_WRITE) request.segments.push_back({random_() % (17 << 20), length});
+            disk->submit(request);
+        }
+    }
+
+    std::filesystem::path scratch_;
+    std::mt19937 random_;
+    std::vector<std::unique_ptr<CharPeer>> chars_;
+    std::vector<std::unique_ptr<BlkPeer>> disks_;
+    bool complete_ = true;
+    std::uint64_t accesses_ = 0;
+    std::uint64_t tag_ = 0;
+};
+
+} // namespace plugbay::testkit

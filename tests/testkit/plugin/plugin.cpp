@@ -1,0 +1,7 @@
+// The plugin that the testkit's own tests load.
+#include "probe.hpp"
+#include "probe_backends.hpp"
+#include "probe_pci.hpp"
+#include "probe_rogue.hpp"
+
+PLUGBAY_PLUGIN("testkit-probe", "1.0.0", Probe, ProbePci, ProbeBridge, ProbeEcho, ProbeDisk, ProbeRogue)

@@ -1,0 +1,126 @@
+// Virtual time, file descriptors, life cycle.
+#include "probe_bench.hpp"
+
+namespace plugbay::testkit {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST_F(WithProbe, TimersFireInOrderAtTheirTime) {
+    start();
+    const auto base = bench.now(PLUGBAY_CLOCK_HOST);
+    command(0, 250);
+    command(1, 100);
+    bench.advance(299ns);
+    EXPECT_THAT(lines(bench), ElementsAre("start", "timer 2 at " + std::to_string(base + 100),
+                                          "timer 2 at " + std::to_string(base + 200), "timer 1 at 250"));
+    EXPECT_EQ(bench.now(PLUGBAY_CLOCK_GUEST), 299u);
+    EXPECT_EQ(bench.now(PLUGBAY_CLOCK_HOST), base + 299);
+    command(11, 0);
+    bench.advance(1s);
+    EXPECT_EQ(lines(bench).size(), 4u);
+}
+
+TEST_F(WithProbe, GuestTimeStandsStillWhileQuiesced) {
+    EXPECT_EQ(bench.now(PLUGBAY_CLOCK_GUEST), 0u);
+    bench.advance(5us);
+    EXPECT_EQ(bench.now(PLUGBAY_CLOCK_GUEST), 0u);
+    start();
+    command(0, 100);
+    command(1, 1000);
+    bench.quiesce();
+    const auto calendar = bench.now(PLUGBAY_CLOCK_CALENDAR);
+    bench.advance(3500ns);
+    EXPECT_EQ(bench.now(PLUGBAY_CLOCK_GUEST), 0u);
+    EXPECT_EQ(bench.now(PLUGBAY_CLOCK_CALENDAR), calendar + 3500);
+    EXPECT_THAT(lines(bench), ElementsAre("start"));
+    bench.resume();
+    const auto late = bench.now(PLUGBAY_CLOCK_HOST);
+    bench.run(); // once for all periods missed
+    EXPECT_THAT(lines(bench), ElementsAre("start", "resume", "timer 2 at " + std::to_string(late)));
+    bench.advance(100ns);
+    EXPECT_EQ(last_line(bench), "timer 1 at 100");
+    bench.advance(400ns); // the fourth period's end
+    EXPECT_EQ(last_line(bench), "timer 2 at " + std::to_string(late + 500));
+}
+
+TEST_F(WithProbe, ReadyDescriptorsAreServed) {
+    start();
+    bench.run();
+    EXPECT_EQ(lines(bench).size(), 1u);
+    command(5, 0);
+    command(5, 0);
+    bench.run();
+    EXPECT_THAT(lines(bench), ElementsAre("start", "fd 5 1 2"));
+    EXPECT_TRUE(bench.run_until([] { return true; }));
+    EXPECT_FALSE(bench.run_until([] { return false; }, 5ms));
+}
+
+TEST_F(WithProbe, StartNeedsThePeersThatAreNotOptional) {
+    try {
+        bench.start();
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(), HasSubstr("needs one"));
+    }
+}
+
+TEST_F(WithProbe, PendingQuiesceEndsWithTheLastRequest) {
+    start();
+    disk.hold(true);
+    command(7, PLUGBAY_BLK_READ);
+    command(7, PLUGBAY_BLK_WRITE);
+    ASSERT_EQ(disk.held().size(), 2u);
+    EXPECT_FALSE(bench.begin_quiesce());
+    EXPECT_THAT(bench.quiesce_pending(), ElementsAre("probe"));
+    EXPECT_THROW(bench.resume(), Error);
+    disk.release(1);
+    EXPECT_THAT(bench.quiesce_pending(), ElementsAre("probe"));
+    disk.release(0);
+    EXPECT_TRUE(bench.quiesce_pending().empty());
+    EXPECT_THAT(lines(bench), Contains("completed 2 0"));
+    bench.resume();
+    EXPECT_EQ(last_line(bench), "resume");
+}
+
+TEST_F(WithProbe, QuiesceGivesUpInTime) {
+    start();
+    disk.hold(true);
+    command(7, PLUGBAY_BLK_READ);
+    EXPECT_THROW(bench.quiesce(20ms), Error);
+    disk.hold(false);
+    EXPECT_TRUE(bench.quiesce_pending().empty());
+}
+
+TEST_F(WithProbe, ResetReturnsToPowerOn) {
+    const StateImage fresh = bench.save("probe");
+    start();
+    command(9, 42);
+    command(0, 100);
+    command(2, 1);
+    bench.reset();
+    EXPECT_TRUE(bench.running());
+    EXPECT_EQ(bench.line(5), 0);
+    bench.advance(1ms);
+    EXPECT_THAT(lines(bench), ElementsAre("start", "resume"));
+    bench.quiesce();
+    EXPECT_EQ(bench.save("probe"), fresh);
+}
+
+TEST_F(WithProbe, DevicesComeAndGoWhileQuiesced) {
+    start();
+    EXPECT_THROW(bench.add(probe_file, "probe-disk", "late"), Error);
+    bench.quiesce();
+    bench.disconnect(disk);
+    EXPECT_EQ(bench.remove("probe").total(), 0u);
+    bench.add(probe_file, "probe", "again"); // everything the first one held is free
+    bench.connect(disk, "again.disk");
+    bench.resume();
+    EXPECT_EQ(last_line(bench, "again"), "start");
+}
+
+} // namespace
+} // namespace plugbay::testkit
