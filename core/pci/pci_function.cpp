@@ -321,6 +321,7 @@ BarRegion::~BarRegion() {
 void PciFunction::update_msix_control() {
     const std::uint32_t control = config_.read(msix_capability_ + 2, 2);
     msix_->set_control((control & msix_enable) != 0, (control & msix_function_mask) != 0);
+    update_pin();
 }
 
 void PciFunction::set_pin(bool level) {
@@ -333,7 +334,9 @@ void PciFunction::update_pin() {
     const std::uint32_t status = config_.read(pci_register::status, 2) & ~std::uint32_t{interrupt_status};
     config_.set(pci_register::status, 2, status | (pin_level_ ? interrupt_status : 0));
     const bool disabled = (config_.read(pci_register::command, 2) & pci_command::pin_disable) != 0;
-    if (line_) line_->set(pin_level_ && !disabled);
+    // Section 6.8.2: while MSI-X is enabled the function does not use its pin.
+    const bool msix_enabled = msix_ && (config_.read(msix_capability_ + 2, 2) & msix_enable) != 0;
+    if (line_) line_->set(pin_level_ && !disabled && !msix_enabled);
 }
 
 void PciFunction::reset() {

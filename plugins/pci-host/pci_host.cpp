@@ -2,6 +2,7 @@
 // bus. It gives every BAR an address at power-on, as a PC's firmware would.
 #include "assign.hpp"
 
+#include <plugbay/pci/function.hpp>
 #include <plugbay/plugin.hpp>
 
 #include <atomic>
@@ -55,6 +56,10 @@ class PciHost {
         bus.memory64_window = windows_.memory64.first;
         bus.memory64_window_size = windows_.memory64.length;
         plugbay::check(bus_host_.add_bus(host.raw(), &bus, &bus_));
+        // The bridge itself. Operating systems believe in mechanism #1 only when they find one on bus 0.
+        bridge_ = plugbay::pci::Function(host, plugbay::pci::Description(vendor_id, device_id)
+                                                   .at({host.device_id(), 0})
+                                                   .class_code(host_bridge_class));
     }
 
     void start() { assign(); }
@@ -93,6 +98,10 @@ class PciHost {
     }
 
   private:
+    // Intel's id of a virtual host bridge, which guests know as one without quirks.
+    static constexpr std::uint16_t vendor_id = 0x8086;
+    static constexpr std::uint16_t device_id = 0x0d57;
+    static constexpr std::uint32_t host_bridge_class = 0x060000;
     static constexpr std::uint32_t address_port = 0xcf8;
     static constexpr std::uint32_t reset_port = 1; // 0xcf9, as an offset
     static constexpr std::uint32_t first_line = 16;
@@ -147,6 +156,7 @@ class PciHost {
     Windows windows_;
     plugbay::Region ports_;
     plugbay_handle bus_ = PLUGBAY_NO_HANDLE;
+    plugbay::pci::Function bridge_;
     std::atomic<std::uint32_t> address_{0};
 };
 

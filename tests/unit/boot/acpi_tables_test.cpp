@@ -208,8 +208,12 @@ TEST_F(AcpiTablesTest, ImpossibleOptionsAreRefused) {
     EXPECT_THAT(refused([](auto& o) { o.pci_root->memory_64 = {{0, ~0ULL}}; }), HasSubstr("64-bit"));
     EXPECT_THAT(refused([](auto& o) { o.legacy_devices.resize(257); }), HasSubstr("at most 256"));
     EXPECT_THAT(refused([](auto& o) { o.legacy_devices[0].irq = 24; }), HasSubstr("interrupt 24"));
-    EXPECT_THAT(refused([](auto& o) { o.legacy_devices[0].hardware_id = "pnp0501"; }), HasSubstr("plug-and-play"));
-    EXPECT_THAT(refused([](auto& o) { o.legacy_devices[0].ports[0] = {0xffff, 2}; }), HasSubstr("do not exist"));
+    EXPECT_THAT(refused([](auto& o) { o.legacy_devices[0].hardware_id = "pnp0501"; }),
+                HasSubstr("plug-and-play"));
+    EXPECT_THAT(refused([](auto& o) {
+                    o.legacy_devices[0].ports[0] = {0xffff, 2};
+                }),
+                HasSubstr("do not exist"));
 }
 
 TEST_F(AcpiTablesTest, TablesOfDevicesAreChecked) {

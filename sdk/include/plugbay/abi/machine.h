@@ -12,8 +12,9 @@ extern "C" {
 
 #define PLUGBAY_REQUEST_POWER_OFF 1u
 #define PLUGBAY_REQUEST_RESET 2u
-#define PLUGBAY_REQUEST_EXIT 3u /* end the monitor with exit status `argument` (0 to 255): for test guests   \
-                                 */
+#define PLUGBAY_REQUEST_EXIT                                                                                 \
+    3u /* end the monitor with exit status `argument` (0 to 255): for test guests                            \
+        */
 
 struct plugbay_machine_facts {
     uint32_t size;
