@@ -35,7 +35,6 @@ class WatchedIterator {
         return before;
     }
     friend bool operator==(const WatchedIterator& a, const WatchedIterator& b) { return a.at_ == b.at_; }
-    friend bool operator!=(const WatchedIterator& a, const WatchedIterator& b) { return a.at_ != b.at_; }
 
   private:
     const char* at_;
@@ -61,22 +60,25 @@ class TreeBuilder final : public nlohmann::json_sax<Json> {
         return {std::nullopt, std::move(problem_)};
     }
 
-    bool null() override { return add({.kind = LocatedValue::Kind::null}); }
-    bool boolean(bool value) override { return add({.kind = LocatedValue::Kind::boolean, .truth = value}); }
+    bool null() override { return add({.kind = LocatedValue::Kind::null, .members = {}}); }
+    bool boolean(bool value) override {
+        return add({.kind = LocatedValue::Kind::boolean, .truth = value, .members = {}});
+    }
     bool number_integer(Json::number_integer_t value) override {
         return add({.kind = LocatedValue::Kind::integer,
                     .negative = value < 0,
-                    .magnitude = value < 0 ? 0 - static_cast<std::uint64_t>(value)
-                                           : static_cast<std::uint64_t>(value)});
+                    .magnitude =
+                        value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value),
+                    .members = {}});
     }
     bool number_unsigned(Json::number_unsigned_t value) override {
-        return add({.kind = LocatedValue::Kind::integer, .magnitude = value});
+        return add({.kind = LocatedValue::Kind::integer, .magnitude = value, .members = {}});
     }
     bool number_float(Json::number_float_t, const Json::string_t&) override {
-        return add({.kind = LocatedValue::Kind::other_number});
+        return add({.kind = LocatedValue::Kind::other_number, .members = {}});
     }
     bool string(Json::string_t& value) override {
-        return add({.kind = LocatedValue::Kind::text, .text = std::move(value)});
+        return add({.kind = LocatedValue::Kind::text, .text = std::move(value), .members = {}});
     }
     bool binary(Json::binary_t&) override { return false; }
 
@@ -177,7 +179,7 @@ class TreeBuilder final : public nlohmann::json_sax<Json> {
                             ? "arrays and objects nest deeper than " + std::to_string(maximum_json_depth)
                             : "more than " + std::to_string(maximum_json_values) + " values in one file");
         }
-        open_.push_back({.value = {.kind = kind, .position = cursor_.advance_to(start)}});
+        open_.push_back({.value = {.kind = kind, .members = {}, .position = cursor_.advance_to(start)}});
         mark_ = reached();
         last_ = Last::opening;
         return true;

@@ -21,7 +21,7 @@ struct LocatedValue {
     std::uint64_t magnitude = 0; // integer, without its sign
     std::string text = {};       // text: the text. integer, other_number: as written
     std::vector<LocatedValue> elements = {};
-    std::vector<LocatedMember> members = {};
+    std::vector<LocatedMember> members; // no initialiser: the type is not complete yet
     SourcePosition position = {};
 
     // The member of that name (the first, when there are several), or nullptr.

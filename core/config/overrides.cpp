@@ -21,7 +21,7 @@ void relocate(LocatedValue& value, const SourcePosition& position) {
 
 LocatedValue value_of(std::string_view text, const SourcePosition& position) {
     auto json = read_json(text, JsonComments::refused);
-    LocatedValue value{.kind = LocatedValue::Kind::text, .text = std::string(text)};
+    LocatedValue value{.kind = LocatedValue::Kind::text, .text = std::string(text), .members = {}};
     if (json.root) value = std::move(*json.root);
     relocate(value, position);
     return value;
@@ -94,7 +94,7 @@ class OverridePath {
         auto& member = current_->members.emplace_back();
         member.name = name;
         member.position = position_;
-        member.value = {.kind = LocatedValue::Kind::object, .position = position_};
+        member.value = {.kind = LocatedValue::Kind::object, .members = {}, .position = position_};
         return &member.value;
     }
 
