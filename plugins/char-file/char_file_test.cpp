@@ -1,0 +1,139 @@
+#include <plugbay/testkit/testkit.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include <unistd.h>
+
+using namespace std::chrono_literals;
+using plugbay::testkit::Bench;
+using plugbay::testkit::CharPeer;
+using plugbay::testkit::Properties;
+
+namespace {
+
+class CharFile : public testing::Test {
+  protected:
+    CharFile() { std::filesystem::create_directories(folder_); }
+    ~CharFile() override { std::filesystem::remove_all(folder_); }
+
+    std::string path(const std::string& name) const { return (folder_ / name).string(); }
+    std::string contents(const std::string& name) const {
+        std::ifstream file(folder_ / name, std::ios::binary);
+        std::ostringstream text;
+        text << file.rdbuf();
+        return text.str();
+    }
+    void put(const std::string& name, const std::string& text) const {
+        std::ofstream(folder_ / name, std::ios::binary) << text;
+    }
+
+    struct Machine {
+        explicit Machine(const Properties& properties) {
+            bench.add(PLUGBAY_PLUGIN_FILE, "char-file", "file", properties);
+            bench.connect(serial, "file");
+        }
+        CharPeer serial;
+        Bench bench;
+    };
+
+  private:
+    std::filesystem::path folder_ =
+        std::filesystem::path(testing::TempDir()) / ("char-file-" + std::to_string(getpid()));
+};
+
+} // namespace
+
+TEST_F(CharFile, WritesOutput) {
+    put("out", "old");
+    Machine machine({{"path", path("out")}});
+    machine.bench.start();
+    EXPECT_EQ(machine.serial.offer("hello "), 6u);
+    machine.serial.offer("world\n");
+    machine.bench.advance(1ms);
+    EXPECT_EQ(contents("out"), "hello world\n");
+    machine.serial.offer("more");
+    machine.bench.quiesce();
+    EXPECT_EQ(contents("out"), "hello world\nmore");
+}
+
+TEST_F(CharFile, Appends) {
+    put("out", "old ");
+    Machine machine({{"path", path("out")}, {"append", "true"}});
+    machine.bench.start();
+    machine.serial.offer("new");
+    machine.bench.advance(1ms);
+    EXPECT_EQ(contents("out"), "old new");
+}
+
+TEST_F(CharFile, BoundsWhatItHoldsAndAsksForTheRest) {
+    Machine machine({{"path", path("out")}});
+    machine.bench.start();
+    const std::string text(200000, 'x');
+    machine.serial.send(text);
+    EXPECT_EQ(machine.serial.unsent(), 200000u - 65536u);
+    machine.bench.advance(10ms);
+    EXPECT_EQ(machine.serial.unsent(), 0u);
+    EXPECT_EQ(contents("out").size(), text.size());
+}
+
+TEST_F(CharFile, ReadsInputAtTheGuestsPace) {
+    std::string text;
+    for (int i = 0; i < 10000; ++i)
+        text += static_cast<char>(i);
+    put("in", text);
+    Machine machine({{"path", path("out")}, {"input", path("in")}});
+    machine.serial.set_room(0);
+    machine.bench.start();
+    machine.bench.advance(1s);
+    EXPECT_EQ(machine.serial.text(), "");
+    for (int i = 0; i < 800; ++i) {
+        machine.serial.set_room(16);
+        machine.bench.advance(1ms);
+    }
+    EXPECT_EQ(machine.serial.text(), text);
+}
+
+TEST_F(CharFile, SaysWhichFileItCannotOpen) {
+    Bench bench;
+    const auto outcome =
+        bench.try_add(PLUGBAY_PLUGIN_FILE, "char-file", "file", {{"path", path("no/such/folder")}});
+    EXPECT_LT(outcome.status, 0);
+    EXPECT_NE(outcome.text.find("no/such/folder"), std::string::npos);
+}
+
+TEST_F(CharFile, SurvivesAFullDisk) {
+    const Properties properties{{"path", "/dev/full"}};
+    Machine machine(properties);
+    machine.bench.start();
+    machine.serial.send(std::string(200000, 'x'));
+    machine.bench.advance(1s);
+    EXPECT_EQ(machine.serial.unsent(), 0u);
+    EXPECT_EQ(machine.bench.log().size(), 1u);
+}
+
+TEST_F(CharFile, KeepsTheFileAndTheInputsPlaceOverSaveAndLoad) {
+    put("in", std::string(3000, 'i') + "end");
+    const Properties properties{{"path", path("out")}, {"input", path("in")}};
+    Machine machine(properties);
+    machine.serial.set_room(100);
+    machine.bench.start();
+    machine.serial.offer("before ");
+    machine.bench.advance(5ms);
+    machine.bench.quiesce();
+    const auto image = machine.bench.save("file");
+
+    Machine other(properties);
+    other.bench.load("file", image);
+    other.bench.start();
+    other.serial.offer("after");
+    other.bench.advance(10ms);
+    EXPECT_EQ(contents("out"), "before after");
+    EXPECT_EQ(other.serial.text().size(), 2903u);
+    EXPECT_TRUE(other.serial.text().ends_with("end"));
+}

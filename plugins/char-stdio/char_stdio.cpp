@@ -235,6 +235,7 @@ void CharStdio::flush() {
 
 // Bounded: at most what was pending when it began. False when output is blocked.
 bool CharStdio::move_output() {
+    if (pending_output_.empty()) return true;
     last_write_ = now();
     std::size_t left = pending_output_.size();
     while (left > 0) {

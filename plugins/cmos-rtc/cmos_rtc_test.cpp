@@ -364,8 +364,8 @@ TEST(CmosRtc, RefusesOrTamesAHostileState) {
         if (clock.bench.device("rtc").try_load(*builder.finish(error))) ++loaded;
         clock.bench.resume();
         for (int i = 0; i < 50; ++i) {
-            clock.out(random() % 128, random());
-            clock.in(random() % 128);
+            clock.out(static_cast<unsigned>(random() % 128), static_cast<unsigned>(random()));
+            clock.in(static_cast<unsigned>(random() % 128));
         }
         clock.bench.advance(100ms);
         clock.bench.quiesce();
