@@ -2,10 +2,9 @@
 
 #include "core/kvm/kick_signal.hpp"
 #include "core/kvm/vcpu_dump.hpp"
+#include "core/machine/guest_access.hpp"
 
-#include <bit>
 #include <csignal>
-#include <cstring>
 #include <pthread.h>
 #include <utility>
 
@@ -83,19 +82,8 @@ void VcpuThread::run_guest() {
 
 // False: the guest cannot go on.
 bool VcpuThread::handle(const VcpuExit& exit) {
+    if (answer_access(bus_, presence_, exit)) return true;
     switch (exit.kind) {
-    case VcpuExit::Kind::port_in:
-        handle_port(exit.port, true);
-        return true;
-    case VcpuExit::Kind::port_out:
-        handle_port(exit.port, false);
-        return true;
-    case VcpuExit::Kind::mmio_read:
-        handle_mmio(exit.mmio, false);
-        return true;
-    case VcpuExit::Kind::mmio_write:
-        handle_mmio(exit.mmio, true);
-        return true;
     case VcpuExit::Kind::interrupted:
         return true;
     case VcpuExit::Kind::read_msr:
@@ -108,37 +96,6 @@ bool VcpuThread::handle(const VcpuExit& exit) {
     default:
         fail(describe_exit(exit));
         return false;
-    }
-}
-
-void VcpuThread::handle_port(const VcpuExit::Port& port, bool input) {
-    static_assert(std::endian::native == std::endian::little);
-    for (std::uint32_t i = 0; i < port.count; ++i) {
-        std::byte* const data = port.data + std::size_t{i} * port.size;
-        std::uint64_t value = 0;
-        if (input) {
-            value = bus_.read_port(presence_, port.port, port.size);
-            std::memcpy(data, &value, port.size);
-        } else {
-            std::memcpy(&value, data, port.size);
-            bus_.write_port(presence_, port.port, port.size, value);
-        }
-    }
-}
-
-void VcpuThread::handle_mmio(const VcpuExit::Mmio& mmio, bool write) {
-    // Instructions that cross a page arrive in odd sizes: they are split into powers of two, as a bus would.
-    for (std::uint32_t done = 0; done < mmio.size;) {
-        const std::uint32_t width = std::bit_floor(std::uint32_t{mmio.size} - done);
-        std::uint64_t value = 0;
-        if (write) {
-            std::memcpy(&value, mmio.data + done, width);
-            bus_.write_memory(presence_, mmio.address + done, width, value);
-        } else {
-            value = bus_.read_memory(presence_, mmio.address + done, width);
-            std::memcpy(mmio.data + done, &value, width);
-        }
-        done += width;
     }
 }
 

@@ -51,8 +51,6 @@ class VcpuThread {
     void thread_main();
     void run_guest();
     [[nodiscard]] bool handle(const VcpuExit& exit);
-    void handle_port(const VcpuExit::Port& port, bool input);
-    void handle_mmio(const VcpuExit::Mmio& mmio, bool write);
     void fail(std::string summary);
 
     std::unique_ptr<KvmVcpu> vcpu_;

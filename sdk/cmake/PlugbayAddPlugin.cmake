@@ -8,6 +8,7 @@ set(PLUGBAY_VERSION_SCRIPT ${CMAKE_CURRENT_LIST_DIR}/plugin.map)
 function(plugbay_add_plugin name)
   cmake_parse_arguments(PARSE_ARGV 1 argument "" "LICENCE" "SOURCES;LIBRARIES")
   add_library(${name} MODULE ${argument_SOURCES})
+  set_property(GLOBAL APPEND PROPERTY PLUGBAY_PLUGINS ${name})
   target_link_libraries(${name} PRIVATE Plugbay::sdk ${argument_LIBRARIES})
   set_target_properties(${name} PROPERTIES
     PREFIX "" SUFFIX ".so"
