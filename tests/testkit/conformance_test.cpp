@@ -189,6 +189,5 @@ std::string subject_name(const testing::TestParamInfo<Subject>& info) {
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Conformance);
 INSTANTIATE_TEST_SUITE_P(Shipped, Conformance, testing::ValuesIn(shipped()), subject_name);
 
-
 } // namespace
 } // namespace plugbay::testkit
