@@ -189,9 +189,5 @@ std::string subject_name(const testing::TestParamInfo<Subject>& info) {
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Conformance);
 INSTANTIATE_TEST_SUITE_P(Shipped, Conformance, testing::ValuesIn(shipped()), subject_name);
 
-void PrintTo(const Subject& subject, std::ostream* stream) {
-    *stream << subject.type;
-}
-
 } // namespace
 } // namespace plugbay::testkit

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <ostream>
 #include <random>
 #include <string>
 #include <unistd.h>
@@ -18,6 +19,7 @@ namespace plugbay::testkit {
 struct Subject {
     std::filesystem::path file;
     std::string type;
+    friend void PrintTo(const Subject& subject, std::ostream* stream) { *stream << subject.type; }
 };
 
 // Values for properties that have no default. A required path gets a file of 1 MiB, made anew for each
@@ -134,7 +136,11 @@ class Exerciser {
             }
             const auto operation = static_cast<std::uint32_t>(1 + random_() % 6);
             const std::uint64_t length = random_() % 5 * 512 + random_() % 2;
-            BlkRequest request{++tag_, operation, random_() % 2, random_() % 4096 * 512, length, {}};
+            BlkRequest request{.tag = ++tag_,
+                               .operation = operation,
+                               .flags = static_cast<std::uint32_t>(random_() % 2),
+                               .offset = random_() % 4096 * 512,
+                               .length = length};
             if (operation <= PLUGBAY_BLK_WRITE) request.segments.push_back({random_() % (17 << 20), length});
             disk->submit(request);
         }

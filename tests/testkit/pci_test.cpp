@@ -176,7 +176,9 @@ TEST(PciBridge, ReachesFunctionsAndAssigns) {
     EXPECT_EQ(bench.bar("pci", 1), 0x80000000u);
     EXPECT_EQ(bench.line(9), 0);
     bench.quiesce();
-    EXPECT_EQ(bench.remove("bridge").functions, 1u); // the bus itself
+    EXPECT_THROW(bench.remove("bridge"), Error); // there is a function on its bus
+    EXPECT_EQ(bench.remove("pci").total(), 0u);
+    EXPECT_EQ(bench.remove("bridge").total(), 0u);
 }
 
 TEST(PciCheckpoint, CarriesConfigurationOver) {

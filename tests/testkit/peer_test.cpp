@@ -81,16 +81,16 @@ TEST_F(WithProbe, DevicesReachEachOther) {
 
 TEST_F(WithProbe, BlkPeerAsBackend) {
     start();
-    disk.contents()[512] = std::byte{0x77};
+    disk.contents()[0] = std::byte{0x77};
     command(7, PLUGBAY_BLK_READ);
     EXPECT_EQ(bench.load_object<std::uint8_t>(0x2000), 0x77);
     bench.store_object<std::uint8_t>(0x2000, 0x66);
     command(7, PLUGBAY_BLK_WRITE);
-    EXPECT_EQ(std::to_integer<int>(disk.contents()[512]), 0x66);
+    EXPECT_EQ(std::to_integer<int>(disk.contents()[0]), 0x66);
     disk.fail_next(PLUGBAY_FAILED);
     command(7, PLUGBAY_BLK_WRITE);
     EXPECT_EQ(last_line(bench), "completed 3 -1");
-    disk.change({.capacity = 512});
+    disk.change({.capacity = 0});
     command(7, PLUGBAY_BLK_READ);
     EXPECT_EQ(last_line(bench), "completed 4 -2"); // outside the disk now
     EXPECT_EQ(disk.requests().size(), 4u);

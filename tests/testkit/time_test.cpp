@@ -66,6 +66,8 @@ TEST_F(WithProbe, StartNeedsThePeersThatAreNotOptional) {
     } catch (const Error& error) {
         EXPECT_THAT(error.what(), HasSubstr("needs one"));
     }
+    start();
+    EXPECT_TRUE(bench.running());
 }
 
 TEST_F(WithProbe, PendingQuiesceEndsWithTheLastRequest) {

@@ -108,7 +108,7 @@ Holdings Machine::holdings(const DeviceRecord& device) const {
     held.lines = count_owned(claims, device);
     held.timers = count_owned(timers, device);
     held.watches = count_owned(watches, device);
-    held.functions = count_owned(functions, device) + count_owned(buses, device);
+    held.functions = count_owned(functions, device);
     held.maps =
         static_cast<std::size_t>(std::count_if(maps.begin(), maps.end(), [&](const MapRecord& record) {
             return record.owner == &device && !record.expired;
@@ -157,6 +157,13 @@ Holdings Machine::destroy(DeviceRecord& device) {
 
 Holdings Machine::remove(DeviceRecord& device) {
     require_stopped("removing a device");
+    for (const auto& [handle, bus] : buses) {
+        for (const auto& [slot, function] : bus.slots) {
+            const DeviceRecord& user = *functions.at(function).owner;
+            if (bus.owner == &device && &user != &device)
+                throw Error("\"" + user.id + "\" is on the bus of \"" + device.id + "\": remove it first");
+        }
+    }
     for (std::size_t i = connections.size(); i-- > 0;) {
         if (connections[i]->frontend.device == &device || connections[i]->backend.device == &device)
             disconnect(*connections[i]);

@@ -25,9 +25,24 @@ std::vector<DeviceRecord*> Machine::frontends_first() const {
     return order;
 }
 
+void Machine::require_peers() const {
+    for (const auto& device : devices) {
+        for (std::uint32_t port = 0; port < device->type->port_count; ++port) {
+            const bool joined = std::any_of(connections.begin(), connections.end(), [&](const auto& link) {
+                return (link->frontend.device == device.get() && link->frontend.port == port) ||
+                       (link->backend.device == device.get() && link->backend.port == port);
+            });
+            if (!joined && (device->type->ports[port]->flags & PLUGBAY_PORT_OPTIONAL) == 0)
+                throw Error("port " + std::to_string(port) + " of \"" + device->id + "\" (" +
+                            device->type->ports[port]->interface + ") has no peer and needs one");
+        }
+    }
+}
+
 void Machine::start() {
     if (started) throw Error("the machine was started before: resume() it", PLUGBAY_FORBIDDEN);
     require_stopped("starting");
+    require_peers();
     started = true;
     assign_built_in_bus();
     resume();
@@ -84,19 +99,9 @@ void Machine::quiesce(std::chrono::milliseconds timeout) {
 void Machine::resume() {
     if (!started) throw Error("the machine has not been started: start() it", PLUGBAY_FORBIDDEN);
     require_stopped("resuming");
+    require_peers();
     auto order = frontends_first();
     std::reverse(order.begin(), order.end());
-    for (const auto& device : devices) {
-        for (std::uint32_t port = 0; port < device->type->port_count; ++port) {
-            const bool joined = std::any_of(connections.begin(), connections.end(), [&](const auto& link) {
-                return (link->frontend.device == device.get() && link->frontend.port == port) ||
-                       (link->backend.device == device.get() && link->backend.port == port);
-            });
-            if (!joined && (device->type->ports[port]->flags & PLUGBAY_PORT_OPTIONAL) == 0)
-                throw Error("port " + std::to_string(port) + " of \"" + device->id + "\" (" +
-                            device->type->ports[port]->interface + ") has no peer and needs one");
-        }
-    }
     for (const auto& device : devices) { // creation order
         if (device->started) continue;
         if (device->type->start != nullptr) {

@@ -79,6 +79,7 @@ class Machine {
     void reset();
     void require_stopped(const char* what) const;
     void require_running(const char* what) const;
+    void require_peers() const; // on every port that needs one
     // Flags memory or peers touched by a device that has been quiesced.
     void expect_awake(DeviceRecord& device, const std::string& what);
     StateImage save(DeviceRecord& device);

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -45,7 +46,7 @@ class Probe {
     };
     static constexpr auto ports() {
         return std::array{plugbay::frontend(PLUGBAY_CHAR).optional().options<PortOptions>(),
-                          plugbay::frontend(PLUGBAY_BLK).optional().named("disk")};
+                          plugbay::frontend(PLUGBAY_BLK).named("disk")};
     }
 
     // Where a test finds things, in the ports.
@@ -164,13 +165,15 @@ class Probe {
             guest_timer_.arm(host_.now() + value);
             break;
         case arm_host:
+            value = std::max<std::uint64_t>(value, 100); // no guest may keep the host busy
             host_timer_.arm(host_.now(PLUGBAY_CLOCK_HOST) + value, value);
             break;
         case set_line:
             line_.set(value != 0);
             break;
         case ask:
-            host_.request(static_cast<std::uint32_t>(value), 3);
+            if (value >= PLUGBAY_REQUEST_POWER_OFF && value <= PLUGBAY_REQUEST_EXIT)
+                host_.request(static_cast<std::uint32_t>(value), 3);
             break;
         case copy_memory: {
             std::uint64_t word = 0;

@@ -62,6 +62,7 @@ class ProbePci {
     std::uint64_t read(plugbay::Access access) { return access.token; }
     // A write notifies the vector or, beyond 100, drives the pin.
     void write(plugbay::Access, std::uint64_t value) {
+        if (value > 101 || (value > 2 && value < 100)) return;
         if (value >= 100) {
             table_.set_pin(host_.raw(), function_, static_cast<std::uint32_t>(value - 100));
         } else if (table_.notify(host_.raw(), function_, static_cast<std::uint32_t>(value)) ==

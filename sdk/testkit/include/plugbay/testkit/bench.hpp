@@ -4,6 +4,7 @@
 
 #include <plugbay/abi/firmware.h>
 #include <plugbay/abi/machine.h>
+#include <plugbay/abi/timer.h>
 #include <plugbay/state_image.hpp>
 #include <plugbay/testkit/device.hpp>
 #include <plugbay/testkit/error.hpp>

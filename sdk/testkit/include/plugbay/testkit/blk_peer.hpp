@@ -21,7 +21,7 @@ struct BlkRequest {
     std::uint32_t flags = 0;
     std::uint64_t offset = 0;
     std::uint64_t length = 0;
-    std::vector<plugbay_segment> segments;
+    std::vector<plugbay_segment> segments = {};
 };
 
 struct BlkDisk {

@@ -38,7 +38,7 @@ struct Holdings {
     std::size_t lines = 0;
     std::size_t timers = 0;
     std::size_t watches = 0;
-    std::size_t functions = 0; // PCI functions and buses
+    std::size_t functions = 0; // PCI functions; a bus lives as long as its bridge
     std::size_t maps = 0;      // memory maps not ended (a quiesce ends them)
     [[nodiscard]] std::size_t total() const {
         return regions + doorbells + lines + timers + watches + functions + maps;
