@@ -2,6 +2,7 @@
 
 #include "core/base/log.hpp"
 #include "core/bus/access_bus.hpp"
+#include "core/device/host/hold.hpp"
 #include "core/memory/guest_memory.hpp"
 #include "core/pci/pci_bus.hpp"
 
@@ -302,15 +303,29 @@ void PciFunction::tell_region(Bar& bar) {
     }
 }
 
-std::unique_ptr<BarRegion> PciFunction::open_bar(std::uint32_t index) {
-    const std::lock_guard guard(mutex_);
-    if (index >= bars_.size()) return nullptr;
-    Bar& bar = bars_[index];
-    if (!bar.present() || bar.msix() || bar.region != nullptr) return nullptr;
-    auto region = std::make_unique<BarRegion>(*this, index, bar.length);
-    bar.region = region.get();
-    tell_region(bar);
-    return region;
+plugbay_status PciFunction::bar_region(std::uint32_t index, plugbay_handle* handle) {
+    std::unique_ptr<BarRegion> region;
+    {
+        const std::lock_guard guard(mutex_);
+        if (index >= bars_.size() || !bars_[index].present() || bars_[index].msix()) {
+            return device_.refuse(PLUGBAY_INVALID,
+                                  fmt::format("BAR {} has no accesses of the device's", index));
+        }
+        Bar& bar = bars_[index];
+        if (bar.region != nullptr) {
+            *handle = bar.handle;
+            return PLUGBAY_OK;
+        }
+        region = std::make_unique<BarRegion>(*this, index, bar.length);
+        bar.region = region.get();
+        tell_region(bar);
+    }
+    const plugbay_status status = hold(device_, std::move(region), handle);
+    if (status == PLUGBAY_OK) {
+        const std::lock_guard guard(mutex_);
+        bars_[index].handle = *handle;
+    }
+    return status;
 }
 
 BarRegion::~BarRegion() {

@@ -57,8 +57,8 @@ class PciFunction : public Resource {
     // False: MSI-X is off.
     [[nodiscard]] bool notify(std::uint32_t vector) { return msix_ != nullptr && msix_->notify(vector); }
     void set_pin(bool level);
-    // The region object of a BAR, for doorbells; null for BARs without accesses of the device.
-    [[nodiscard]] std::unique_ptr<BarRegion> open_bar(std::uint32_t bar);
+    // Stores the handle of a BAR's region, made when first asked for, in the device's table.
+    [[nodiscard]] plugbay_status bar_region(std::uint32_t bar, plugbay_handle* handle);
 
     // [control] As after power-on: nothing is decoded.
     void reset();
@@ -72,6 +72,7 @@ class PciFunction : public Resource {
         std::uint64_t token = 0;
         std::shared_ptr<const Region> mapped; // while decoded
         BarRegion* region = nullptr;          // while the device holds its handle
+        plugbay_handle handle = PLUGBAY_NO_HANDLE;
 
         [[nodiscard]] bool ports() const { return (kind & 0xf) == PLUGBAY_BAR_PORTS; }
         [[nodiscard]] bool wide() const { return (kind & 0xf) == PLUGBAY_BAR_MEMORY64; }

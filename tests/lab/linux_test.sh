@@ -130,6 +130,7 @@ test_reboot() {
     # The first boot leaves a mark in the disk's last sector, the second one finds it there.
     local script
     cp "$guest/disk.img" "$scratch/mark.img"
+    # shellcheck disable=SC2016 # for the guest's shell
     script='
         mark=$(dd if=/dev/vda bs=512 skip=131071 count=1 2>/dev/null | head -c 1)
         if [ "$mark" = M ]; then echo the second boot; exit 3; fi

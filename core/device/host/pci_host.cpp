@@ -34,13 +34,7 @@ plugbay_status bar_region(const plugbay_host* host, plugbay_handle handle, std::
     Device& device = Device::of(host);
     PciFunction* function = find(device, handle);
     if (function == nullptr) return device.refuse(PLUGBAY_STALE, "no such PCI function");
-    auto opened = function->open_bar(bar);
-    if (!opened) {
-        return device.refuse(PLUGBAY_INVALID, "BAR " + std::to_string(bar) +
-                                                  " has no accesses of the device's, or its "
-                                                  "region was handed out already");
-    }
-    return hold(device, std::move(opened), region);
+    return function->bar_region(bar, region);
 }
 
 plugbay_status notify(const plugbay_host* host, plugbay_handle handle, std::uint32_t vector) {
