@@ -11,6 +11,13 @@ std::uint64_t all_ones(std::uint32_t width) {
     return width >= 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << (8 * width)) - 1;
 }
 
+AccessBus::Placement obstructed(const Region& region) {
+    return {.placed = false,
+            .obstacle = AccessBus::Obstacle{.base = region.base,
+                                            .length = region.length,
+                                            .owner = region.slot != nullptr ? region.slot->id : ""}};
+}
+
 } // namespace
 
 std::uint64_t AccessBus::read(Presence& presence, const Region& region, std::uint64_t offset,
@@ -96,22 +103,23 @@ void AccessBus::report_unmapped(const char* what, std::uint64_t address, std::ui
 AccessBus::Placement AccessBus::place_ports(const Region& region) {
     constexpr std::uint64_t port_count = 65536;
     if (region.length == 0 || region.base >= port_count || region.length > port_count - region.base) {
-        return {.placed = false, .obstacle = nullptr};
+        return {};
     }
     const std::lock_guard guard(mutex_);
     const Region* obstacle =
         ports_.overlap(static_cast<std::uint32_t>(region.base), static_cast<std::uint32_t>(region.length));
-    if (obstacle == nullptr) ports_.insert(region);
-    return {.placed = obstacle == nullptr, .obstacle = obstacle};
+    if (obstacle != nullptr) return obstructed(*obstacle);
+    ports_.insert(region);
+    return {.placed = true};
 }
 
 AccessBus::Placement AccessBus::place_memory(const Region& region) {
-    if (region.length == 0 || region.base + region.length < region.base)
-        return {.placed = false, .obstacle = nullptr};
+    if (region.length == 0 || region.base + region.length < region.base) return {};
     const std::lock_guard guard(mutex_);
     const Region* obstacle = memory_.overlap(region.base, region.length);
-    if (obstacle == nullptr) memory_.insert(region);
-    return {.placed = obstacle == nullptr, .obstacle = obstacle};
+    if (obstacle != nullptr) return obstructed(*obstacle);
+    memory_.insert(region);
+    return {.placed = true};
 }
 
 void AccessBus::remove_ports(const Region& region, std::shared_ptr<const void> garbage) {

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 
 namespace plugbay::core {
@@ -30,11 +31,16 @@ class AccessBus {
 
     // --- the maps: any thread.
 
-    // Takes the range, or fails naming nothing and returning the region in the way (null when the range
-    // itself is impossible).
+    // What is in the way of a range; a copy, because its owner may take it away at any time.
+    struct Obstacle {
+        std::uint64_t base;
+        std::uint64_t length;
+        std::string owner; // the device's id; empty for what the core serves itself
+    };
+    // Takes the range, or fails with the region in the way (none when the range itself is impossible).
     struct Placement {
-        bool placed;
-        const Region* obstacle;
+        bool placed = false;
+        std::optional<Obstacle> obstacle = {};
     };
     [[nodiscard]] Placement place_ports(const Region& region);
     [[nodiscard]] Placement place_memory(const Region& region);

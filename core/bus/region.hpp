@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 namespace plugbay::core {
 
@@ -23,6 +24,8 @@ struct Region {
     std::uint64_t token = 0;
     Slot* slot = nullptr;
     AccessHandler* handler = nullptr;
+    // Keeps the slot or the handler: a reader may reach for it after the device has gone.
+    std::shared_ptr<const void> keeps = {};
 
     // Whether all of [address, address + width) is inside.
     [[nodiscard]] bool holds(std::uint64_t address, std::uint64_t width) const {

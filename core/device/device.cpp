@@ -59,13 +59,13 @@ void host_quiesced(const plugbay_host* host) {
 Device::Device(std::string id, LoadedType type, MachineServices& services, IoLoop& loop,
                std::shared_ptr<CallbackLock> lock)
     : loaded_(std::move(type)), services_(services), loop_(loop), lock_(std::move(lock)) {
-    slot_.id = std::move(id);
+    slot_->id = std::move(id);
     record_ = {.host = {.size = sizeof(plugbay_host),
                         .abi_major = PLUGBAY_ABI_MAJOR,
                         .abi_minor = PLUGBAY_ABI_MINOR,
                         .name = "plugbay",
                         .version = version_text,
-                        .device_id = slot_.id.c_str(),
+                        .device_id = slot_->id.c_str(),
                         .extension = &find_host_extension,
                         .log = &host_log,
                         .set_error = &host_set_error,
@@ -81,8 +81,8 @@ Device& Device::of(const plugbay_host* host) {
 
 Device::~Device() {
     {
-        const GateClosed closed(slot_, services_.bus.presences());
-        slot_.binding.store(nullptr, std::memory_order_release);
+        const GateClosed closed(*slot_, services_.bus.presences());
+        slot_->binding.store(nullptr, std::memory_order_release);
     }
     phase_.store(Phase::quiesced);
     if (binding_.instance != nullptr) {
@@ -90,7 +90,7 @@ Device::~Device() {
         binding_.type->destroy(binding_.instance);
     }
     resources_.release_all();
-    services_.firmware.remove(slot_.id);
+    services_.firmware.remove(slot_->id);
 }
 
 plugbay_status Device::refuse(plugbay_status status, std::string why) {
@@ -99,11 +99,17 @@ plugbay_status Device::refuse(plugbay_status status, std::string why) {
     return status;
 }
 
+// A host call that the device got over must not explain a later failure.
+void Device::forget_error() {
+    const std::lock_guard guard(mutex_);
+    error_text_.clear();
+}
+
 Error Device::explain(const std::string& what, plugbay_status status) {
     const std::lock_guard guard(mutex_);
     std::string why = std::exchange(error_text_, {});
     if (why.empty()) why = std::string("it failed without saying why (") + status_name(status) + ")";
-    return Error{"device \"" + slot_.id + "\" (" + binding_.type->name + ") " + what + ": " + why};
+    return Error{"device \"" + slot_->id + "\" (" + binding_.type->name + ") " + what + ": " + why};
 }
 
 Result<void> Device::create(std::span<const plugbay_value> values) {
@@ -111,6 +117,7 @@ Result<void> Device::create(std::span<const plugbay_value> values) {
     plugbay_status status = PLUGBAY_FAILED;
     {
         const std::lock_guard guard(*lock_);
+        forget_error();
         status = binding_.type->create(&record_.host, values.data(),
                                        static_cast<std::uint32_t>(values.size()), &instance);
     }
@@ -120,14 +127,15 @@ Result<void> Device::create(std::span<const plugbay_value> values) {
     binding_.access = callbacks<plugbay_access_callbacks>(PLUGBAY_ACCESS);
     phase_.store(Phase::quiesced, std::memory_order_release);
     const bool concurrent = (binding_.type->flags & PLUGBAY_DEVICE_CONCURRENT) != 0;
-    slot_.lock.store(concurrent ? nullptr : lock_.get(), std::memory_order_release);
-    slot_.binding.store(&binding_, std::memory_order_release);
+    slot_->lock.store(concurrent ? nullptr : lock_.get(), std::memory_order_release);
+    slot_->binding.store(&binding_, std::memory_order_release);
     return {};
 }
 
 Result<void> Device::start() {
     const std::lock_guard guard(*lock_);
     if (binding_.type->start != nullptr) {
+        forget_error();
         const plugbay_status status = binding_.type->start(binding_.instance);
         if (status != PLUGBAY_OK) return explain("could not be started", status);
     }
@@ -140,18 +148,28 @@ Result<void> Device::quiesce() {
     plugbay_status status = PLUGBAY_OK;
     {
         const std::lock_guard guard(*lock_);
+        forget_error();
         phase_.store(Phase::draining, std::memory_order_release);
         if (binding_.type->quiesce != nullptr) status = binding_.type->quiesce(binding_.instance);
         if (status == PLUGBAY_OK) phase_.store(Phase::quiesced, std::memory_order_release);
     }
     if (status == PLUGBAY_OK) return {};
     if (status != PLUGBAY_PENDING) {
+        Error error = explain("could not be quiesced", status);
         resume();
-        return explain("could not be quiesced", status);
+        return error;
     }
-    std::unique_lock guard(mutex_);
-    if (quiesced_.wait_for(guard, quiesce_limit, [&] { return phase() == Phase::quiesced; })) return {};
-    return Error{"device \"" + slot_.id + "\" did not finish what it has in flight within " +
+    bool over = false;
+    {
+        std::unique_lock guard(mutex_);
+        over = quiesced_.wait_for(guard, quiesce_limit, [&] { return phase() == Phase::quiesced; });
+    }
+    if (over) {
+        // The callback that reported it may still be running.
+        const std::lock_guard guard(*lock_);
+        return {};
+    }
+    return Error{"device \"" + slot_->id + "\" did not finish what it has in flight within " +
                      std::to_string(quiesce_limit.count()) + " s",
                  "look at its backend: a disk or file system may hang"};
 }
@@ -186,10 +204,11 @@ Result<void> Device::connected(std::uint64_t port, const plugbay_link& link,
                                std::span<const plugbay_value> options) {
     const auto* table = callbacks<plugbay_link_callbacks>(PLUGBAY_LINK);
     if (table == nullptr || table->connected == nullptr) {
-        return Error{"device \"" + slot_.id + "\" declares ports but has no " PLUGBAY_LINK " callbacks",
+        return Error{"device \"" + slot_->id + "\" declares ports but has no " PLUGBAY_LINK " callbacks",
                      "this is a defect of its plugin"};
     }
     const std::lock_guard guard(*lock_);
+    forget_error();
     const plugbay_status status = table->connected(binding_.instance, port, &link, options.data(),
                                                    static_cast<std::uint32_t>(options.size()));
     if (status != PLUGBAY_OK) return explain("refused the link", status);

@@ -58,10 +58,12 @@ class Device {
     void disconnected(std::uint64_t port);
 
     // --- anybody's business
-    [[nodiscard]] const std::string& id() const { return slot_.id; }
+    [[nodiscard]] const std::string& id() const { return slot_->id; }
     [[nodiscard]] const plugbay_device_type& type() const { return *loaded_.type; }
     [[nodiscard]] void* instance() const { return binding_.instance; }
-    [[nodiscard]] Slot& slot() { return slot_; }
+    [[nodiscard]] Slot& slot() { return *slot_; }
+    // For regions: a guest access may still look at the slot when the device is gone.
+    [[nodiscard]] std::shared_ptr<Slot> shared_slot() { return slot_; }
     [[nodiscard]] ResourceTable& resources() { return resources_; }
     [[nodiscard]] MachineServices& services() { return services_; }
     [[nodiscard]] IoLoop& loop() { return loop_; }
@@ -101,8 +103,9 @@ class Device {
 
     [[nodiscard]] Error explain(const std::string& what, plugbay_status status);
     void end_hold();
+    void forget_error();
 
-    Slot slot_;
+    const std::shared_ptr<Slot> slot_ = std::make_shared<Slot>();
     LoadedType loaded_;
     MachineServices& services_;
     IoLoop& loop_;

@@ -5,24 +5,51 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
 
 namespace plugbay::core {
 
-// now() and to_host(): any thread. start() and stop(): [control].
+// start() and stop(): [control], without locks; the others: any thread.
 class GuestClock {
   public:
+    // Somebody whose deadline cannot be translated while the clock stands still.
+    class Waiter {
+      public:
+        virtual ~Waiter() = default;
+        virtual void clock_started() = 0;
+    };
+    // False: the clock runs. Otherwise the waiter is told, once, when it starts.
+    [[nodiscard]] bool wait_for_start(std::weak_ptr<Waiter> waiter) {
+        const std::lock_guard guard(mutex_);
+        if (stopped_at_.load() == running) return false;
+        waiters_.push_back(std::move(waiter));
+        return true;
+    }
+
     [[nodiscard]] std::uint64_t now() const {
         const std::uint64_t stopped = stopped_at_.load(std::memory_order_acquire);
         return stopped != running ? stopped : IoLoop::now() - offset_.load(std::memory_order_acquire);
     }
     // The host's monotonic time at which the guest's clock shows `guest`, if it does not stop before.
     [[nodiscard]] std::uint64_t to_host(std::uint64_t guest) const {
-        return guest + offset_.load(std::memory_order_acquire);
+        const std::uint64_t host = guest + offset_.load(std::memory_order_acquire);
+        return host >= guest ? host : ~std::uint64_t{0}; // "never" stays never
     }
     void start() {
-        if (stopped_at_.load() == running) return;
-        offset_.store(IoLoop::now() - stopped_at_.load());
-        stopped_at_.store(running, std::memory_order_release);
+        std::vector<std::weak_ptr<Waiter>> waiters;
+        {
+            const std::lock_guard guard(mutex_);
+            if (stopped_at_.load() == running) return;
+            offset_.store(IoLoop::now() - stopped_at_.load());
+            stopped_at_.store(running, std::memory_order_release);
+            waiters = std::exchange(waiters_, {});
+        }
+        for (const auto& each : waiters) {
+            if (const auto waiter = each.lock()) waiter->clock_started();
+        }
     }
     void stop() { stopped_at_.store(now(), std::memory_order_release); }
 
@@ -30,6 +57,8 @@ class GuestClock {
     static constexpr std::uint64_t running = ~std::uint64_t{0};
     std::atomic<std::uint64_t> offset_{0};     // host time minus guest time
     std::atomic<std::uint64_t> stopped_at_{0}; // `running`, or the time at which it stands
+    std::mutex mutex_;
+    std::vector<std::weak_ptr<Waiter>> waiters_; // guarded by mutex_
 };
 
 } // namespace plugbay::core

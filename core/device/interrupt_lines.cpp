@@ -1,5 +1,7 @@
 #include "core/device/interrupt_lines.hpp"
 
+#include <algorithm>
+
 namespace plugbay::core {
 
 Result<std::unique_ptr<InterruptLines::Claim>> InterruptLines::claim(std::uint32_t gsi, bool shared,
@@ -17,32 +19,32 @@ Result<std::unique_ptr<InterruptLines::Claim>> InterruptLines::claim(std::uint32
     }
     line.shared = shared;
     line.owners.push_back(owner);
-    return std::make_unique<Claim>(*this, gsi);
+    return std::make_unique<Claim>(*this, gsi, owner);
 }
 
 InterruptLines::Claim::~Claim() {
     set(false);
-    lines_.release(gsi_);
+    lines_.release(*this);
 }
 
 void InterruptLines::Claim::set(bool high) {
-    if (high_.exchange(high, std::memory_order_acq_rel) != high) lines_.change(gsi_, high);
+    if (high_.load(std::memory_order_acquire) != high) lines_.change(*this, high);
 }
 
-void InterruptLines::change(std::uint32_t gsi, bool high) {
-    Line& line = lines_[gsi];
+void InterruptLines::change(Claim& claim, bool high) {
+    Line& line = lines_[claim.gsi_];
     const std::lock_guard guard(line.mutex); // keeps the order of the levels KVM sees
+    if (claim.high_.exchange(high, std::memory_order_acq_rel) == high) return; // another thread was faster
     const bool was_high = line.high_count != 0;
     line.high_count += high ? 1U : ~0U;
     const bool is_high = line.high_count != 0;
-    if (was_high != is_high) platform_.set_line(gsi, is_high);
+    if (was_high != is_high) platform_.set_line(claim.gsi_, is_high);
 }
 
-void InterruptLines::release(std::uint32_t gsi) {
-    Line& line = lines_[gsi];
+void InterruptLines::release(const Claim& claim) {
+    Line& line = lines_[claim.gsi_];
     const std::lock_guard guard(line.mutex);
-    // Which name goes matters only for messages; with one claimant it is the right one.
-    line.owners.pop_back();
+    line.owners.erase(std::find(line.owners.begin(), line.owners.end(), claim.owner_));
 }
 
 } // namespace plugbay::core

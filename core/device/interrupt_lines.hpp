@@ -25,7 +25,8 @@ class InterruptLines {
     // One device's share of a line; drives it low and gives it back when destroyed.
     class Claim {
       public:
-        Claim(InterruptLines& lines, std::uint32_t gsi) : lines_(lines), gsi_(gsi) {}
+        Claim(InterruptLines& lines, std::uint32_t gsi, std::string owner)
+            : lines_(lines), gsi_(gsi), owner_(std::move(owner)) {}
         Claim(const Claim&) = delete;
         Claim& operator=(const Claim&) = delete;
         ~Claim();
@@ -34,9 +35,11 @@ class InterruptLines {
         void set(bool high);
 
       private:
+        friend class InterruptLines;
         InterruptLines& lines_;
         const std::uint32_t gsi_;
-        std::atomic<bool> high_{false};
+        const std::string owner_;
+        std::atomic<bool> high_{false}; // changed under the line's mutex
     };
 
     // Thread: any. Several claims only when all of them are `shared`. `owner` is named in the refusal of
@@ -51,8 +54,8 @@ class InterruptLines {
         bool shared = false;
         std::vector<std::string> owners; // one a claim, in order
     };
-    void change(std::uint32_t gsi, bool high);
-    void release(std::uint32_t gsi);
+    void change(Claim& claim, bool high);
+    void release(const Claim& claim);
 
     Platform& platform_;
     std::array<Line, count> lines_;

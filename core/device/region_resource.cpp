@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <utility>
 
 namespace plugbay::core {
 
@@ -65,12 +66,15 @@ class DoorbellResource::Source : public FdHandler,
         const std::lock_guard guard(*lock_);
         if (!alive_) return;
         if (device_.phase() != Phase::running) {
-            device_.hold_back(weak_from_this());
+            if (!std::exchange(held_, true)) device_.hold_back(weak_from_this());
             return;
         }
         callbacks_->rung(device_.instance(), token_);
     }
-    void release() override { ring(); }
+    void release() override {
+        held_ = false;
+        ring();
+    }
     void ring() { ::eventfd_write(eventfd_.get(), 1); }
     void end() {
         const std::lock_guard guard(*lock_);
@@ -84,7 +88,8 @@ class DoorbellResource::Source : public FdHandler,
     const std::shared_ptr<CallbackLock> lock_;
     UniqueFd eventfd_;
     const std::uint64_t token_;
-    bool alive_ = true; // guarded by lock_
+    bool alive_ = true; // guarded by lock_, as is the next
+    bool held_ = false;
 };
 
 Result<std::unique_ptr<DoorbellResource>> DoorbellResource::create(Device& device, RegionResource& region,

@@ -33,6 +33,10 @@ class RegionResource : public Resource {
 
     void attach(DoorbellResource& doorbell);
     void detach(DoorbellResource& doorbell);
+    [[nodiscard]] bool has_doorbells() const {
+        const std::lock_guard guard(mutex_);
+        return !doorbells_.empty();
+    }
 
   protected:
     // The region is now at `place`, or nowhere.
@@ -40,7 +44,7 @@ class RegionResource : public Resource {
 
   private:
     const std::uint64_t length_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::optional<Place> place_;               // guarded by mutex_
     std::vector<DoorbellResource*> doorbells_; // guarded by mutex_
 };

@@ -53,6 +53,11 @@ Machine::Machine(const MachineConfig& config, std::unique_ptr<GuestMemory> memor
                                                                  }} {}
 
 Machine::~Machine() {
+    {
+        // Devices still run: a request that arrives from now on must not reach for the vCPUs.
+        const std::lock_guard guard(mutex_);
+        if (!ending_) ending_.emplace();
+    }
     for (const auto& vcpu : vcpus_)
         vcpu->park();
     vcpus_.clear();
@@ -191,10 +196,11 @@ void Machine::take_request(MachineRequest request) {
         const std::lock_guard guard(mutex_);
         if (ending_) return;
         ending_ = RunOutcome{.kind = kind, .number = request.status, .device = std::move(request.device)};
+        // The vCPU that asked goes no further than this access; it must not run into a halt loop's triple
+        // fault.
+        for (const auto& vcpu : vcpus_)
+            vcpu->park();
     }
-    // The vCPU that asked goes no further than this access; it must not run into a halt loop's triple fault.
-    for (const auto& vcpu : vcpus_)
-        vcpu->park();
     wake();
 }
 

@@ -12,6 +12,10 @@ PciBus::PciBus(PciBuses& buses, std::string id, const plugbay_pci_bus& descripti
 
 PciBus::~PciBus() {
     buses_.remove(*this);
+    // Functions that were created before their bus outlive it.
+    for (auto& slot : slots_) {
+        if (PciFunction* function = slot.exchange(nullptr)) function->bus_gone();
+    }
 }
 
 Result<void> PciBus::plug(PciFunction& function) {

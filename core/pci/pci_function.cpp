@@ -17,6 +17,7 @@ constexpr std::uint16_t msix_enable = 1 << 15;
 constexpr std::uint16_t msix_function_mask = 1 << 14;
 constexpr std::uint32_t kind_mask = 0xf;
 constexpr std::uint16_t interrupt_status = 1 << 3;
+constexpr std::uint64_t largest_narrow_bar = std::uint64_t{1} << 31;
 constexpr std::uint64_t largest_bar = std::uint64_t{1} << 40;
 } // namespace
 
@@ -67,21 +68,25 @@ Result<void> PciFunction::describe_bars(const plugbay_pci_function& description)
         bar.length = given.length;
         bar.token = given.token;
         if (!bar.present()) continue;
-        if ((bar.kind & kind_mask) > PLUGBAY_BAR_MSIX)
+        const std::uint32_t base_kind = bar.kind & kind_mask;
+        const std::uint32_t flags = bar.kind & ~kind_mask;
+        // In the register of a port BAR the prefetchable bit is part of the address.
+        const std::uint32_t allowed_flags = bar.ports() ? 0 : PLUGBAY_BAR_PREFETCHABLE;
+        if (base_kind == PLUGBAY_BAR_NONE || base_kind > PLUGBAY_BAR_MSIX || (flags & ~allowed_flags) != 0)
             return Error{fmt::format("BAR {} has an unknown kind", i)};
         if (bar.wide() && i == 5) return Error{"BAR 5 cannot be 64 bits wide"};
         if (bar.msix()) {
             if (msix_ || description.msix_vectors == 0)
                 return Error{"MSI-X needs vectors and exactly one BAR"};
-            msix_ = std::make_unique<MsixTable>(device_.services().platform, description.msix_vectors,
+            msix_ = std::make_shared<MsixTable>(device_.services().platform, description.msix_vectors,
                                                 device_.id());
             bar.length = msix_->bar_length();
         }
         const std::uint64_t smallest = bar.ports() ? 4 : 16;
-        if (!std::has_single_bit(bar.length) || bar.length < smallest ||
-            bar.length > (bar.ports() ? 256 : largest_bar)) {
-            return Error{
-                fmt::format("BAR {} cannot have {} bytes: powers of two from {}", i, bar.length, smallest)};
+        const std::uint64_t largest = bar.ports() ? 256 : bar.wide() ? largest_bar : largest_narrow_bar;
+        if (!std::has_single_bit(bar.length) || bar.length < smallest || bar.length > largest) {
+            return Error{fmt::format("BAR {} cannot have {} bytes: powers of two from {} to {}", i,
+                                     bar.length, smallest, largest)};
         }
         const std::uint64_t mask = ~(bar.length - 1);
         const std::uint32_t register_offset = pci_register::bar0 + 4 * i;
@@ -137,8 +142,10 @@ PciFunction::~PciFunction() {
     if (bus_ != nullptr) bus_->unplug(slot_);
     device_.services().pci.remove(*this);
     const std::lock_guard guard(mutex_);
-    for (Bar& bar : bars_)
+    for (Bar& bar : bars_) {
         unmap_bar(bar);
+        if (bar.region != nullptr) bar.region->function_ = nullptr;
+    }
 }
 
 std::string PciFunction::describe() const {
@@ -232,6 +239,8 @@ Result<void> PciFunction::assign(std::uint32_t bar, std::uint64_t address) {
     if (bar >= bars_.size() || !bars_[bar].present()) return Error{fmt::format("there is no BAR {}", bar)};
     if (address % bars_[bar].length != 0)
         return Error{fmt::format("{:#x} is not aligned for BAR {}", address, bar)};
+    const std::uint64_t last = bars_[bar].ports() ? 0xffff : bars_[bar].wide() ? ~0ULL : 0xffff'ffffULL;
+    if (address > last) return Error{fmt::format("{:#x} is too high for BAR {}", address, bar)};
     set_bar_register(bar, address);
     const std::uint32_t enable = bars_[bar].ports() ? pci_command::decode_ports : pci_command::decode_memory;
     config_.set(pci_register::command, 2, config_.read(pci_register::command, 2) | enable);
@@ -267,8 +276,10 @@ void PciFunction::map_bar(Bar& bar, std::uint64_t address) {
     auto region = std::make_shared<Region>(Region{.base = address, .length = bar.length, .token = bar.token});
     if (bar.msix()) {
         region->handler = msix_.get();
+        region->keeps = msix_;
     } else {
         region->slot = &device_.slot();
+        region->keeps = device_.shared_slot();
     }
     AccessBus& bus = device_.services().bus;
     const auto placement = bar.ports() ? bus.place_ports(*region) : bus.place_memory(*region);
@@ -329,8 +340,9 @@ plugbay_status PciFunction::bar_region(std::uint32_t index, plugbay_handle* hand
 }
 
 BarRegion::~BarRegion() {
-    const std::lock_guard guard(function_.mutex_);
-    function_.bars_[bar_].region = nullptr;
+    if (function_ == nullptr) return;
+    const std::lock_guard guard(function_->mutex_);
+    function_->bars_[bar_].region = nullptr;
 }
 
 void PciFunction::update_msix_control() {

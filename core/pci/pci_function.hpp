@@ -45,6 +45,8 @@ class PciFunction : public Resource {
     // [control] Where it sits from now on; claims the pin's line.
     [[nodiscard]] Result<void> plug(PciBus& bus, std::uint32_t slot,
                                     const std::array<std::uint32_t, 4>& lines);
+    // [control] Its bus is being destroyed.
+    void bus_gone() { bus_ = nullptr; }
 
     // Guest accesses within one doubleword of the 256 bytes.
     [[nodiscard]] std::uint32_t config_read(std::uint32_t offset, std::uint32_t width);
@@ -103,7 +105,7 @@ class PciFunction : public Resource {
     const std::int32_t wanted_slot_;
     const plugbay_pci_callbacks* const callbacks_;
     std::vector<Hook> hooks_;
-    std::unique_ptr<MsixTable> msix_;
+    std::shared_ptr<MsixTable> msix_; // shared with the region that shows it
     std::uint32_t msix_capability_ = 0;
     PciBus* bus_ = nullptr;
     std::uint32_t slot_ = 0;
@@ -120,13 +122,13 @@ class PciFunction : public Resource {
 class BarRegion : public RegionResource {
   public:
     BarRegion(PciFunction& function, std::uint32_t bar, std::uint64_t length)
-        : RegionResource(length), function_(function), bar_(bar) {}
+        : RegionResource(length), function_(&function), bar_(bar) {}
     ~BarRegion() override;
     [[nodiscard]] std::string describe() const override { return "BAR " + std::to_string(bar_); }
 
   private:
     friend class PciFunction;
-    PciFunction& function_;
+    PciFunction* function_; // null: it was removed
     const std::uint32_t bar_;
 };
 

@@ -24,21 +24,24 @@ plugbay_status take(Device& device, bool port, std::uint64_t base, std::uint64_t
                                          "write callbacks",
                                          what, base));
     }
-    auto region = std::make_shared<Region>(
-        Region{.base = base, .length = length, .token = token, .slot = &device.slot()});
+    auto region = std::make_shared<Region>(Region{.base = base,
+                                                  .length = length,
+                                                  .token = token,
+                                                  .slot = &device.slot(),
+                                                  .keeps = device.shared_slot()});
     AccessBus& bus = device.services().bus;
     const auto placement = port ? bus.place_ports(*region) : bus.place_memory(*region);
     if (!placement.placed) {
-        if (placement.obstacle == nullptr) {
+        if (!placement.obstacle) {
             return device.refuse(PLUGBAY_INVALID,
                                  fmt::format("{} {:#x} and {} more do not exist", what, base, length));
         }
-        const Region& obstacle = *placement.obstacle;
+        const AccessBus::Obstacle& obstacle = *placement.obstacle;
         return device.refuse(
             PLUGBAY_TAKEN,
             fmt::format("{} {:#x}-{:#x} overlap {:#x}-{:#x} of device \"{}\"; move one of the two", what,
                         base, base + length - 1, obstacle.base, obstacle.base + obstacle.length - 1,
-                        obstacle.slot != nullptr ? obstacle.slot->id : "a PCI function"));
+                        obstacle.owner.empty() ? "a PCI function" : obstacle.owner));
     }
     return hold(device, std::make_unique<MappedRegion>(bus, std::move(region), port), handle);
 }
@@ -64,7 +67,11 @@ plugbay_status map_memory(const plugbay_host* host, std::uint64_t address, std::
 }
 
 plugbay_status unmap(const plugbay_host* host, plugbay_handle region) {
-    return give_back<RegionResource>(Device::of(host), region);
+    Device& device = Device::of(host);
+    const auto* resource = device.resources().find<RegionResource>(region);
+    if (resource != nullptr && resource->has_doorbells())
+        return device.refuse(PLUGBAY_FORBIDDEN, "the region has doorbells; destroy them first");
+    return give_back<RegionResource>(device, region);
 }
 
 } // namespace

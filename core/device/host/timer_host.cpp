@@ -15,6 +15,7 @@ namespace {
 // A device's timer on the loop. Outlives its resource by at most one call of the loop.
 class TimerSource : public TimerHandler,
                     public Device::Held,
+                    public GuestClock::Waiter,
                     public std::enable_shared_from_this<TimerSource> {
   public:
     TimerSource(Device& device, std::uint32_t clock, std::uint64_t token)
@@ -33,8 +34,8 @@ class TimerSource : public TimerHandler,
         const std::lock_guard guard(*lock_);
         if (arming != arming_) return;
         const std::uint64_t now = time();
-        if (now < deadline_) { // the guest's clock stood still for a while
-            schedule();
+        if (now < deadline_) { // the guest's clock stood still for a while, or still does
+            wait_for_clock();
             return;
         }
         if (device_.phase() != Phase::running) {
@@ -43,7 +44,8 @@ class TimerSource : public TimerHandler,
             return;
         }
         if (period_ != 0) {
-            deadline_ += ((now - deadline_) / period_ + 1) * period_;
+            const std::uint64_t missed = (now - deadline_) / period_ * period_;
+            if (__builtin_add_overflow(deadline_ + missed, period_, &deadline_)) deadline_ = never;
             schedule();
         } else {
             arming_ = 0;
@@ -55,7 +57,23 @@ class TimerSource : public TimerHandler,
         if (arming_ == held_arming_) schedule();
     }
 
+    // [control], without the lock.
+    void clock_started() override {
+        const std::lock_guard guard(*lock_);
+        waiting_ = false;
+        if (arming_ == waiting_arming_) schedule();
+    }
+
   private:
+    static constexpr std::uint64_t never = ~std::uint64_t{0};
+
+    // A standing clock has no host time for the deadline: asking the loop again would spin.
+    void wait_for_clock() {
+        waiting_arming_ = arming_;
+        if (waiting_) return;
+        waiting_ = clock_ == PLUGBAY_CLOCK_GUEST && device_.services().clock.wait_for_start(weak_from_this());
+        if (!waiting_) schedule();
+    }
     [[nodiscard]] std::uint64_t time() const {
         return clock_ == PLUGBAY_CLOCK_GUEST ? device_.services().clock.now() : IoLoop::now();
     }
@@ -70,10 +88,12 @@ class TimerSource : public TimerHandler,
     const std::shared_ptr<CallbackLock> lock_;
     const std::uint32_t clock_;
     const std::uint64_t token_;
-    std::uint64_t deadline_ = 0; // on clock_; guarded by lock_, as are the next two
+    std::uint64_t deadline_ = 0; // on clock_; guarded by lock_, as is the rest
     std::uint64_t period_ = 0;
     std::uint64_t arming_ = 0;
     std::uint64_t held_arming_ = 0;
+    std::uint64_t waiting_arming_ = 0;
+    bool waiting_ = false;
 };
 
 class TimerResource : public Resource {
