@@ -3,17 +3,16 @@
 # Makes NAME.so, a plugin in the sense of plugbay/abi/plugin.h: hidden visibility, one exported symbol by a version
 # script, no undefined symbols (-z defs), no unique symbols that would pin it in memory, all relocations done at
 # load. The same call serves inside Plugbay's tree and outside it, against the installed SDK.
-set(PLUGBAY_VERSION_SCRIPT ${CMAKE_CURRENT_LIST_DIR}/plugin.map)
-
 function(plugbay_add_plugin name)
   cmake_parse_arguments(PARSE_ARGV 1 argument "" "LICENCE" "SOURCES;LIBRARIES")
+  set(version_script ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/plugin.map)
   add_library(${name} MODULE ${argument_SOURCES})
   set_property(GLOBAL APPEND PROPERTY PLUGBAY_PLUGINS ${name})
   target_link_libraries(${name} PRIVATE Plugbay::sdk ${argument_LIBRARIES})
   set_target_properties(${name} PROPERTIES
     PREFIX "" SUFFIX ".so"
     CXX_VISIBILITY_PRESET hidden C_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
-    LINK_DEPENDS ${PLUGBAY_VERSION_SCRIPT})
+    LINK_DEPENDS ${version_script})
   target_compile_features(${name} PRIVATE cxx_std_20)
   target_compile_definitions(${name} PRIVATE "PLUGBAY_PLUGIN_LICENCE=\"${argument_LICENCE}\"")
   target_compile_options(${name} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
@@ -21,7 +20,7 @@ function(plugbay_add_plugin name)
   if(NOT PLUGBAY_SANITIZE)
     target_link_options(${name} PRIVATE -Wl,-z,defs)
   endif()
-  target_link_options(${name} PRIVATE -Wl,--version-script=${PLUGBAY_VERSION_SCRIPT} -Wl,-z,now -Wl,-z,relro
+  target_link_options(${name} PRIVATE -Wl,--version-script=${version_script} -Wl,-z,now -Wl,-z,relro
                       -Wl,--build-id)
   if(PLUGBAY_PLUGIN_DIRECTORY)
     set_target_properties(${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${PLUGBAY_PLUGIN_DIRECTORY})
