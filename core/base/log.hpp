@@ -1,4 +1,4 @@
-// The monitor's log: spdlog on standard error, one logger for the core and one a device (named by its id).
+// The monitor's log: spdlog on standard error. Lines of a device start with its id.
 // Never called on a guest's access path except through RateLimiter.
 #pragma once
 

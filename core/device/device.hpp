@@ -25,7 +25,7 @@ namespace plugbay::core {
 
 class IoLoop;
 
-// Where the device stands; see DESIGN's life cycle in docs/device-life.md.
+// Where the device stands; see docs/device-life.md.
 enum class Phase : std::uint32_t {
     creating, // inside create: firmware and PCI functions may be added
     quiesced, // holds still: nothing but control callbacks

@@ -5,7 +5,9 @@
 #include "core/machine/firmware.hpp"
 #include "core/machine/link_groups.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <map>
 #include <sys/eventfd.h>
 #include <utility>
 
@@ -61,8 +63,8 @@ Machine::~Machine() {
     for (const auto& vcpu : vcpus_)
         vcpu->park();
     vcpus_.clear();
-    for (auto device = devices_.rbegin(); device != devices_.rend(); ++device) {
-        if (auto done = (*device)->quiesce(); !done) spdlog::warn("{}", done.error().text());
+    for (Device* device : frontends_first()) {
+        if (auto done = device->quiesce(); !done) spdlog::warn("{}", done.error().text());
     }
     while (!devices_.empty()) {
         registry_.withdraw(*devices_.back());
@@ -158,11 +160,33 @@ void Machine::run_guest() {
         vcpu->run();
 }
 
+std::vector<Device*> Machine::frontends_first() const {
+    // How many backends lie between a device and the guest; links form chains, of filters for example.
+    std::map<const Device*, std::size_t> distance;
+    bool changed = true;
+    for (std::size_t round = 0; changed && round < devices_.size();
+         ++round) { // bounded: links may form a ring
+        changed = false;
+        for (const auto& link : registry_.links()) {
+            const std::size_t behind = distance[link->frontend().device] + 1;
+            std::size_t& known = distance[link->backend().device];
+            changed |= behind > known;
+            known = std::max(known, behind);
+        }
+    }
+    std::vector<Device*> ordered;
+    for (const auto& device : devices_)
+        ordered.push_back(device.get());
+    std::ranges::stable_sort(ordered, {}, [&](const Device* device) { return distance[device]; });
+    return ordered;
+}
+
 // As the reset line would: every device, bus, interrupt controller and CPU back to power-on, memory empty,
 // image loaded again.
 Result<void> Machine::reset() {
     stop_guest();
-    for (const auto& device : devices_) {
+    const std::vector<Device*> ordered = frontends_first();
+    for (Device* device : ordered) {
         if (auto done = device->quiesce(); !done) return done;
     }
     {
@@ -178,8 +202,7 @@ Result<void> Machine::reset() {
     }
     if (auto done = memory_->clear(); !done) return done;
     if (auto done = boot(); !done) return done;
-    for (const auto& device : devices_)
-        device->resume();
+    std::for_each(ordered.rbegin(), ordered.rend(), [](Device* device) { device->resume(); });
     run_guest();
     return {};
 }

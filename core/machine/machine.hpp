@@ -67,6 +67,9 @@ class Machine {
     [[nodiscard]] Result<void> boot();
     [[nodiscard]] Result<void> reset();
     void stop_guest();
+    // Each frontend before the backends that serve it. In this order a frontend can finish what it has in flight while
+    // its backend still works; the other way round both are ready again.
+    [[nodiscard]] std::vector<Device*> frontends_first() const;
     void run_guest();
     void take_request(MachineRequest request);
     void take_failure(GuestFailure failure);

@@ -74,11 +74,12 @@
 #endif
 
 #ifdef UNDEFINED_SYMBOL
-void plugbay_host_private_function(void *instance);
+void plugbay_host_private_function(void* instance);
 #endif
 
-__attribute__((unused)) static plugbay_status create(const struct plugbay_host *host, const struct plugbay_value *values,
-                             uint32_t value_count, void **instance) {
+__attribute__((unused)) static plugbay_status create(const struct plugbay_host* host,
+                                                     const struct plugbay_value* values, uint32_t value_count,
+                                                     void** instance) {
     (void)host;
     (void)values;
     (void)value_count;
@@ -86,7 +87,7 @@ __attribute__((unused)) static plugbay_status create(const struct plugbay_host *
     return PLUGBAY_OK;
 }
 
-static void ignore(void *instance) {
+static void ignore(void* instance) {
 #ifdef UNDEFINED_SYMBOL
     plugbay_host_private_function(instance);
 #else
@@ -94,12 +95,12 @@ static void ignore(void *instance) {
 #endif
 }
 
-static const void *extension(const char *id) {
+static const void* extension(const char* id) {
     (void)id;
     return NULL;
 }
 
-static const char *const choices[] = {"slow", "fast"};
+static const char* const choices[] = {"slow", "fast"};
 
 static const struct plugbay_property port = {
     .size = PROPERTY_SIZE,
@@ -127,7 +128,7 @@ static const struct plugbay_property file = {
     .default_text = "out.log",
     .maximum = 4095,
 };
-static const struct plugbay_property *const properties[] = {&port, &mode, &file};
+static const struct plugbay_property* const properties[] = {&port, &mode, &file};
 
 static const struct plugbay_property blocking = {
     .size = sizeof(struct plugbay_property),
@@ -135,7 +136,7 @@ static const struct plugbay_property blocking = {
     .name = "blocking",
     .help = "Wait for the far end.",
 };
-static const struct plugbay_property *const options[] = {&blocking};
+static const struct plugbay_property* const options[] = {&blocking};
 static const struct plugbay_port chars = {
     .size = sizeof(struct plugbay_port),
     .role = PLUGBAY_PORT_FRONTEND,
@@ -144,7 +145,7 @@ static const struct plugbay_port chars = {
     .interface = INTERFACE,
     .options = options,
 };
-static const struct plugbay_port *const ports[] = {&chars};
+static const struct plugbay_port* const ports[] = {&chars};
 
 #ifdef VISIBLE_TYPE
 extern const struct plugbay_device_type device_type;
@@ -177,9 +178,9 @@ static const struct plugbay_device_type second_type = {
     .reset = ignore,
     .extension = extension,
 };
-static const struct plugbay_device_type *const types[] = {&device_type, &second_type};
+static const struct plugbay_device_type* const types[] = {&device_type, &second_type};
 #else
-static const struct plugbay_device_type *const types[] __attribute__((unused)) = {&device_type};
+static const struct plugbay_device_type* const types[] __attribute__((unused)) = {&device_type};
 #endif
 
 #ifdef EXTRA_EXPORT
@@ -208,6 +209,6 @@ __attribute__((visibility("default"))) CONSTANT struct plugbay_plugin SYMBOL = {
 #ifdef CHANGES_WHEN_LOADED
 __attribute__((constructor)) static void change(void) {
     /* volatile: or the compiler does it at compile time */
-    *(const char *volatile *)&SYMBOL.name = "changed";
+    *(const char* volatile*)&SYMBOL.name = "changed";
 }
 #endif

@@ -12,10 +12,12 @@
 //     void on_fd(std::uint64_t token, int fd, std::uint32_t events);
 //     void on_connect(std::uint64_t port, plugbay::Link);  void on_disconnect(std::uint64_t port);
 //     void state(auto& fields);  void loaded();                see state.hpp
-//     std::uint32_t config_read(plugbay::ConfigAccess);  void config_write(plugbay::ConfigAccess,
-//     std::uint32_t); char/1 frontends: std::uint32_t on_receive(port, bytes);  void on_write_ready(port);
-//     void on_char_event(port, event); char/1 backends:  std::uint32_t on_write(port, bytes);  void
-//     on_receive_ready(port); blk/1 frontends:  void on_complete(port, completions);  void on_changed(port);
+//     std::uint32_t config_read(plugbay::ConfigAccess);
+//     void config_write(plugbay::ConfigAccess, std::uint32_t value);
+//     char/1 frontends: std::uint32_t on_receive(port, bytes);  void on_write_ready(port);
+//                       void on_char_event(port, event);
+//     char/1 backends:  std::uint32_t on_write(port, bytes);  void on_receive_ready(port);
+//     blk/1 frontends:  void on_complete(port, completions);  void on_changed(port);
 //     blk/1 backends:   plugbay_blk_facts facts(port);  void on_submit(port, requests);
 //     static const void* extension(std::string_view id)        anything else: your own C tables
 //

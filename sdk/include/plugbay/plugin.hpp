@@ -3,7 +3,8 @@
 
 #include <plugbay/device.hpp>
 
-// Set by plugbay_add_plugin() from its arguments.
+// The licence comes from plugbay_add_plugin(). A build id may be defined by whoever builds; left empty, the linker's
+// (--build-id) tells two builds apart.
 #ifndef PLUGBAY_PLUGIN_BUILD_ID
 #define PLUGBAY_PLUGIN_BUILD_ID ""
 #endif

@@ -4,10 +4,9 @@
 //         fields("divisor", divisor_);
 //         fields("receive_fifo", receive_fifo_);   // std::vector, std::array, std::string
 //         fields("mode", mode_, 0, 3);             // refused on load outside 0 .. 3
-//         fields("page", page_, 4096);             // a std::vector or std::string of at most so many
-//         elements fields("parity", parity_, [](auto p) { return p != 2; }, "no such parity");  // refused
-//         unless true fields("queue", queues_);                // (arrays of) structs that have a state() of
-//         their own
+//         fields("page", page_, 4096);             // a std::vector or std::string of at most so many elements
+//         fields("parity", parity_, [](auto p) { return p != 2; }, "no such parity");   // refused unless true
+//         fields("queue", queues_);                // (arrays of) structs that have a state() of their own
 //     }
 //
 // The same function saves and loads. Loading runs it twice: first everything is read and checked without
@@ -68,7 +67,7 @@ class StateFields {
     }
     // On load a value outside [low, high] is refused.
     template <Scalar T>
-    void operator()(const char* name, T& value, T low, T high) {
+    void operator()(const char* name, T& value, std::type_identity_t<T> low, std::type_identity_t<T> high) {
         derived().bounded(path(name), value, low, high);
     }
     // On load a value for which `fits` is false is refused, with `refusal` as the reason.

@@ -6,8 +6,8 @@
  *    that side knows it, and only grows at its end. A reader uses no member beyond `size`.
  *    Elements of arrays of values (marked "fixed") never grow; a new revision of the extension replaces them.
  *  - Strings are UTF-8, NUL-terminated and never NULL unless "may be NULL".
- *  - Buffers and strings handed to a function are valid during that call only; the callee copies what it
- * keeps. Strings and tables reached from the plugin descriptor are constant and live as long as the plugin.
+ *  - Buffers and strings handed to a function are valid during that call only; the callee copies what it keeps.
+ *    Strings and tables reached from the plugin descriptor are constant and live as long as the plugin.
  *  - Each side frees what it made.
  *  - No exception and no longjmp crosses the boundary.
  *
