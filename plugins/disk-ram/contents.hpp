@@ -91,9 +91,9 @@ class Contents {
             const auto* data = reinterpret_cast<const std::uint8_t*>(part.data());
             piece.assign(data, data + length);
             fields(("chunk." + std::to_string(number)).c_str(), piece, part.size());
-            if (piece.size() == length && std::memcmp(data, piece.data(), length) == 0) continue;
+            if (std::equal(piece.begin(), piece.end(), data, data + length)) continue;
             zero(part);
-            std::memcpy(part.data(), piece.data(), piece.size());
+            std::copy(piece.begin(), piece.end(), reinterpret_cast<std::uint8_t*>(part.data()));
         }
     }
 
