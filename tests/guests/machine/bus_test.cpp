@@ -1,0 +1,190 @@
+// Accesses that no device answers.
+#include "machine_test.hpp"
+
+// Each check that fails ends with its number; 0 is good.
+asm(PLUGBAY_GUEST_BEGIN(no_port) R"(
+    .code32
+    cld
+    movl $0x1234, %edx
+    movb $1, %bl
+    xorl %eax, %eax
+    inb %dx, %al
+    cmpl $0xff, %eax
+    jne 9f
+    incb %bl
+    xorl %eax, %eax
+    inw %dx, %ax
+    cmpl $0xffff, %eax
+    jne 9f
+    incb %bl
+    xorl %eax, %eax
+    inl %dx, %eax
+    cmpl $0xffffffff, %eax
+    jne 9f
+    incb %bl
+    movl $0x12345678, %eax
+    outb %al, %dx
+    outw %ax, %dx
+    outl %eax, %dx
+    xorl %eax, %eax
+    inl %dx, %eax
+    cmpl $0xffffffff, %eax
+    jne 9f
+    incb %bl
+    movl $0xffff, %edx
+    xorl %eax, %eax
+    inl %dx, %eax
+    cmpl $0xffffffff, %eax
+    jne 9f
+    incb %bl
+    movl $0x1235, %edx
+    movl $0x200000, %edi
+    movl $64, %ecx
+    rep insw
+    movl $0x200000, %esi
+    movl $32, %ecx
+1:  lodsl
+    cmpl $0xffffffff, %eax
+    jne 9f
+    loop 1b
+    incb %bl
+    movl $0x200000, %esi
+    movl $64, %ecx
+    rep outsb
+    xorb %bl, %bl
+9:  movb %bl, %al
+    outb %al, $0xf4
+8:  hlt
+    jmp 8b
+)" PLUGBAY_GUEST_END(no_port));
+PLUGBAY_GUEST_DECLARE(no_port)
+
+asm(PLUGBAY_GUEST_BEGIN(no_memory) R"(
+    movl $0xd0000000, %edi
+    movb $1, %bl
+    xorl %eax, %eax
+    movb (%rdi), %al
+    cmpl $0xff, %eax
+    jne 9f
+    incb %bl
+    xorl %eax, %eax
+    movw 2(%rdi), %ax
+    cmpl $0xffff, %eax
+    jne 9f
+    incb %bl
+    movl 4(%rdi), %eax
+    cmpl $0xffffffff, %eax
+    jne 9f
+    incb %bl
+    movq 8(%rdi), %rax
+    cmpq $-1, %rax
+    jne 9f
+    incb %bl
+    movabsq $0x1122334455667788, %rax
+    movb %al, (%rdi)
+    movw %ax, 2(%rdi)
+    movl %eax, 4(%rdi)
+    movq %rax, 8(%rdi)
+    movq %rax, 0xffd(%rdi)
+    movq (%rdi), %rax
+    cmpq $-1, %rax
+    jne 9f
+    incb %bl
+    movq 0xffd(%rdi), %rax
+    cmpq $-1, %rax
+    jne 9f
+    incb %bl
+    movl $0x1000000, %esi
+    movq (%rsi), %rax
+    cmpq $-1, %rax
+    jne 9f
+    incb %bl
+    movl $0xfffff8, %esi
+    movabsq $0x1122334455667788, %rax
+    movq %rax, (%rsi)
+    cmpq %rax, (%rsi)
+    jne 9f
+    xorb %bl, %bl
+9:  movb %bl, %al
+    outb %al, $0xf4
+8:  hlt
+    jmp 8b
+)" PLUGBAY_GUEST_END(no_memory));
+PLUGBAY_GUEST_DECLARE(no_memory)
+
+// Six words, one beyond the 4 GiB that the monitor maps.
+asm(PLUGBAY_GUEST_BEGIN(high_memory) R"(
+    movl $0x300000, %edi
+    movl $0x83, %eax
+    movl %eax, (%rdi)
+    movl $1, %eax
+    movl %eax, 4(%rdi)
+    movq %cr3, %rsi
+    movq (%rsi), %rsi
+    andq $-4096, %rsi
+    leaq 3(%rdi), %rax
+    movq %rax, 32(%rsi)
+    movq %cr3, %rax
+    movq %rax, %cr3
+    movb $1, %bl
+    movabsq $0x100000000, %rdi
+    movq (%rdi), %rax
+    testq %rax, %rax
+    jne 9f
+    incb %bl
+    movabsq $0x0123456789abcdef, %rax
+    movq %rax, (%rdi)
+    movq %rax, 0x1ffff8(%rdi)
+    movq (%rdi), %rcx
+    cmpq %rax, %rcx
+    jne 9f
+    incb %bl
+    movq 0x1ffff8(%rdi), %rcx
+    cmpq %rax, %rcx
+    jne 9f
+    incb %bl
+    movl $0xbffffff8, %edi
+    movq %rax, (%rdi)
+    movq (%rdi), %rcx
+    cmpq %rax, %rcx
+    jne 9f
+    incb %bl
+    movl $0xc0000000, %edi
+    movq %rax, (%rdi)
+    movq (%rdi), %rcx
+    cmpq $-1, %rcx
+    jne 9f
+    xorb %bl, %bl
+9:  movb %bl, %al
+    outb %al, $0xf4
+8:  hlt
+    jmp 8b
+)" PLUGBAY_GUEST_END(high_memory));
+PLUGBAY_GUEST_DECLARE(high_memory)
+
+namespace plugbay::end_to_end {
+namespace {
+
+class Bus : public MachineTest {};
+
+TEST_F(Bus, PortsWithoutDevicesReadOnesAndIgnoreWrites) {
+    const Outcome outcome = run_machine(guest_program_no_port(), "", protected_32());
+    EXPECT_EQ(outcome.status, 0) << "the number of the check that failed\n" << outcome.text();
+    EXPECT_EQ(outcome.errors, "");
+}
+
+TEST_F(Bus, AddressesWithoutDevicesReadOnesAndIgnoreWrites) {
+    const Outcome outcome = run_machine(guest_program_no_memory(), "", long_64());
+    EXPECT_EQ(outcome.status, 0) << "the number of the check that failed\n" << outcome.text();
+    EXPECT_EQ(outcome.errors, "");
+}
+
+TEST_F(Bus, MemoryContinuesAbove4GiB) {
+    auto options = long_64();
+    options.memory = "5G";
+    const Outcome outcome = run_machine(guest_program_high_memory(), "", options);
+    EXPECT_EQ(outcome.status, 0) << "the number of the check that failed\n" << outcome.text();
+}
+
+} // namespace
+} // namespace plugbay::end_to_end

@@ -1,0 +1,149 @@
+// What a guest finds on the PCI bus by configuration mechanism #1.
+#include "machine_test.hpp"
+
+#include <cstdint>
+#include <map>
+
+// Writes words to the debug console. For each of the 32 devices the first doubleword; then for devices 0 to 3
+// and each BAR: what it holds, what it holds after all ones are written, what it holds when it is restored.
+asm(PLUGBAY_GUEST_BEGIN(enumerate) R"(
+    .code32
+    xorl %ebx, %ebx
+1:  movl %ebx, %eax
+    shll $11, %eax
+    orl $0x80000000, %eax
+    call 5f
+    call 7f
+    incl %ebx
+    cmpl $32, %ebx
+    jne 1b
+
+    xorl %ebx, %ebx
+2:  movl $0x10, %esi
+3:  movl %ebx, %eax
+    shll $11, %eax
+    orl $0x80000000, %eax
+    orl %esi, %eax
+    call 5f
+    movl %eax, %edi
+    call 7f
+    movl $0xffffffff, %eax
+    outl %eax, %dx
+    inl %dx, %eax
+    call 7f
+    movl $0xcfc, %edx
+    movl %edi, %eax
+    outl %eax, %dx
+    inl %dx, %eax
+    call 7f
+    addl $4, %esi
+    cmpl $0x28, %esi
+    jne 3b
+    incl %ebx
+    cmpl $4, %ebx
+    jne 2b
+    movb $5, %al
+    outb %al, $0xf4
+4:  hlt
+    jmp 4b
+
+5:  movl $0xcf8, %edx
+    outl %eax, %dx
+    movl $0xcfc, %edx
+    inl %dx, %eax
+    ret
+7:  movl $0x402, %edx
+    movl $4, %ecx
+8:  outb %al, %dx
+    shrl $8, %eax
+    loop 8b
+    movl $0xcfc, %edx
+    ret
+)" PLUGBAY_GUEST_END(enumerate));
+PLUGBAY_GUEST_DECLARE(enumerate)
+
+namespace plugbay::end_to_end {
+namespace {
+
+constexpr std::uint32_t nobody = 0xffffffff;
+constexpr std::size_t device_count = 32;
+constexpr std::size_t bar_count = 6;
+constexpr std::size_t examined = 4;
+
+struct Bar {
+    std::uint32_t value, after_ones, restored;
+};
+
+class Pci : public MachineTest {
+  protected:
+    std::vector<std::uint32_t> words() {
+        const std::string log = folder_.read("log");
+        std::vector<std::uint32_t> all(log.size() / 4);
+        std::memcpy(all.data(), log.data(), all.size() * 4);
+        return all;
+    }
+};
+
+TEST_F(Pci, IsEnumeratedByAGuest) {
+    folder_.write("disk.img", std::string(1 << 20, 'd'));
+    const Outcome outcome =
+        run_machine(guest_program_enumerate(),
+                    debugcon_to_file + R"(, { "type": "pci-host", "id": "pci" })"
+                                       R"(, { "type": "virtio-blk", "id": "vda" })"
+                                       R"(, { "type": "disk-file", "id": "disk", "path": "disk.img",
+                                                                  "frontend": { "id": "vda" } })"
+                                       R"(, { "type": "virtio-rng", "id": "rng", "slot": 3 })",
+                    protected_32());
+    ASSERT_EQ(outcome.status, 5) << outcome.text();
+    const auto all = words();
+    ASSERT_EQ(all.size(), device_count + examined * bar_count * 3);
+
+    EXPECT_NE(all[0], nobody) << "no host bridge";
+    EXPECT_EQ(all[1], 0x10421af4u) << "virtio-blk takes the first free slot";
+    EXPECT_EQ(all[2], nobody);
+    EXPECT_EQ(all[3], 0x10441af4u) << "virtio-rng";
+    for (std::size_t device = 4; device < device_count; ++device)
+        EXPECT_EQ(all[device], nobody) << device;
+
+    std::map<std::uint64_t, std::uint64_t> ranges; // first address, size
+    std::size_t next = device_count;
+    for (std::size_t device = 0; device < examined; ++device) {
+        std::vector<Bar> bars(bar_count);
+        std::memcpy(bars.data(), all.data() + next, bar_count * sizeof(Bar));
+        next += bar_count * 3;
+        if (device == 2) continue;
+        for (std::size_t i = 0; i < bar_count; ++i) {
+            const Bar& low = bars[i];
+            EXPECT_EQ(low.value, low.restored) << "device " << device << " BAR " << i;
+            if (low.after_ones == 0) continue;
+            EXPECT_EQ(low.value & 0xf, low.after_ones & 0xf) << "the type does not change";
+            ASSERT_EQ(low.value & 1, 0u) << "no ports are expected";
+            const bool wide = (low.value & 6) == 4;
+            std::uint64_t size = low.after_ones & ~0xfu;
+            std::uint64_t address = low.value & ~0xfu;
+            if (wide) {
+                ASSERT_LT(++i, bar_count);
+                EXPECT_EQ(bars[i].value, bars[i].restored);
+                size |= std::uint64_t{bars[i].after_ones} << 32;
+                address |= std::uint64_t{bars[i].value} << 32;
+            } else {
+                size |= 0xffffffff00000000;
+            }
+            size = ~size + 1;
+            EXPECT_GE(size, 16u);
+            EXPECT_EQ(size & (size - 1), 0u) << "a power of two";
+            EXPECT_EQ(address % size, 0u) << "aligned to it";
+            EXPECT_GE(address, 0xc0000000u);
+            ranges.emplace(address, size);
+        }
+    }
+    EXPECT_GE(ranges.size(), 2u) << "each virtio device has at least one";
+    std::uint64_t end = 0;
+    for (const auto& [address, size] : ranges) {
+        EXPECT_GE(address, end) << "overlap";
+        end = address + size;
+    }
+}
+
+} // namespace
+} // namespace plugbay::end_to_end
