@@ -38,14 +38,14 @@ inline Properties needed_properties(const plugbay_device_type& type, const std::
 
 class Exerciser {
   public:
-    explicit Exerciser(const Subject& subject, std::uint32_t seed = 1)
+    explicit Exerciser(const Subject& subject, std::uint32_t seed = 1, bool with_peers = true)
         : scratch_(std::filesystem::temp_directory_path() /
-                   ("plugbay-conformance-" + std::to_string(getpid()) + "-" + subject.type)),
+                   ("plugbay-conformance-" + std::to_string(getpid()) + "-" + std::to_string(++made_))),
           random_(seed) {
         const PluginFile plugin(subject.file);
         const plugbay_device_type& type = *plugin.find(subject.type);
         created = bench.try_add(subject.file, subject.type, "subject", needed_properties(type, scratch_));
-        if (!created) return;
+        if (!created || !with_peers) return;
         for (std::uint32_t i = 0; i < type.port_count; ++i)
             add_peer(*type.ports[i]);
     }
@@ -146,6 +146,7 @@ class Exerciser {
         }
     }
 
+    static inline int made_ = 0;
     std::filesystem::path scratch_;
     std::mt19937 random_;
     std::vector<std::unique_ptr<CharPeer>> chars_;

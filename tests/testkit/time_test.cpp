@@ -14,11 +14,12 @@ TEST_F(WithProbe, TimersFireInOrderAtTheirTime) {
     const auto base = bench.now(PLUGBAY_CLOCK_HOST);
     command(0, 250);
     command(1, 100);
-    bench.advance(299ns);
-    EXPECT_THAT(lines(bench), ElementsAre("start", "timer 2 at " + std::to_string(base + 100),
-                                          "timer 2 at " + std::to_string(base + 200), "timer 1 at 250"));
-    EXPECT_EQ(bench.now(PLUGBAY_CLOCK_GUEST), 299u);
-    EXPECT_EQ(bench.now(PLUGBAY_CLOCK_HOST), base + 299);
+    bench.advance(299us);
+    EXPECT_THAT(lines(bench),
+                ElementsAre("start", "timer 2 at " + std::to_string(base + 100'000),
+                            "timer 2 at " + std::to_string(base + 200'000), "timer 1 at 250000"));
+    EXPECT_EQ(bench.now(PLUGBAY_CLOCK_GUEST), 299'000u);
+    EXPECT_EQ(bench.now(PLUGBAY_CLOCK_HOST), base + 299'000);
     command(11, 0);
     bench.advance(1s);
     EXPECT_EQ(lines(bench).size(), 4u);
@@ -33,18 +34,18 @@ TEST_F(WithProbe, GuestTimeStandsStillWhileQuiesced) {
     command(1, 1000);
     bench.quiesce();
     const auto calendar = bench.now(PLUGBAY_CLOCK_CALENDAR);
-    bench.advance(3500ns);
+    bench.advance(3500us);
     EXPECT_EQ(bench.now(PLUGBAY_CLOCK_GUEST), 0u);
-    EXPECT_EQ(bench.now(PLUGBAY_CLOCK_CALENDAR), calendar + 3500);
+    EXPECT_EQ(bench.now(PLUGBAY_CLOCK_CALENDAR), calendar + 3'500'000);
     EXPECT_THAT(lines(bench), ElementsAre("start"));
     bench.resume();
     const auto late = bench.now(PLUGBAY_CLOCK_HOST);
     bench.run(); // once for all periods missed
     EXPECT_THAT(lines(bench), ElementsAre("start", "resume", "timer 2 at " + std::to_string(late)));
-    bench.advance(100ns);
-    EXPECT_EQ(last_line(bench), "timer 1 at 100");
-    bench.advance(400ns); // the fourth period's end
-    EXPECT_EQ(last_line(bench), "timer 2 at " + std::to_string(late + 500));
+    bench.advance(100us);
+    EXPECT_EQ(last_line(bench), "timer 1 at 100000");
+    bench.advance(400us); // the fourth period's end
+    EXPECT_EQ(last_line(bench), "timer 2 at " + std::to_string(late + 500'000));
 }
 
 TEST_F(WithProbe, ReadyDescriptorsAreServed) {

@@ -51,8 +51,8 @@ class Probe {
 
     // Where a test finds things, in the ports.
     enum Command : std::uint64_t {
-        arm_guest = 0,   // value: nanoseconds from now
-        arm_host = 1,    // value: period in nanoseconds
+        arm_guest = 0,   // value: microseconds from now
+        arm_host = 1,    // value: period in microseconds, at least 10
         set_line = 2,    // value: level
         ask = 3,         // value: the request
         copy_memory = 4, // value: page number; 8 bytes from its start go to its offset 8
@@ -162,10 +162,10 @@ class Probe {
     void command(std::uint64_t which, std::uint64_t value) {
         switch (which) {
         case arm_guest:
-            guest_timer_.arm(host_.now() + value);
+            guest_timer_.arm(host_.now() + value % (1 << 30) * 1000);
             break;
         case arm_host:
-            value = std::max<std::uint64_t>(value, 100); // no guest may keep the host busy
+            value = std::max<std::uint64_t>(value % (1 << 30), 10) * 1000; // no guest may keep the host busy
             host_timer_.arm(host_.now(PLUGBAY_CLOCK_HOST) + value, value);
             break;
         case set_line:
@@ -206,7 +206,7 @@ class Probe {
             host_.info(text_);
             break;
         case store:
-            stored_ = value;
+            stored_ = std::min<std::uint64_t>(value, 100);
             break;
         case disarm_all:
             guest_timer_.disarm();
