@@ -30,7 +30,6 @@ VcpuThread::~VcpuThread() {
 void VcpuThread::run() {
     const std::lock_guard guard(mutex_);
     command_.store(Command::run);
-    parked_ = false;
     changed_.notify_all();
 }
 
@@ -61,6 +60,7 @@ void VcpuThread::thread_main() {
             changed_.notify_all();
             changed_.wait(guard, [&] { return command_.load() != Command::park; });
             if (command_.load() == Command::end) break;
+            parked_ = false; // not in run(): the thread may find a park() there before it woke up
         }
         run_guest();
     }
