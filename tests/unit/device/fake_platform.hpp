@@ -1,0 +1,123 @@
+// The hypervisor's side of the device manager, made of plain memory: what was asked of it can be looked at.
+#pragma once
+
+#include "core/device/platform.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <sys/eventfd.h>
+#include <utility>
+#include <vector>
+
+namespace plugbay::core {
+
+class FakePlatform : public Platform {
+  public:
+    struct Message {
+        std::uint64_t address;
+        std::uint32_t data;
+        bool operator==(const Message&) const = default;
+    };
+
+    void set_line(std::uint32_t gsi, bool high) override {
+        const std::lock_guard guard(mutex_);
+        levels_.emplace_back(gsi, high);
+    }
+    [[nodiscard]] Result<std::unique_ptr<MsiVector>> create_msi_vector() override {
+        return std::unique_ptr<MsiVector>(std::make_unique<Vector>(*this));
+    }
+    [[nodiscard]] Result<std::unique_ptr<DoorbellLatch>>
+    latch_doorbell(const LatchRequest& request) override {
+        const std::lock_guard guard(mutex_);
+        if (refuse_latches) return Error{"no latches here"};
+        latches_.push_back(request);
+        return std::unique_ptr<DoorbellLatch>(std::make_unique<Latch>(*this, request));
+    }
+
+    // The level last driven, or none.
+    [[nodiscard]] std::optional<bool> level(std::uint32_t gsi) const {
+        const std::lock_guard guard(mutex_);
+        std::optional<bool> last;
+        for (const auto& [line, high] : levels_)
+            if (line == gsi) last = high;
+        return last;
+    }
+    [[nodiscard]] std::vector<std::pair<std::uint32_t, bool>> levels() const {
+        const std::lock_guard guard(mutex_);
+        return levels_;
+    }
+    [[nodiscard]] std::vector<Message> messages() const {
+        const std::lock_guard guard(mutex_);
+        return messages_;
+    }
+    [[nodiscard]] std::vector<LatchRequest> latches() const {
+        const std::lock_guard guard(mutex_);
+        return latches_;
+    }
+    [[nodiscard]] int vectors() const {
+        const std::lock_guard guard(mutex_);
+        return vectors_;
+    }
+    // As a guest write; false when no latch is there.
+    bool ring(std::uint64_t address) {
+        const std::lock_guard guard(mutex_);
+        const auto found = std::find_if(latches_.begin(), latches_.end(),
+                                        [&](const auto& each) { return each.address == address; });
+        if (found == latches_.end()) return false;
+        return ::eventfd_write(found->eventfd, 1) == 0;
+    }
+
+    bool refuse_latches = false;
+
+  private:
+    class Vector : public MsiVector {
+      public:
+        explicit Vector(FakePlatform& platform) : platform_(platform) {
+            const std::lock_guard guard(platform_.mutex_);
+            ++platform_.vectors_;
+        }
+        ~Vector() override {
+            const std::lock_guard guard(platform_.mutex_);
+            --platform_.vectors_;
+        }
+        Result<void> set_message(std::uint64_t address, std::uint32_t data) override {
+            message_ = {address, data};
+            return {};
+        }
+        void fire() override {
+            const std::lock_guard guard(platform_.mutex_);
+            platform_.messages_.push_back(message_);
+        }
+
+      private:
+        FakePlatform& platform_;
+        Message message_{};
+    };
+    class Latch : public DoorbellLatch {
+      public:
+        Latch(FakePlatform& platform, const LatchRequest& request) : platform_(platform), request_(request) {}
+        ~Latch() override {
+            const std::lock_guard guard(platform_.mutex_);
+            const auto same = [&](const LatchRequest& each) {
+                return each.address == request_.address && each.eventfd == request_.eventfd;
+            };
+            platform_.latches_.erase(
+                std::find_if(platform_.latches_.begin(), platform_.latches_.end(), same));
+        }
+
+      private:
+        FakePlatform& platform_;
+        const LatchRequest request_;
+    };
+
+    mutable std::mutex mutex_; // for what follows
+    std::vector<std::pair<std::uint32_t, bool>> levels_;
+    std::vector<Message> messages_;
+    std::vector<LatchRequest> latches_;
+    int vectors_ = 0;
+};
+
+} // namespace plugbay::core
