@@ -135,7 +135,8 @@ TEST_F(PciFunctionTest, DoorbellFollowsItsBar) {
     plug(with_bars());
     plugbay_handle region{}, again{}, bell{};
     ASSERT_EQ(host().bar_region(card->script.host, card->handle, 0, &region), PLUGBAY_OK);
-    EXPECT_EQ(host().bar_region(card->script.host, card->handle, 0, &again), PLUGBAY_INVALID);
+    EXPECT_EQ(host().bar_region(card->script.host, card->handle, 0, &again), PLUGBAY_OK);
+    EXPECT_EQ(again, region) << "the same region each time";
     EXPECT_EQ(host().bar_region(card->script.host, card->handle, 5, &again), PLUGBAY_INVALID) << "MSI-X";
     const auto& doorbells = card->script.table<plugbay_doorbell_host>(PLUGBAY_DOORBELL);
     ASSERT_EQ(doorbells.create(card->script.host, region, 0x40, 2, 1, 0, 0, &bell), PLUGBAY_OK);
