@@ -1,8 +1,28 @@
 #include "core/cli/load_machine.hpp"
 
+#include <algorithm>
 #include <ostream>
 
 namespace plugbay::core {
+
+namespace {
+
+// A plugin that the user named is not refused in silence, nor one that may have what the machine lacks.
+void tell_refusals(std::ostream& errors, const MasterDeviceTable& table, const PluginSearch& search,
+                   const std::vector<Diagnostic>& diagnostics) {
+    const bool type_missing =
+        std::any_of(diagnostics.begin(), diagnostics.end(), [](const Diagnostic& diagnostic) {
+            return diagnostic.kind == DiagnosticKind::unknown_type;
+        });
+    for (const PluginRefusal& refusal : table.refusals()) {
+        const bool named =
+            std::find(search.files.begin(), search.files.end(), refusal.file) != search.files.end();
+        if (named || (type_missing && refusal.types.empty()))
+            errors << "warning: " << refusal.error.text() << '\n';
+    }
+}
+
+} // namespace
 
 std::vector<KnownType> TableCatalog::known_types() const {
     std::vector<KnownType> result;
@@ -28,6 +48,7 @@ std::optional<LoadedMachine> load_machine(const MachineArguments& arguments, std
     for (const Diagnostic& diagnostic : result.diagnostics) {
         errors << (terminal ? text_with_source(diagnostic) : text_of(diagnostic)) << '\n';
     }
+    tell_refusals(errors, table, search, result.diagnostics);
     if (!result.config) return std::nullopt;
     return LoadedMachine{.config = std::move(*result.config), .device_types = std::move(table)};
 }

@@ -75,6 +75,12 @@ int main(int argc, char** argv) {
 
     try {
         app.parse(argc, argv);
+    } catch (const CLI::RequiredError& error) {
+        // "A subcommand is required" alone would not say which word was taken for none.
+        if (const auto unknown = app.remaining(); app.get_subcommands().empty() && !unknown.empty())
+            std::cerr << "there is no command \"" << unknown.front() << "\"\n";
+        app.exit(error);
+        return exit_status::usage;
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? exit_status::success : exit_status::usage;
     }
