@@ -131,9 +131,9 @@ class CharFile {
 
     void state(auto& fields) {
         fields("truncate", truncate_);
-        fields("pending_output", pending_output_);
+        fields("pending_output", pending_output_, most_pending);
         fields("output_refused", output_refused_);
-        fields("pending_input", pending_input_);
+        fields("pending_input", pending_input_, read_size);
         fields("input_position", input_position_);
     }
     void loaded() {

@@ -33,7 +33,7 @@ class Buffer {
     }
     void state(auto& fields) {
         compact();
-        fields("bytes", bytes_);
+        fields("bytes", bytes_, capacity);
     }
 
   private:

@@ -22,10 +22,15 @@ struct Subject {
     friend void PrintTo(const Subject& subject, std::ostream* stream) { *stream << subject.type; }
 };
 
-// Values for properties that have no default. A required path gets a file of 1 MiB, made anew for each
-// Exerciser.
+// Values for properties whose default does not do for a test, by type.
+inline Properties chosen_properties(std::string_view type) {
+    if (type == "disk-ram") return {{"size", "256K"}}; // its state is the whole disk
+    return {};
+}
+
+// And for those that have no default: a required path gets a file of 1 MiB, made anew for each Exerciser.
 inline Properties needed_properties(const plugbay_device_type& type, const std::filesystem::path& scratch) {
-    Properties properties;
+    Properties properties = chosen_properties(type.name);
     for (std::uint32_t i = 0; i < type.property_count; ++i) {
         const plugbay_property& property = *type.properties[i];
         if ((property.flags & PLUGBAY_PROPERTY_REQUIRED) == 0 || property.kind != PLUGBAY_PROPERTY_PATH)
