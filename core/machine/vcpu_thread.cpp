@@ -91,7 +91,8 @@ bool VcpuThread::handle(const VcpuExit& exit) {
         *exit.msr.error = 1;
         return true;
     case VcpuExit::Kind::shutdown:
-        fail("triple fault");
+        // AMD's processors leave no state behind, so KVM resets the vCPU before it says so.
+        fail("triple fault (on AMD processors the registers are those after a reset)");
         return false;
     default:
         fail(describe_exit(exit));

@@ -58,16 +58,19 @@ base64_of() { base64 -w0 <<<"$1"; }
 test_bzimage_one_cpu() {
     local before
     before=$(sha256sum <"$guest/disk.img")
-    boot bzimage 'plugbay.mode=report'
+    boot bzimage 'plugbay.mode=report' --set devices.disk.read_only=true
     check_report bzimage 1
     check 'bzimage: virtio interrupts by MSI-X' yes \
         "$([[ $(reported 'interrupts virtio-msix') -gt 0 ]] && echo yes || echo no)"
     check 'bzimage: powered off by ACPI' 1 "$(grep -c 'powered off' "$err")"
-    check 'bzimage: the disk image is unchanged' "$before" "$(sha256sum <"$guest/disk.img")"
+    check 'bzimage: the same payload seen from outside' "$(reported sha256)" \
+        "$(debugfs -R 'cat /payload.bin' "$guest/disk.img" 2>/dev/null | sha256sum | cut -d' ' -f1)"
+    check 'bzimage: a read-only disk is unchanged' "$before" "$(sha256sum <"$guest/disk.img")"
 }
 
 test_pvh_four_cpus_much_memory() {
-    boot pvh 'plugbay.mode=report' --set "boot.kernel=$guest/vmlinux" --set boot.protocol=pvh --set cpus=4 \
+    cp "$guest/disk.img" "$scratch/pvh.img"
+    boot pvh 'plugbay.mode=report' --set "devices.disk.path=$scratch/pvh.img" --set "boot.kernel=$guest/vmlinux" --set boot.protocol=pvh --set cpus=4 \
         --set memory=5G
     check_report pvh 4
     check 'pvh: memory on both sides of the PCI hole' yes \
@@ -75,7 +78,7 @@ test_pvh_four_cpus_much_memory() {
 }
 
 test_elf_four_cpus() {
-    boot elf 'plugbay.mode=report' --set "boot.kernel=$guest/vmlinux" --set boot.protocol=linux64 --set cpus=4
+    boot elf 'plugbay.mode=report' --set devices.disk.read_only=true --set "boot.kernel=$guest/vmlinux" --set boot.protocol=linux64 --set cpus=4
     check_report elf 4
 }
 
@@ -123,7 +126,7 @@ JSON
 }
 
 test_reboot() {
-    boot reboot-exit 'plugbay.mode=reboot' --set on_reset=exit
+    boot reboot-exit 'plugbay.mode=reboot' --set on_reset=exit --set devices.disk.read_only=true
     check 'reboot, on_reset exit: status' 0 "$status"
     check 'reboot, on_reset exit: said so' 1 "$(grep -c 'asked for a reset' "$err")"
 
@@ -144,7 +147,7 @@ test_reboot() {
 }
 
 test_panic() {
-    boot panic 'plugbay.mode=panic' --set on_reset=exit
+    boot panic 'plugbay.mode=panic' --set on_reset=exit --set devices.disk.read_only=true
     check 'panic: status after panic=-1' 0 "$status"
     check 'panic: seen on the console' yes "$(grep -q 'Kernel panic' "$out" && echo yes || echo no)"
     check 'panic: ended by a reset' 1 "$(grep -c 'asked for a reset' "$err")"

@@ -35,6 +35,7 @@ namespace plugbay::core {
 namespace {
 
 using Kind = VcpuExit::Kind;
+using ::testing::AnyOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 
@@ -59,7 +60,8 @@ TEST_F(GuestTest, ATripleFaultIsAShutdownAndTheDumpShowsTheCode) {
         guest_limit);
     EXPECT_EQ(end, GuardedEnd::finished);
     EXPECT_EQ(kind, Kind::shutdown) << text;
-    EXPECT_THAT(dump, Contains(HasSubstr("cr3 0000000000002000")));
+    // The guest's state, or, on AMD's processors, what KVM puts in the place of the state that is lost.
+    EXPECT_THAT(dump, Contains(AnyOf(HasSubstr("cr3 0000000000002000"), HasSubstr("rip 000000000000fff0"))));
     EXPECT_THAT(dump, Contains(HasSubstr("code at ")));
     for (const auto& line : dump)
         RecordProperty("dump", line);
