@@ -59,10 +59,10 @@ bool in_range(const plugbay_property& property, std::uint64_t number) {
 Values::Values(std::span<const plugbay_property* const> declared, const Properties& given,
                const std::string& whose)
     : whose_(whose) {
-    for (const auto& [name, text] : given) {
-        const auto same = [&](const plugbay_property* property) { return name == property->name; };
+    for (const auto& pair : given) {
+        const auto same = [&](const plugbay_property* property) { return pair.first == property->name; };
         if (std::none_of(declared.begin(), declared.end(), same))
-            throw Error(whose + " has no property \"" + name + "\"", PLUGBAY_NOT_FOUND);
+            throw Error(whose + " has no property \"" + pair.first + "\"", PLUGBAY_NOT_FOUND);
     }
     for (const plugbay_property* property : declared) {
         plugbay_value value{};
