@@ -1,6 +1,6 @@
 # find_package(Plugbay): gives the targets Plugbay::sdk and Plugbay::testkit and the functions plugbay_add_plugin()
-# and plugbay_add_plugin_test(). Serves the source
-# tree (sdk/cmake, sdk/include) and an installation (<prefix>/lib*/cmake/Plugbay, <prefix>/include) alike.
+# and plugbay_add_plugin_test(). Serves the source tree (sdk/cmake, sdk/include) and an installation
+# (<prefix>/lib*/cmake/Plugbay, <prefix>/include) alike.
 include(${CMAKE_CURRENT_LIST_DIR}/PlugbayAddPlugin.cmake)
 
 if(NOT TARGET Plugbay::sdk)

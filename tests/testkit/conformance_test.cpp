@@ -137,7 +137,7 @@ TEST_P(Conformance, LoadsWhatItSaves) {
         const StateImage saved = subject.device().save();
         EXPECT_EQ(subject.device().save(), saved) << "saving changes nothing";
         Exerciser fresh(GetParam());
-        fresh.device().load(saved);
+        fresh.bench.load(*subject.bench.save()); // with RAM and clocks
         EXPECT_EQ(fresh.device().save(), saved);
         fresh.bench.start();
         fresh.poke(1);
@@ -169,8 +169,7 @@ StateImage mutated(const StateImage& image, std::mt19937& random) {
         std::vector<std::byte> bytes(elements.begin(), elements.end());
         std::uint64_t count = field.count;
         if (i == victim || random() % 8 == 0) {
-            const std::size_t size =
-                field.count == 0 ? 1 : bytes.size() / static_cast<std::size_t>(field.count);
+            const std::size_t size = plugbay::detail::state_element_size(field.kind);
             if (random() % 8 == 0) { // another length
                 count = random() % (field.count + 8);
                 bytes.resize(static_cast<std::size_t>(count) * size);

@@ -1,5 +1,6 @@
 // One device of any type on a Bench, with fakes on all its ports, and a pseudo-random guest that pokes at
-// everything it shows. The same seed does the same.
+// everything it shows. The same seed does the same with any compiler: each number is drawn in a statement of
+// its own.
 #pragma once
 
 #include <plugbay/testkit/testkit.hpp>
@@ -75,8 +76,8 @@ class Exerciser {
             const auto ranges = device().ranges();
             for (int i = 0; i < 500 && !ranges.empty(); ++i) {
                 const MappedRange& range = ranges[random_() % ranges.size()];
-                access(range, random_() % std::min<std::uint64_t>(range.length, 0x10000),
-                       1u << random_() % 4);
+                const std::uint64_t offset = random_() % std::min<std::uint64_t>(range.length, 0x10000);
+                access(range, offset, 1u << random_() % 4);
             }
         }
         settle();
@@ -115,8 +116,9 @@ class Exerciser {
     }
     void access(const MappedRange& range, std::uint64_t offset, unsigned width) {
         const std::uint64_t address = range.first + offset;
-        const std::uint64_t value =
-            random_() % 4 == 0 ? random_() % 16 : std::uint64_t{random_()} << 32 | random_();
+        const std::uint64_t high = random_();
+        const std::uint64_t low = random_();
+        const std::uint64_t value = high % 4 == 0 ? low % 16 : high << 32 | low;
         if (range.space == MappedRange::Space::memory) {
             bench.read(address, width);
             bench.write(address, width, value);
@@ -130,9 +132,11 @@ class Exerciser {
     }
     void stir() {
         for (auto& peer : chars_) {
-            peer->set_room(random_() % 2 == 0 ? std::optional<std::size_t>(random_() % 8) : std::nullopt);
-            if (peer->unsent() < 4096)
-                peer->send(std::string(random_() % 40, static_cast<char>(random_() & 0xff)));
+            const std::uint64_t room = random_() % 16; // 8 and more: any number
+            peer->set_room(room < 8 ? std::optional<std::size_t>(room) : std::nullopt);
+            const std::size_t length = random_() % 40;
+            const auto byte = static_cast<char>(random_() & 0xff);
+            if (peer->unsent() < 4096) peer->send(std::string(length, byte));
         }
         for (auto& disk : disks_) {
             if (disk->role() == PLUGBAY_PORT_BACKEND) {
@@ -140,12 +144,11 @@ class Exerciser {
                 continue;
             }
             const auto operation = static_cast<std::uint32_t>(1 + random_() % 6);
-            const std::uint64_t length = random_() % 5 * 512 + random_() % 2;
-            BlkRequest request{.tag = ++tag_,
-                               .operation = operation,
-                               .flags = static_cast<std::uint32_t>(random_() % 2),
-                               .offset = random_() % 4096 * 512,
-                               .length = length};
+            std::uint64_t length = random_() % 5 * 512;
+            length += random_() % 2;
+            BlkRequest request{.tag = ++tag_, .operation = operation, .length = length};
+            request.flags = static_cast<std::uint32_t>(random_() % 2);
+            request.offset = random_() % 4096 * 512;
             if (operation <= PLUGBAY_BLK_WRITE) request.segments.push_back({random_() % (17 << 20), length});
             disk->submit(request);
         }
