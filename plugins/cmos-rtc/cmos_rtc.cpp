@@ -45,7 +45,6 @@ constexpr std::size_t memory_size = 128;
 
 // "Register A".
 constexpr std::uint8_t update_in_progress = 0x80;
-constexpr std::uint8_t divider = 0x70;
 constexpr std::uint8_t divider_reset = 0x60; // and 0x70
 constexpr std::uint8_t rate = 0x0f;
 
