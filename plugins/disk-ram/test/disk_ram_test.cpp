@@ -22,7 +22,8 @@ struct Disk {
 
 struct TemporaryFile {
     explicit TemporaryFile(const std::string& contents)
-        : path(std::filesystem::temp_directory_path() / ("disk-ram-" + std::to_string(std::rand()))) {
+        : path(std::filesystem::temp_directory_path() /
+               ("disk-ram-" + std::to_string(::getpid()) + "-" + std::to_string(std::rand()))) {
         std::ofstream(path) << contents;
     }
     ~TemporaryFile() { std::filesystem::remove(path); }

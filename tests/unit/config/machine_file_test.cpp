@@ -94,7 +94,8 @@ TEST(MachineFile, PluginsAreKnownBeforeTheCatalogIs) {
 }
 
 TEST(MachineFile, FilesAreReadAndPathsAreRelativeToThem) {
-    const auto folder = std::filesystem::path(testing::TempDir()) / "plugbay_machine_file_test";
+    const auto folder = std::filesystem::path(testing::TempDir()) /
+                        ("plugbay_machine_file_test-" + std::to_string(::getpid()));
     std::filesystem::create_directories(folder);
     const auto file = folder / "small.json";
     std::ofstream(file) << R"({"boot": {"kernel": "vmlinuz"}, "$schema": "machine.schema.json"})";
