@@ -4,7 +4,6 @@
 
 #include <gmock/gmock.h>
 
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -14,9 +13,10 @@ namespace {
 using namespace test;
 
 std::string reference() {
-    const auto page = std::filesystem::path(__FILE__).parent_path() / "../../../docs/machine-file.md";
+    std::ifstream page(PLUGBAY_SOURCE_DIRECTORY "/docs/machine-file.md");
+    EXPECT_TRUE(page) << "docs/machine-file.md cannot be read";
     std::stringstream text;
-    text << std::ifstream(page).rdbuf();
+    text << page.rdbuf();
     return text.str();
 }
 
