@@ -1,3 +1,4 @@
+#include "core/base/machine_limits.hpp"
 #include "core/boot/acpi_table.hpp"
 
 #include <algorithm>
@@ -16,10 +17,10 @@ Result<void> check_windows(std::string_view what, const std::vector<AddressWindo
                            std::uint64_t limit) {
     for (const auto& window : windows) {
         if (window.first > window.last || window.last > limit ||
-            (window.first == 0 && window.last == ~std::uint64_t{0})) {
-            return Error{fmt::format("the PCI root's {} window {:#x}-{:#x} is not within 0-{:#x}", what,
+            (window.first == 0 && window.last == limit)) { // its length does not fit the descriptor
+            return Error{fmt::format("the PCI root's {} window {:#x}-{:#x} is no part of 0-{:#x}", what,
                                      window.first, window.last, limit),
-                         "give windows with first <= last"};
+                         "give windows with first <= last, smaller than the whole"};
         }
     }
     return {};
@@ -123,9 +124,9 @@ bool may_repeat(std::string_view signature) {
 } // namespace
 
 Result<void> check_acpi_options(const AcpiOptions& options) {
-    if (options.cpu_count < 1 || options.cpu_count > acpi_cpu_limit) {
+    if (options.cpu_count < 1 || options.cpu_count > max_vcpu_count) {
         return Error{fmt::format("ACPI tables for {} CPUs are not possible", options.cpu_count),
-                     fmt::format("choose 1 to {}", acpi_cpu_limit)};
+                     fmt::format("choose 1 to {}", max_vcpu_count)};
     }
     if (options.legacy_devices.size() > legacy_device_limit) {
         return Error{

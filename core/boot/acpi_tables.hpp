@@ -12,8 +12,6 @@
 
 namespace plugbay::core {
 
-inline constexpr unsigned acpi_cpu_limit = 16;
-
 // Slot `slot`'s pin `pin` (0 is INTA) of the PCI root's bus is wired to this GSI, as _PRT tells the guest.
 [[nodiscard]] constexpr std::uint32_t pci_interrupt_gsi(unsigned slot, unsigned pin) {
     return 16 + (slot + pin) % 4;

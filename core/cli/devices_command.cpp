@@ -1,5 +1,7 @@
 #include "core/cli/devices_command.hpp"
 
+#include "core/config/value_reader.hpp"
+
 #include <plugbay/abi/plugin.h>
 
 #include <nlohmann/json.hpp>
@@ -8,7 +10,6 @@
 #include <array>
 #include <limits>
 #include <ostream>
-#include <string_view>
 
 namespace plugbay::core {
 
@@ -34,23 +35,10 @@ const char* role_name(const PortDescription& port) {
     return port.role == PLUGBAY_PORT_FRONTEND ? "frontend" : "backend";
 }
 
-std::string choice_name(const PropertyDescription& property, std::uint64_t number) {
-    return number < property.choices.size() ? property.choices[number] : std::to_string(number);
-}
-
-// As it would be written in a machine file.
+// As it would be written in a machine file; the bounds of a text are lengths.
 std::string number_text(const PropertyDescription& property, std::uint64_t number) {
-    if (property.kind == PLUGBAY_PROPERTY_BOOLEAN) return number != 0 ? "true" : "false";
-    if (property.kind == PLUGBAY_PROPERTY_SIGNED) return std::to_string(static_cast<std::int64_t>(number));
-    if (property.kind == PLUGBAY_PROPERTY_CHOICE) return choice_name(property, number);
-    if (property.kind == PLUGBAY_PROPERTY_SIZE && number != 0) {
-        constexpr std::string_view units = "KMGT";
-        for (std::size_t unit = units.size(); unit > 0; --unit) {
-            const std::uint64_t factor = std::uint64_t{1} << (10 * unit);
-            if (number % factor == 0) return std::to_string(number / factor) + units[unit - 1];
-        }
-    }
-    return std::to_string(number);
+    if (property.kind == PLUGBAY_PROPERTY_UNSIGNED || is_text(property)) return std::to_string(number);
+    return value_words(property, number, {});
 }
 
 // Empty where the kind itself says it all.
@@ -118,7 +106,7 @@ Json property_json(const PropertyDescription& property) {
     const auto number = [&](std::uint64_t value) -> Json {
         if (property.kind == PLUGBAY_PROPERTY_BOOLEAN) return value != 0;
         if (property.kind == PLUGBAY_PROPERTY_SIGNED) return static_cast<std::int64_t>(value);
-        if (property.kind == PLUGBAY_PROPERTY_CHOICE) return choice_name(property, value);
+        if (property.kind == PLUGBAY_PROPERTY_CHOICE) return value_words(property, value, {});
         return value;
     };
     Json json = {{"name", property.name}, {"kind", kind_name(property.kind)}, {"help", property.help}};

@@ -131,7 +131,9 @@ int doctor_command(std::ostream& out, bool json) {
     const KvmProbeReport report = probe_kvm();
     const std::string emulator_path = find_program(emulator);
     if (json) {
-        out << to_json(report, emulator_path).dump(2) << "\n";
+        // PATH may hold any bytes; those that are not UTF-8 are replaced.
+        out << to_json(report, emulator_path).dump(2, ' ', false, nlohmann::json::error_handler_t::replace)
+            << "\n";
     } else {
         print(out, report, emulator_path);
     }

@@ -32,9 +32,8 @@ struct LoadedMachine {
 class TableCatalog final : public TypeCatalog {
   public:
     explicit TableCatalog(const MasterDeviceTable& table) : table_(table) {}
-    [[nodiscard]] const TypeDescription* find(std::string_view name) const override {
-        return table_.find(name);
-    }
+    // Not for types that load() would refuse because two plugins provide them.
+    [[nodiscard]] const TypeDescription* find(std::string_view name) const override;
     [[nodiscard]] std::vector<KnownType> known_types() const override;
 
   private:

@@ -99,7 +99,10 @@ int main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     try {
-        return plugbay::core::main(argc, argv);
+        const int status = plugbay::core::main(argc, argv);
+        if (std::cout.flush()) return status;
+        std::cerr << "plugbay: standard output cannot be written: the disk may be full, or its reader gone\n";
+        return plugbay::core::exit_status::failure;
     } catch (const std::exception& error) { // out of memory, or a defect of ours
         std::cerr << "plugbay: " << error.what() << '\n';
         return plugbay::core::exit_status::failure;

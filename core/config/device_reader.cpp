@@ -1,6 +1,6 @@
 #include "core/config/device_reader.hpp"
 
-#include "core/config/nearest.hpp"
+#include "core/base/nearest_name.hpp"
 #include "core/config/source_text.hpp"
 
 #include <plugbay/abi/plugin.h>
@@ -11,8 +11,6 @@
 
 namespace plugbay::core {
 namespace {
-
-constexpr std::size_t longest_id = 64;
 
 bool is_good_id(std::string_view id) {
     return !id.empty() && id.size() <= longest_id && std::ranges::all_of(id, [](char c) {

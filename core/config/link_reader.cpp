@@ -1,5 +1,5 @@
+#include "core/base/nearest_name.hpp"
 #include "core/config/device_reader.hpp"
-#include "core/config/nearest.hpp"
 #include "core/config/source_text.hpp"
 
 #include <plugbay/abi/plugin.h>

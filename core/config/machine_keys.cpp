@@ -1,5 +1,6 @@
 #include "core/config/machine_keys.hpp"
 
+#include "core/base/machine_limits.hpp"
 #include "core/config/value_reader.hpp"
 
 #include <plugbay/abi/property.h>
@@ -13,7 +14,6 @@ namespace {
 using Shape = KeyDeclaration::Shape;
 
 constexpr std::uint64_t longest_text = 4096;
-constexpr std::uint64_t longest_id = 64;
 
 PropertyDescription text(std::string name, std::uint32_t kind, std::uint32_t flags, std::string help,
                          std::uint64_t minimum, std::uint64_t maximum) {
@@ -109,7 +109,7 @@ KeyDeclaration declare_machine() {
             key(number("memory", PLUGBAY_PROPERTY_SIZE, "The guest's RAM; a multiple of 4K.",
                        std::uint64_t{256} << 20, std::uint64_t{1} << 20, std::uint64_t{1} << 40),
                 page),
-            key(number("cpus", PLUGBAY_PROPERTY_UNSIGNED, "How many virtual CPUs.", 1, 1, 16)),
+            key(number("cpus", PLUGBAY_PROPERTY_UNSIGNED, "How many virtual CPUs.", 1, 1, max_vcpu_count)),
             key(number("io_threads", PLUGBAY_PROPERTY_UNSIGNED, "How many threads serve the devices.", 1, 1,
                        16)),
             key(choice("on_reset", "What happens when the guest resets the machine.", {"restart", "exit"})),

@@ -4,12 +4,16 @@
 
 #include "core/plugin/description.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace plugbay::core {
+
+// Bytes of a device's id, a type's name or a machine's name.
+inline constexpr std::size_t longest_id = 64;
 
 struct KeyDeclaration {
     enum class Shape {

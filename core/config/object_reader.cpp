@@ -1,6 +1,6 @@
 #include "core/config/object_reader.hpp"
 
-#include "core/config/nearest.hpp"
+#include "core/base/nearest_name.hpp"
 #include "core/config/source_text.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 #include "core/config/overrides.hpp"
 
+#include "core/base/nearest_name.hpp"
 #include "core/config/json_reader.hpp"
-#include "core/config/nearest.hpp"
 #include "core/config/source_text.hpp"
 
 #include <charconv>

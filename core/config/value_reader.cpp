@@ -1,6 +1,6 @@
 #include "core/config/value_reader.hpp"
 
-#include "core/config/nearest.hpp"
+#include "core/base/nearest_name.hpp"
 #include "core/config/number_text.hpp"
 #include "core/config/source_text.hpp"
 

@@ -69,7 +69,6 @@ void set_amd(CpuidTable& table, std::uint32_t index, std::uint32_t count, unsign
         entry->ecx = with_flag(entry->ecx, amd_features_ecx_legacy_multicore, count > 1);
     }
     if (auto* const entry = table.find(leaf_amd_cores)) {
-        // Intel reserves ECX of this leaf; KVM leaves it 0 there and one vCPU writes 0 as well.
         entry->ecx = with_bits(entry->ecx, 0, 8, count - 1);
         entry->ecx = with_bits(entry->ecx, 12, 4, id_bits);
     }

@@ -1,6 +1,8 @@
 // CPUID tables as plain values, and the edits that make KVM's table fit one vCPU. Pure: no KVM needed.
 #pragma once
 
+#include "core/base/machine_limits.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -41,8 +43,6 @@ class CpuidTable {
 
 // Called in order on the finished table of each vCPU before it first runs: adds or changes leaves.
 using CpuidEditor = std::function<void(CpuidTable& table, std::uint32_t vcpu_index)>;
-
-inline constexpr std::uint32_t max_vcpu_count = 16;
 
 // Rewrites what depends on the vCPU: one package of `vcpu_count` (1..16) cores with one thread each, APIC id
 // equal to `vcpu_index`; leaves 1, 4, 0xB and AMD's 0x80000001, 0x80000008, 0x8000001D, 0x8000001E. Removes

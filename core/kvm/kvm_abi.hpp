@@ -9,6 +9,7 @@
 
 #include <sys/ioctl.h>
 
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -20,7 +21,7 @@ namespace plugbay::core::abi {
 
 // The kernel headers' flexible-array macro holds an empty struct, which takes a byte in C++. So structures
 // that end in such an array have the wrong size and layout here, and every ioctl number computed from that
-// size is wrong too (EINVAL). All of them start with an 8-byte head whose first word counts the entries:
+// size is wrong too (EINVAL). All but one start with an 8-byte head whose first word counts the entries:
 // CountedArray below lays them out, and their numbers are made from that size.
 inline constexpr unsigned counted_head_size = 8;
 
@@ -37,6 +38,15 @@ static_assert(get_msrs == 0xC008'AE88);
 static_assert(set_msrs == 0x4008'AE89);
 static_assert(set_cpuid2 == 0x4008'AE90);
 
+// struct kvm_xsave ends in such an array, too, which is empty unless a VMM asks for AMX.
+using ExtendedState = std::array<std::uint32_t, 1024>;
+
+inline constexpr unsigned long get_xsave = _IOC(_IOC_READ, KVMIO, 0xa4, sizeof(ExtendedState));
+inline constexpr unsigned long set_xsave = _IOC(_IOC_WRITE, KVMIO, 0xa5, sizeof(ExtendedState));
+
+static_assert(get_xsave == 0x9000'AEA4);
+static_assert(set_xsave == 0x5000'AEA5);
+
 // What the ioctls used as the header defines them depend on.
 static_assert(sizeof(kvm_cpuid_entry2) == 40);
 static_assert(sizeof(kvm_msr_entry) == 16);
@@ -52,6 +62,14 @@ static_assert(sizeof(kvm_sregs) == 312);
 static_assert(sizeof(kvm_lapic_state) == 1024);
 static_assert(sizeof(kvm_translation) == 24);
 static_assert(sizeof(kvm_enable_cap) == 104);
+static_assert(sizeof(kvm_fpu) == 416);
+static_assert(sizeof(kvm_xcrs) == 392);
+static_assert(sizeof(kvm_debugregs) == 128);
+static_assert(sizeof(kvm_vcpu_events) == 64);
+static_assert(sizeof(kvm_mp_state) == 4);
+static_assert(sizeof(kvm_irqchip) == 520);
+static_assert(sizeof(kvm_pit_state2) == 112);
+static_assert(sizeof(kvm_irq_level) == 8);
 static_assert(offsetof(kvm_run, exit_reason) == 8);
 static_assert(offsetof(kvm_run, io) == 32);
 

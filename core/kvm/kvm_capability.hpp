@@ -43,4 +43,18 @@ struct KvmCapabilityInfo {
 // Every KvmCapability once, in the order of the enumeration.
 [[nodiscard]] std::span<const KvmCapabilityInfo> kvm_capabilities();
 
+// Which of them a KVM has.
+class KvmCapabilitySet {
+  public:
+    void add(KvmCapability capability) { bits_ |= bit(capability); }
+    [[nodiscard]] bool has(KvmCapability capability) const { return (bits_ & bit(capability)) != 0; }
+
+  private:
+    [[nodiscard]] static std::uint64_t bit(KvmCapability capability) {
+        return std::uint64_t{1} << static_cast<unsigned>(capability);
+    }
+
+    std::uint64_t bits_ = 0;
+};
+
 } // namespace plugbay::core

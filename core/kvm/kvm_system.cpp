@@ -125,14 +125,11 @@ Result<KvmSystem> KvmSystem::open(const std::string& path) {
         return abi::call(system.file_.get(), KVM_CHECK_EXTENSION, number);
     };
     for (std::size_t i = 0; i < capability_numbers.size(); ++i) {
-        if (extension(capability_numbers[i]) > 0) system.capabilities_ |= std::uint64_t{1} << i;
+        if (extension(capability_numbers[i]) > 0) system.capabilities_.add(static_cast<KvmCapability>(i));
     }
-    const auto at_least = [&](long number, int least) {
-        return static_cast<std::uint32_t>(std::max(extension(number), least));
-    };
-    system.recommended_vcpus_ = at_least(KVM_CAP_NR_VCPUS, 1);
-    system.max_vcpus_ = std::max(at_least(KVM_CAP_MAX_VCPUS, 1), system.recommended_vcpus_);
-    system.max_memory_slots_ = at_least(KVM_CAP_NR_MEMSLOTS, 32);
+    constexpr int least_memory_slots = 32; // what KVM had before it could be asked
+    system.max_memory_slots_ =
+        static_cast<std::uint32_t>(std::max(extension(KVM_CAP_NR_MEMSLOTS), least_memory_slots));
 
     const int size = abi::call(system.file_.get(), KVM_GET_VCPU_MMAP_SIZE, 0);
     if (size < static_cast<int>(page_size)) {

@@ -20,15 +20,12 @@ class KvmSystem {
     // Missing capabilities are no failure here; see missing_required().
     [[nodiscard]] static Result<KvmSystem> open(const std::string& path = "/dev/kvm");
 
-    [[nodiscard]] bool has(KvmCapability capability) const {
-        return (capabilities_ >> static_cast<unsigned>(capability) & 1) != 0;
-    }
+    [[nodiscard]] bool has(KvmCapability capability) const { return capabilities_.has(capability); }
+    [[nodiscard]] const KvmCapabilitySet& capabilities() const { return capabilities_; }
     // Required capabilities that this KVM lacks; empty on one that can run a machine.
     [[nodiscard]] std::vector<KvmCapabilityInfo> missing_required() const;
 
-    // KVM's advice on vCPUs a VM, and its limit on memory slots a VM; at least 1.
-    [[nodiscard]] std::uint32_t recommended_vcpus() const { return recommended_vcpus_; }
-    [[nodiscard]] std::uint32_t max_vcpus() const { return max_vcpus_; }
+    // KVM's limit on memory slots a VM.
     [[nodiscard]] std::uint32_t max_memory_slots() const { return max_memory_slots_; }
 
     // Bytes of the page shared with each vCPU (struct kvm_run and the port data behind it).
@@ -44,10 +41,8 @@ class KvmSystem {
     KvmSystem() = default;
 
     UniqueFd file_;
-    std::uint64_t capabilities_ = 0;
-    std::uint32_t recommended_vcpus_ = 1;
-    std::uint32_t max_vcpus_ = 1;
-    std::uint32_t max_memory_slots_ = 32;
+    KvmCapabilitySet capabilities_;
+    std::uint32_t max_memory_slots_ = 0;
     std::size_t vcpu_page_size_ = 0;
 };
 

@@ -18,10 +18,10 @@ std::atomic_ref<std::uint8_t> immediate_exit(std::byte* page) {
 
 } // namespace
 
-KvmVcpu::KvmVcpu(UniqueFd file, std::byte* page, std::size_t page_size, std::uint32_t index,
-                 bool tsc_deadline)
-    : file_(std::move(file)), page_(page), page_size_(page_size), index_(index), tsc_deadline_(tsc_deadline) {
-}
+KvmVcpu::KvmVcpu(UniqueFd file, std::byte* page, const KvmVm& vm, std::uint32_t index)
+    : file_(std::move(file)), page_(page), page_size_(vm.vcpu_page_size()), index_(index),
+      capabilities_(vm.capabilities()),
+      tsc_deadline_(vm.options().irqchip && vm.has(KvmCapability::tsc_deadline_timer)) {}
 
 KvmVcpu::~KvmVcpu() {
     ::munmap(page_, page_size_);
@@ -38,9 +38,7 @@ Result<std::unique_ptr<KvmVcpu>> KvmVcpu::create(const KvmVm& vm, std::uint32_t 
     void* const page =
         ::mmap(nullptr, vm.vcpu_page_size(), PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
     if (page == MAP_FAILED) return errno_error("mapping the page shared with " + what);
-    const bool tsc_deadline = vm.options().irqchip && vm.has(KvmCapability::tsc_deadline_timer);
-    return std::unique_ptr<KvmVcpu>(new KvmVcpu(std::move(file), static_cast<std::byte*>(page),
-                                                vm.vcpu_page_size(), index, tsc_deadline));
+    return std::unique_ptr<KvmVcpu>(new KvmVcpu(std::move(file), static_cast<std::byte*>(page), vm, index));
 }
 
 void KvmVcpu::bind_to_this_thread() {

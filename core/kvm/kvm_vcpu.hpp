@@ -5,6 +5,7 @@
 #include "core/base/unique_fd.hpp"
 #include "core/boot/cpu_entry.hpp"
 #include "core/kvm/cpuid.hpp"
+#include "core/kvm/kvm_capability.hpp"
 #include "core/kvm/registers.hpp"
 #include "core/kvm/vcpu_exit.hpp"
 
@@ -94,9 +95,10 @@ class KvmVcpu {
 
     // For VcpuSnapshot.
     [[nodiscard]] int file() const { return file_.get(); }
+    [[nodiscard]] bool has(KvmCapability capability) const { return capabilities_.has(capability); }
 
   private:
-    KvmVcpu(UniqueFd file, std::byte* page, std::size_t page_size, std::uint32_t index, bool tsc_deadline);
+    KvmVcpu(UniqueFd file, std::byte* page, const KvmVm& vm, std::uint32_t index);
     void bind_to_this_thread();
     [[nodiscard]] VcpuExit enter();
 
@@ -104,6 +106,7 @@ class KvmVcpu {
     std::byte* page_;
     std::size_t page_size_;
     std::uint32_t index_;
+    KvmCapabilitySet capabilities_;
     bool tsc_deadline_;          // the local APIC has this mode
     std::atomic<int> thread_{0}; // kernel thread id that runs this vCPU; 0 before its first run
     std::atomic<bool> exit_requested_{false};

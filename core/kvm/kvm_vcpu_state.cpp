@@ -29,49 +29,47 @@ void set_local_vector(kvm_lapic_state& apic, std::size_t offset, std::uint32_t d
     std::memcpy(apic.regs + offset, &value, sizeof value);
 }
 
-Segment from_kernel(const kvm_segment& kernel) {
-    Segment segment;
-    segment.base = kernel.base;
-    segment.limit = kernel.limit;
-    segment.selector = kernel.selector;
-    segment.type = kernel.type;
-    segment.dpl = kernel.dpl;
-    segment.present = kernel.present != 0;
-    segment.default_big = kernel.db != 0;
-    segment.code_or_data = kernel.s != 0;
-    segment.long_mode = kernel.l != 0;
-    segment.granularity = kernel.g != 0;
-    segment.available = kernel.avl != 0;
-    segment.unusable = kernel.unusable != 0;
-    return segment;
+void copy(const kvm_segment& from, Segment& to) {
+    to.base = from.base;
+    to.limit = from.limit;
+    to.selector = from.selector;
+    to.type = from.type;
+    to.dpl = from.dpl;
+    to.present = from.present != 0;
+    to.default_big = from.db != 0;
+    to.code_or_data = from.s != 0;
+    to.long_mode = from.l != 0;
+    to.granularity = from.g != 0;
+    to.available = from.avl != 0;
+    to.unusable = from.unusable != 0;
 }
 
-kvm_segment to_kernel(const Segment& segment) {
-    kvm_segment kernel{};
-    kernel.base = segment.base;
-    kernel.limit = segment.limit;
-    kernel.selector = segment.selector;
-    kernel.type = segment.type;
-    kernel.dpl = segment.dpl;
-    kernel.present = segment.present;
-    kernel.db = segment.default_big;
-    kernel.s = segment.code_or_data;
-    kernel.l = segment.long_mode;
-    kernel.g = segment.granularity;
-    kernel.avl = segment.available;
-    kernel.unusable = segment.unusable;
-    return kernel;
+void copy(const Segment& from, kvm_segment& to) {
+    to.base = from.base;
+    to.limit = from.limit;
+    to.selector = from.selector;
+    to.type = from.type;
+    to.dpl = from.dpl;
+    to.present = from.present;
+    to.db = from.default_big;
+    to.s = from.code_or_data;
+    to.l = from.long_mode;
+    to.g = from.granularity;
+    to.avl = from.available;
+    to.unusable = from.unusable;
 }
 
-void to_kernel(const SpecialRegisters& from, kvm_sregs& to) {
-    to.cs = to_kernel(from.cs);
-    to.ds = to_kernel(from.ds);
-    to.es = to_kernel(from.es);
-    to.fs = to_kernel(from.fs);
-    to.gs = to_kernel(from.gs);
-    to.ss = to_kernel(from.ss);
-    to.tr = to_kernel(from.tr);
-    to.ldt = to_kernel(from.ldt);
+// Between kvm_sregs and SpecialRegisters, either way: outside of segments both use the same names.
+template <typename From, typename To>
+void copy_special(const From& from, To& to) {
+    copy(from.cs, to.cs);
+    copy(from.ds, to.ds);
+    copy(from.es, to.es);
+    copy(from.fs, to.fs);
+    copy(from.gs, to.gs);
+    copy(from.ss, to.ss);
+    copy(from.tr, to.tr);
+    copy(from.ldt, to.ldt);
     to.gdt.base = from.gdt.base;
     to.gdt.limit = from.gdt.limit;
     to.idt.base = from.idt.base;
@@ -83,28 +81,6 @@ void to_kernel(const SpecialRegisters& from, kvm_sregs& to) {
     to.cr8 = from.cr8;
     to.efer = from.efer;
     to.apic_base = from.apic_base;
-}
-
-SpecialRegisters from_kernel(const kvm_sregs& from) {
-    SpecialRegisters to;
-    to.cs = from_kernel(from.cs);
-    to.ds = from_kernel(from.ds);
-    to.es = from_kernel(from.es);
-    to.fs = from_kernel(from.fs);
-    to.gs = from_kernel(from.gs);
-    to.ss = from_kernel(from.ss);
-    to.tr = from_kernel(from.tr);
-    to.ldt = from_kernel(from.ldt);
-    to.gdt = {from.gdt.base, from.gdt.limit};
-    to.idt = {from.idt.base, from.idt.limit};
-    to.cr0 = from.cr0;
-    to.cr2 = from.cr2;
-    to.cr3 = from.cr3;
-    to.cr4 = from.cr4;
-    to.cr8 = from.cr8;
-    to.efer = from.efer;
-    to.apic_base = from.apic_base;
-    return to;
 }
 
 std::string name(std::uint32_t index) {
@@ -189,7 +165,9 @@ Result<SpecialRegisters> KvmVcpu::special_registers() const {
     kvm_sregs kernel{};
     if (abi::call(file_.get(), KVM_GET_SREGS, &kernel) < 0)
         return errno_error("KVM_GET_SREGS" + name(index_));
-    return from_kernel(kernel);
+    SpecialRegisters registers;
+    copy_special(kernel, registers);
+    return registers;
 }
 
 Result<void> KvmVcpu::set_special_registers(const SpecialRegisters& registers) {
@@ -197,7 +175,7 @@ Result<void> KvmVcpu::set_special_registers(const SpecialRegisters& registers) {
     // Read first, so that the pending-interrupt bitmap stays.
     if (abi::call(file_.get(), KVM_GET_SREGS, &kernel) < 0)
         return errno_error("KVM_GET_SREGS" + name(index_));
-    to_kernel(registers, kernel);
+    copy_special(registers, kernel);
     if (abi::call(file_.get(), KVM_SET_SREGS, &kernel) < 0)
         return errno_error("KVM_SET_SREGS" + name(index_));
     return {};

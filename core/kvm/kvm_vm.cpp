@@ -14,8 +14,9 @@ constexpr std::uint64_t tss_address = 0xFFFB'D000;
 
 } // namespace
 
-KvmVm::KvmVm(UniqueFd file, Options options, Capabilities capabilities)
-    : file_(std::move(file)), options_(options), system_capabilities_(capabilities) {}
+KvmVm::KvmVm(UniqueFd file, Options options, const KvmSystem& system)
+    : file_(std::move(file)), options_(options), capabilities_(system.capabilities()),
+      vcpu_page_size_(system.vcpu_page_size()), max_memory_slots_(system.max_memory_slots()) {}
 
 KvmVm::~KvmVm() = default;
 
@@ -29,16 +30,7 @@ Result<std::unique_ptr<KvmVm>> KvmVm::create(const KvmSystem& system, Options op
                            "if another VM manager runs, stop it; see `dmesg | grep kvm` otherwise");
     }
 
-    Capabilities capabilities;
-    for (const auto& info : kvm_capabilities()) {
-        if (system.has(info.capability)) {
-            capabilities.bits |= std::uint64_t{1} << static_cast<unsigned>(info.capability);
-        }
-    }
-    capabilities.vcpu_page_size = system.vcpu_page_size();
-    capabilities.max_memory_slots = system.max_memory_slots();
-
-    std::unique_ptr<KvmVm> vm(new KvmVm(std::move(file), options, capabilities));
+    std::unique_ptr<KvmVm> vm(new KvmVm(std::move(file), options, system));
     if (vm->has(KvmCapability::set_identity_map)) {
         std::uint64_t address = identity_map_address;
         if (abi::call(vm->file(), KVM_SET_IDENTITY_MAP_ADDR, &address) < 0) {

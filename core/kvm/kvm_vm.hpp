@@ -51,7 +51,8 @@ class KvmVm {
     KvmVm& operator=(const KvmVm&) = delete;
     ~KvmVm();
 
-    [[nodiscard]] bool has(KvmCapability capability) const { return system_capabilities_.has(capability); }
+    [[nodiscard]] bool has(KvmCapability capability) const { return capabilities_.has(capability); }
+    [[nodiscard]] const KvmCapabilitySet& capabilities() const { return capabilities_; }
     [[nodiscard]] const Options& options() const { return options_; }
 
     // --- memory (4.35 KVM_SET_USER_MEMORY_REGION, 4.8 KVM_GET_DIRTY_LOG) ---
@@ -104,27 +105,19 @@ class KvmVm {
 
     // For KvmVcpu.
     [[nodiscard]] int file() const { return file_.get(); }
-    [[nodiscard]] std::size_t vcpu_page_size() const { return system_capabilities_.vcpu_page_size; }
+    [[nodiscard]] std::size_t vcpu_page_size() const { return vcpu_page_size_; }
 
   private:
-    struct Capabilities {
-        std::uint64_t bits = 0;
-        std::size_t vcpu_page_size = 0;
-        std::uint32_t max_memory_slots = 0;
-
-        [[nodiscard]] bool has(KvmCapability capability) const {
-            return (bits >> static_cast<unsigned>(capability) & 1) != 0;
-        }
-    };
-
-    KvmVm(UniqueFd file, Options options, Capabilities capabilities);
+    KvmVm(UniqueFd file, Options options, const KvmSystem& system);
     [[nodiscard]] Result<void> create_interrupt_controllers();
     [[nodiscard]] Result<void> set_region(MemorySlotId slot, const MemorySlotRequest& request);
     [[nodiscard]] Result<void> commit(const IrqRoutes& routes);
 
     UniqueFd file_;
     Options options_;
-    Capabilities system_capabilities_;
+    KvmCapabilitySet capabilities_;
+    std::size_t vcpu_page_size_;
+    std::uint32_t max_memory_slots_;
 
     std::mutex memory_mutex_;
     std::map<MemorySlotId, MemorySlotRequest> slots_; // guarded by memory_mutex_

@@ -70,7 +70,7 @@ Result<MemorySlotId> KvmVm::add_memory(const MemorySlotRequest& request) {
             return Error{range_text(request) + ": overlaps " + range_text(other), {}};
         if (used == slot) ++slot; // slots_ is ordered, so the first gap is the lowest free number
     }
-    if (slot >= system_capabilities_.max_memory_slots) {
+    if (slot >= max_memory_slots_) {
         return Error{range_text(request) + ": all " + std::to_string(slot) + " memory slots are in use", {}};
     }
     if (auto added = set_region(slot, request); !added) return std::move(added).error();

@@ -37,17 +37,13 @@ constexpr std::uint32_t msr_numbers[] = {
     0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000102, 0xc0000103, // syscall, GS base, TSC auxiliary
 };
 
-Result<void> refused(const char* call) {
-    return errno_error(call);
-}
-
 } // namespace
 
 struct VcpuSnapshot::State {
     kvm_regs registers{};
     kvm_sregs special{};
     kvm_fpu fpu{};
-    std::unique_ptr<kvm_xsave> extended; // std::optional cannot hold its flexible array
+    std::optional<abi::ExtendedState> extended;
     std::optional<kvm_xcrs> control;
     std::optional<kvm_debugregs> debug;
     std::optional<kvm_vcpu_events> events;
@@ -69,13 +65,22 @@ Result<VcpuSnapshot> VcpuSnapshot::take(const KvmVcpu& vcpu) {
     if (abi::call(file, KVM_GET_FPU, &state->fpu) < 0) return errno_error("KVM_GET_FPU");
     if (abi::call(file, KVM_GET_LAPIC, &state->apic) < 0) return errno_error("KVM_GET_LAPIC");
     if (abi::call(file, KVM_GET_MP_STATE, &state->run_state) < 0) return errno_error("KVM_GET_MP_STATE");
-    // Optional parts: absent from older or software KVMs, whose guests then cannot change them either.
-    if (auto extended = std::make_unique<kvm_xsave>(); abi::call(file, KVM_GET_XSAVE, extended.get()) == 0) {
-        state->extended = std::move(extended);
+    // What a KVM does not have, its guests cannot change either.
+    if (vcpu.has(KvmCapability::xsave)) {
+        if (abi::call(file, abi::get_xsave, state->extended.emplace().data()) < 0)
+            return errno_error("KVM_GET_XSAVE");
     }
-    if (kvm_xcrs control{}; abi::call(file, KVM_GET_XCRS, &control) == 0) state->control = control;
-    if (kvm_debugregs debug{}; abi::call(file, KVM_GET_DEBUGREGS, &debug) == 0) state->debug = debug;
-    if (kvm_vcpu_events events{}; abi::call(file, KVM_GET_VCPU_EVENTS, &events) == 0) state->events = events;
+    if (vcpu.has(KvmCapability::extended_control_registers)) {
+        if (abi::call(file, KVM_GET_XCRS, &state->control.emplace()) < 0) return errno_error("KVM_GET_XCRS");
+    }
+    if (vcpu.has(KvmCapability::debug_registers)) {
+        if (abi::call(file, KVM_GET_DEBUGREGS, &state->debug.emplace()) < 0)
+            return errno_error("KVM_GET_DEBUGREGS");
+    }
+    if (vcpu.has(KvmCapability::vcpu_events)) {
+        if (abi::call(file, KVM_GET_VCPU_EVENTS, &state->events.emplace()) < 0)
+            return errno_error("KVM_GET_VCPU_EVENTS");
+    }
     for (const std::uint32_t number : msr_numbers) {
         abi::CountedArray<kvm_msr_entry> one(1);
         one.entries()[0].index = number;
@@ -89,16 +94,17 @@ Result<void> VcpuSnapshot::apply(const KvmVcpu& vcpu) const {
     State& state = *state_;
     // The run state first: KVM refuses some of the rest while a vCPU waits for INIT. The local APIC after the
     // special registers, which hold its base, and before the deadline MSR, which needs its mode.
-    if (abi::call(file, KVM_SET_MP_STATE, &state.run_state) < 0) return refused("KVM_SET_MP_STATE");
-    if (abi::call(file, KVM_SET_SREGS, &state.special) < 0) return refused("KVM_SET_SREGS");
-    if (abi::call(file, KVM_SET_REGS, &state.registers) < 0) return refused("KVM_SET_REGS");
-    if (state.control && abi::call(file, KVM_SET_XCRS, &*state.control) < 0) return refused("KVM_SET_XCRS");
+    if (abi::call(file, KVM_SET_MP_STATE, &state.run_state) < 0) return errno_error("KVM_SET_MP_STATE");
+    if (abi::call(file, KVM_SET_SREGS, &state.special) < 0) return errno_error("KVM_SET_SREGS");
+    if (abi::call(file, KVM_SET_REGS, &state.registers) < 0) return errno_error("KVM_SET_REGS");
+    if (state.control && abi::call(file, KVM_SET_XCRS, &*state.control) < 0)
+        return errno_error("KVM_SET_XCRS");
     if (state.extended) {
-        if (abi::call(file, KVM_SET_XSAVE, state.extended.get()) < 0) return refused("KVM_SET_XSAVE");
+        if (abi::call(file, abi::set_xsave, state.extended->data()) < 0) return errno_error("KVM_SET_XSAVE");
     } else if (abi::call(file, KVM_SET_FPU, &state.fpu) < 0) {
-        return refused("KVM_SET_FPU");
+        return errno_error("KVM_SET_FPU");
     }
-    if (abi::call(file, KVM_SET_LAPIC, &state.apic) < 0) return refused("KVM_SET_LAPIC");
+    if (abi::call(file, KVM_SET_LAPIC, &state.apic) < 0) return errno_error("KVM_SET_LAPIC");
     for (const kvm_msr_entry& entry : state.msrs) {
         abi::CountedArray<kvm_msr_entry> one(1);
         one.entries()[0] = entry;
@@ -106,9 +112,9 @@ Result<void> VcpuSnapshot::apply(const KvmVcpu& vcpu) const {
         static_cast<void>(abi::call(file, abi::set_msrs, one.data()));
     }
     if (state.debug && abi::call(file, KVM_SET_DEBUGREGS, &*state.debug) < 0)
-        return refused("KVM_SET_DEBUGREGS");
+        return errno_error("KVM_SET_DEBUGREGS");
     if (state.events && abi::call(file, KVM_SET_VCPU_EVENTS, &*state.events) < 0) {
-        return refused("KVM_SET_VCPU_EVENTS");
+        return errno_error("KVM_SET_VCPU_EVENTS");
     }
     return {};
 }
@@ -141,9 +147,9 @@ Result<ChipSnapshot> ChipSnapshot::take(const KvmVm& vm) {
 Result<void> ChipSnapshot::apply(const KvmVm& vm) const {
     State state = *state_;
     for (kvm_irqchip& chip : state.chips) {
-        if (abi::call(vm.file(), KVM_SET_IRQCHIP, &chip) < 0) return refused("KVM_SET_IRQCHIP");
+        if (abi::call(vm.file(), KVM_SET_IRQCHIP, &chip) < 0) return errno_error("KVM_SET_IRQCHIP");
     }
-    if (state.pit && abi::call(vm.file(), KVM_SET_PIT2, &*state.pit) < 0) return refused("KVM_SET_PIT2");
+    if (state.pit && abi::call(vm.file(), KVM_SET_PIT2, &*state.pit) < 0) return errno_error("KVM_SET_PIT2");
     return {};
 }
 

@@ -15,7 +15,7 @@ namespace plugbay::core {
 class GuestMemory;
 class KvmVcpu;
 
-// One line for an exit, as "port out 0x3f8 size 1 count 1" or "internal error 1 (emulation failure) 0x...".
+// One line for an exit, as "port out 0x3f8 size 1 count 1".
 [[nodiscard]] std::string describe_exit(const VcpuExit& exit);
 
 // Pure formatters, lines without newline.

@@ -21,7 +21,7 @@ struct VcpuExit {
         write_msr,      // msr: or set *error to make the guest see #GP
         interrupted,    // request_exit(), another signal, or an AP that has nothing to do yet: run again
         run_failed,     // code: the errno of KVM_RUN, nothing ran
-        unknown,        // code: KVM's exit_reason, one that this table does not know or not ask for
+        unknown,        // code: KVM's exit_reason, one that nobody here asked for, or malformed
     };
 
     // `count` elements of `size` (1, 2 or 4) bytes at `data`, inside the vCPU's shared page; more than one
@@ -74,7 +74,7 @@ struct VcpuExit {
 // All pointers in a VcpuExit are valid until the next run of the same vCPU, on its own thread.
 
 [[nodiscard]] const char* exit_kind_name(VcpuExit::Kind kind);
-// "emulation failure" and so on for KVM_INTERNAL_ERROR_*.
+// "instruction that KVM cannot emulate" and so on for KVM_INTERNAL_ERROR_*.
 [[nodiscard]] const char* internal_error_name(std::uint32_t suberror);
 
 // Decodes the page that KVM_RUN filled. `page_size` bounds the port data: a port exit that would reach past

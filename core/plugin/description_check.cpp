@@ -1,7 +1,6 @@
 #include "core/plugin/description_check.hpp"
 
 #include "core/plugin/metadata_reader.hpp"
-#include "core/plugin/text_check.hpp"
 
 #include <plugbay/abi/plugin.h>
 

@@ -1,5 +1,6 @@
 #include "core/plugin/master_device_table.hpp"
 
+#include "core/base/nearest_name.hpp"
 #include "core/plugin/metadata_reader.hpp"
 
 #include <algorithm>
@@ -10,22 +11,6 @@
 namespace plugbay::core {
 
 namespace {
-
-// How many characters must be inserted, removed or replaced to make `b` of `a`.
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t column = 0; column < row.size(); ++column)
-        row[column] = column;
-    for (std::size_t line = 1; line <= a.size(); ++line) {
-        std::size_t diagonal = std::exchange(row[0], line);
-        for (std::size_t column = 1; column < row.size(); ++column) {
-            const std::size_t replaced = diagonal + (a[line - 1] == b[column - 1] ? 0 : 1);
-            diagonal = row[column];
-            row[column] = std::min({replaced, row[column] + 1, row[column - 1] + 1});
-        }
-    }
-    return row.back();
-}
 
 // A plugin that cannot be read may have had a type that its file is named after.
 bool may_have_had(const PluginRefusal& refusal, std::string_view type) {
@@ -131,18 +116,22 @@ const PluginDescription* MasterDeviceTable::plugin_of(std::string_view type) con
     return row != rows_.end() ? &row->second.plugin->description : nullptr;
 }
 
+std::optional<Error> MasterDeviceTable::ambiguity(std::string_view type) const {
+    const auto row = rows_.find(type);
+    if (row == rows_.end() || row->second.rivals.empty()) return std::nullopt;
+    std::string files = row->second.plugin->description.file.string();
+    for (const auto& rival : row->second.rivals)
+        files += " and " + rival.string();
+    return Error{"device type \"" + row->first + "\" is provided by " + files +
+                     "; it is not plain which one the machine means",
+                 "remove all but one of them from the search path"};
+}
+
 Result<LoadedType> MasterDeviceTable::load(std::string_view type) {
     const auto row = rows_.find(type);
     if (row == rows_.end()) return unknown_type(type);
+    if (auto rivalry = ambiguity(type)) return *std::move(rivalry);
     Plugin& plugin = *row->second.plugin;
-    if (!row->second.rivals.empty()) {
-        std::string files = plugin.description.file.string();
-        for (const auto& rival : row->second.rivals)
-            files += " and " + rival.string();
-        return Error{"device type \"" + row->first + "\" is provided by " + files +
-                         "; it is not plain which one the machine means",
-                     "remove all but one of them from the search path"};
-    }
     if (!plugin.loaded) {
         auto loaded = LoadedPlugin::load(plugin.description);
         if (!loaded) return with_context("device type \"" + row->first + "\"", std::move(loaded).error());
@@ -161,17 +150,12 @@ Error MasterDeviceTable::unknown_type(std::string_view type) const {
     const auto say = [&error](const std::string& sentence) {
         error.hint += (error.hint.empty() ? "" : "; ") + sentence;
     };
-    const std::string* nearest = nullptr;
-    std::size_t nearest_distance = std::max<std::size_t>(2, shown.size() / 3) + 1;
-    for (const auto& [name, row] : rows_) {
-        const std::size_t found = distance(shown, name);
-        if (found < nearest_distance) {
-            nearest = &name;
-            nearest_distance = found;
-        }
-    }
-    if (nearest != nullptr) say("did you mean \"" + *nearest + "\"?");
-    bool explained = nearest != nullptr;
+    std::vector<std::string> names;
+    for (const auto& [name, row] : rows_)
+        names.push_back(name);
+    const std::string nearest = nearest_name(shown, names);
+    if (!nearest.empty()) say("did you mean \"" + nearest + "\"?");
+    bool explained = !nearest.empty();
     for (const PluginRefusal& refusal : refusals_) {
         if (!may_have_had(refusal, type)) continue;
         say("a plugin that may have it was refused: " + refusal.error.text());

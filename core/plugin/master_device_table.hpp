@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +51,9 @@ class MasterDeviceTable {
     // nullptr when there is no such type; unknown_type() says why.
     [[nodiscard]] const TypeDescription* find(std::string_view type) const;
     [[nodiscard]] const PluginDescription* plugin_of(std::string_view type) const;
+
+    // Why load(type) refuses although find(type) has it: more than one plugin provides it. Nothing otherwise.
+    [[nodiscard]] std::optional<Error> ambiguity(std::string_view type) const;
 
     // Loads the type's plugin at the first call and returns the same one afterwards. A failed load leaves the
     // table as it was.

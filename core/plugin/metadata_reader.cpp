@@ -1,8 +1,8 @@
 #include "core/plugin/metadata_reader.hpp"
 
+#include "core/base/utf8.hpp"
 #include "core/plugin/description_check.hpp"
 #include "core/plugin/elf_image.hpp"
-#include "core/plugin/text_check.hpp"
 
 #include <plugbay/abi/plugin.h>
 
@@ -140,7 +140,10 @@ bool DescriptorReader::read_text(const char* what, std::uint64_t slot, std::size
                     "shorten them");
     }
     if (!is_printable_utf8(text)) {
-        return fail(std::string(what) + " is not UTF-8 text without control characters", "correct it");
+        return fail(
+            std::string(what) +
+                " is not UTF-8 text without control characters and marks that turn the direction of writing",
+            "correct it");
     }
     return true;
 }

@@ -92,6 +92,23 @@ TEST_F(CommandLine, PrintsTheSchema) {
     EXPECT_THAT(outcome.output, HasSubstr("virtio-blk"));
 }
 
+TEST_F(CommandLine, SaysThatItsOutputIsLost) {
+    const Outcome outcome = run({"/bin/sh", "-c", "exec \"$0\" schema >/dev/full", plugbay_binary()});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.errors, HasSubstr("standard output cannot be written"));
+}
+
+TEST_F(CommandLine, DoctorsJsonIsUtf8WhateverThePathHolds) {
+    std::filesystem::create_directory(folder_.path("\xff"));
+    const std::string emulator = folder_.write("\xff/qemu-system-x86_64", "");
+    std::filesystem::permissions(emulator, std::filesystem::perms::owner_all);
+    const Outcome outcome =
+        run({"/usr/bin/env", "PATH=" + folder_.path("\xff"), plugbay_binary(), "doctor", "--json"});
+    const Json json = Json::parse(outcome.output, nullptr, false);
+    ASSERT_TRUE(json.is_object()) << outcome.text();
+    EXPECT_THAT(json["qemu"].get<std::string>(), HasSubstr("qemu-system-x86_64"));
+}
+
 TEST_F(CommandLine, AcceptsEveryShippedMachine) {
     unsigned count = 0;
     for (const auto& entry : std::filesystem::directory_iterator(PLUGBAY_CONFIGS)) {

@@ -205,6 +205,7 @@ TEST_F(AcpiTablesTest, ImpossibleOptionsAreRefused) {
     EXPECT_THAT(refused([](auto& o) { o.pci_root->io = {{0x1000, 0x10000}}; }), HasSubstr("port window"));
     EXPECT_THAT(refused([](auto& o) { o.pci_root->memory_32 = {{2, 1}}; }), HasSubstr("0x2-0x1"));
     EXPECT_THAT(refused([](auto& o) { o.pci_root->memory_32 = {{0, 0x100000000}}; }), HasSubstr("32-bit"));
+    EXPECT_THAT(refused([](auto& o) { o.pci_root->memory_32 = {{0, 0xffffffff}}; }), HasSubstr("32-bit"));
     EXPECT_THAT(refused([](auto& o) { o.pci_root->memory_64 = {{0, ~0ULL}}; }), HasSubstr("64-bit"));
     EXPECT_THAT(refused([](auto& o) { o.legacy_devices.resize(257); }), HasSubstr("at most 256"));
     EXPECT_THAT(refused([](auto& o) { o.legacy_devices[0].irq = 24; }), HasSubstr("interrupt 24"));

@@ -1,7 +1,5 @@
 #include "core/plugin/description_check.hpp"
 
-#include "core/plugin/text_check.hpp"
-
 #include <plugbay/abi/plugin.h>
 
 #include <gmock/gmock.h>
@@ -155,17 +153,6 @@ TEST(DescriptionCheck, StateVersions) {
     EXPECT_EQ(with(3, 2), "");
     EXPECT_THAT(with(3, 0), HasSubstr("state version 3"));
     EXPECT_THAT(with(1, 2), HasSubstr("loads from version 2"));
-}
-
-TEST(TextCheck, OnlyPrintableUtf8) {
-    for (const char* good : {"", "abc", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"}) {
-        EXPECT_TRUE(is_printable_utf8(good)) << good;
-    }
-    for (const char* bad :
-         {"\x01", "\n", "\x7f", "\x80", "\xc0\xaf", "\xc1\xbf", "\xc2\x80", "\xc3", "\xe0\x9f\xbf",
-          "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\xff"}) {
-        EXPECT_FALSE(is_printable_utf8(bad)) << bad;
-    }
 }
 
 } // namespace

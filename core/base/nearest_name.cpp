@@ -1,4 +1,4 @@
-#include "core/config/nearest.hpp"
+#include "core/base/nearest_name.hpp"
 
 #include <algorithm>
 #include <vector>
