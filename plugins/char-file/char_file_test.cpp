@@ -156,6 +156,10 @@ TEST_F(CharFile, HandsWaitingOutputOverOnce) {
     ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
     const int reader = open(path("pipe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     ASSERT_GE(reader, 0);
+    const struct Closer {
+        int descriptor;
+        ~Closer() { close(descriptor); }
+    } after_the_writers{reader};
     const auto drain = [&] {
         std::string text;
         std::string piece(4096, '\0');
@@ -183,6 +187,6 @@ TEST_F(CharFile, HandsWaitingOutputOverOnce) {
     other.bench.start();
     other.bench.advance(100ms);
     seen += drain();
-    EXPECT_EQ(seen, text);
-    close(reader);
+    EXPECT_EQ(seen.size(), text.size());
+    EXPECT_TRUE(seen == text);
 }
