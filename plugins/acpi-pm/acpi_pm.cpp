@@ -90,8 +90,7 @@ class AcpiPm {
         hardware.sci_line = options.irq;
         hardware.reset_port = at(reset_register);
         hardware.reset_value = reset_value;
-        plugbay::check(host.extension<plugbay_firmware_host>(PLUGBAY_FIRMWARE)
-                           .set_acpi_fixed_hardware(host.raw(), &hardware));
+        host.set_acpi_fixed_hardware(hardware);
     }
 
     // Every register may be read by bytes; the timer is sampled once, so that its bytes belong together.
@@ -113,6 +112,7 @@ class AcpiPm {
     }
 
     void on_timer(std::uint64_t) {
+        armed_phase_ = 0;
         collect_timer_event(now());
         update();
     }

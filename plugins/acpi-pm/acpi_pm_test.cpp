@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstring>
 #include <random>
 
 using namespace std::chrono_literals;
@@ -23,15 +24,11 @@ struct Power {
     // The device's state with one field of two bytes replaced.
     void poke(const char* name, std::uint16_t value) {
         bench.quiesce();
-        const auto image = bench.save("power");
-        plugbay::StateBuilder builder(image.type(), image.version());
-        for (const auto& field : image.fields()) {
-            const auto elements = image.elements(field);
-            const void* data = field.name == name ? static_cast<const void*>(&value) : elements.data();
-            builder.put(field.name.c_str(), field.kind, data, field.count, field.flags);
-        }
-        std::string error;
-        bench.load("power", *builder.finish(error));
+        const auto changed = plugbay::testkit::edited(
+            bench.save("power"), [&](const auto& field, std::span<std::byte> elements) {
+                if (field.name == name) std::memcpy(elements.data(), &value, elements.size());
+            });
+        bench.load("power", changed);
         bench.resume();
     }
 

@@ -8,7 +8,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -78,7 +80,10 @@ class CharFile {
         if (options.input.text.empty()) return;
         input_ = Descriptor(std::string(options.input.text), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     }
-    ~CharFile() { flush(); }
+    // What waits in a saved state is for whoever loads that.
+    ~CharFile() {
+        if (!pending_output_saved_) flush();
+    }
 
     // Not sooner: a device that is restored, or takes over from another build, must keep the file.
     void start() {
@@ -94,6 +99,7 @@ class CharFile {
         return PLUGBAY_OK;
     }
     void resume() {
+        pending_output_saved_ = false;
         schedule_write(0);
         read_timer_.arm(now());
     }
@@ -108,7 +114,7 @@ class CharFile {
         const std::size_t taken = std::min(bytes.size(), room);
         pending_output_.insert(pending_output_.end(), bytes.begin(),
                                bytes.begin() + static_cast<std::ptrdiff_t>(taken));
-        output_refused_ = taken < bytes.size();
+        if (taken < bytes.size()) output_refused_ = true;
         if (!pending_output_.empty()) schedule_write(write_delay);
         return static_cast<std::uint32_t>(taken);
     }
@@ -132,12 +138,17 @@ class CharFile {
     void state(auto& fields) {
         fields("truncate", truncate_);
         fields("pending_output", pending_output_, most_pending);
+        pending_output_saved_ = true;
         fields("output_refused", output_refused_);
         fields("pending_input", pending_input_, read_size);
-        fields("input_position", input_position_);
+        fields("input_position", input_position_, 0, std::numeric_limits<off_t>::max());
     }
     void loaded() {
-        if (input_.get() >= 0) lseek(input_.get(), static_cast<off_t>(input_position_), SEEK_SET);
+        if (input_.get() < 0 || lseek(input_.get(), static_cast<off_t>(input_position_), SEEK_SET) >= 0)
+            return;
+        if (errno == ESPIPE) return; // a pipe or terminal goes on where it is
+        host_.warning(std::string("cannot go to the input's old place, it is read from the beginning: ") +
+                      std::strerror(errno));
     }
 
   private:
@@ -195,7 +206,7 @@ class CharFile {
     // False at the end of the input.
     bool read_input(std::uint64_t& wait) {
         if (input_.get() < 0) return false;
-        std::array<std::uint8_t, read_size> bytes;
+        std::array<std::uint8_t, read_size> bytes{};
         const ssize_t count = read(input_.get(), bytes.data(), bytes.size());
         if (count > 0) {
             pending_input_.assign(bytes.begin(), bytes.begin() + count);
@@ -223,6 +234,7 @@ class CharFile {
     bool write_scheduled_ = false;
     bool output_refused_ = false; // the frontend waits for write_ready
     bool output_failed_ = false;
+    bool pending_output_saved_ = false; // pending_output_ is in a state, and has not been resumed since
 };
 
 PLUGBAY_PLUGIN("char-file", "1.0.0", CharFile)

@@ -8,6 +8,8 @@
 #include <sstream>
 #include <string>
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 using namespace std::chrono_literals;
@@ -82,6 +84,17 @@ TEST_F(CharFile, BoundsWhatItHoldsAndAsksForTheRest) {
     EXPECT_EQ(contents("out").size(), text.size());
 }
 
+TEST_F(CharFile, SaysThatThereIsRoomHoweverItCame) {
+    Machine machine({{"path", path("out")}});
+    machine.bench.start();
+    EXPECT_EQ(machine.serial.offer(std::string(70000, 'x')), 65536u);
+    machine.bench.quiesce(); // makes room
+    machine.bench.resume();
+    EXPECT_EQ(machine.serial.offer("y"), 1u);
+    machine.bench.run();
+    EXPECT_EQ(machine.serial.ready_calls(), 1u);
+}
+
 TEST_F(CharFile, ReadsInputAtTheGuestsPace) {
     std::string text;
     for (int i = 0; i < 10000; ++i)
@@ -136,4 +149,44 @@ TEST_F(CharFile, KeepsTheFileAndTheInputsPlaceOverSaveAndLoad) {
     EXPECT_EQ(contents("out"), "before after");
     EXPECT_EQ(other.serial.text().size(), 2903u);
     EXPECT_TRUE(other.serial.text().ends_with("end"));
+}
+
+// A pipe whose reader is slow leaves output behind: it goes with the state, and only with the state.
+TEST_F(CharFile, HandsWaitingOutputOverOnce) {
+    ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
+    const int reader = open(path("pipe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ASSERT_GE(reader, 0);
+    const struct Closer {
+        int descriptor;
+        ~Closer() { close(descriptor); }
+    } after_the_writers{reader};
+    const auto drain = [&] {
+        std::string text;
+        std::string piece(4096, '\0');
+        for (ssize_t count = 0; (count = read(reader, piece.data(), piece.size())) > 0;)
+            text.append(piece, 0, static_cast<std::size_t>(count));
+        return text;
+    };
+    const Properties properties{{"path", path("pipe")}};
+    std::string text;
+    for (int i = 0; i < 100000; ++i)
+        text += static_cast<char>('a' + i % 26);
+    std::string seen;
+    Machine other(properties);
+    {
+        Machine machine(properties);
+        machine.bench.start();
+        machine.serial.send(text);
+        machine.bench.advance(100ms);
+        EXPECT_EQ(machine.serial.unsent(), 0u);
+        machine.bench.quiesce();
+        other.bench.load("file", machine.bench.save("file"));
+        seen = drain();
+        EXPECT_LT(seen.size(), text.size());
+    }
+    other.bench.start();
+    other.bench.advance(100ms);
+    seen += drain();
+    EXPECT_EQ(seen.size(), text.size());
+    EXPECT_TRUE(seen == text);
 }

@@ -66,9 +66,11 @@ class CharStdio {
           write_timer_(host.timer(PLUGBAY_CLOCK_HOST, write_token)),
           input_timer_(host.timer(PLUGBAY_CLOCK_HOST, input_token)),
           escape_enabled_(options.escape == Escape::always ||
-                          (options.escape == Escape::automatic && terminal_.present())) {}
+                          (options.escape == Escape::automatic && terminal_.present())),
+          input_ended_(input_.descriptor() < 0) {}
+    // What waits in a saved state is for whoever loads that.
     ~CharStdio() {
-        say_farewell();
+        if (!pending_output_saved_) say_farewell();
         let_go();
     }
 
@@ -102,6 +104,7 @@ class CharStdio {
         fields("output_refused", output_refused_);
         fields("input", pending_input_);
         fields("escape_pending", escape_pending_);
+        pending_output_saved_ = true;
     }
 
   private:
@@ -145,8 +148,9 @@ class CharStdio {
     bool flush_scheduled_ = false;
     bool output_refused_ = false; // the frontend waits for write_ready
     bool output_ended_ = false;
+    bool pending_output_saved_ = false; // pending_output_ is in a state, and has not been resumed since
     bool far_end_closed_ = false;
-    bool input_ended_ = false;
+    bool input_ended_;
     bool delivering_ = false;
     bool deliver_again_ = false;
     bool input_unwatchable_ = false;
@@ -161,6 +165,7 @@ class CharStdio {
 bool CharStdio::take_hold() {
     if (!holding_ && in_use.exchange(true)) return false;
     holding_ = true;
+    pending_output_saved_ = false;
     terminal_.make_raw();
     schedule_flush(nanoseconds(0));
     arm(input_timer_, nanoseconds(0));
@@ -188,11 +193,14 @@ void CharStdio::let_go() {
 }
 
 void CharStdio::say_farewell() {
-    for (auto left = farewell; !pending_output_.empty() && left > milliseconds(0); left -= milliseconds(10)) {
+    constexpr milliseconds step{10};
+    for (auto left = farewell; !pending_output_.empty() && left > milliseconds(0);) {
         const auto [outcome, bytes, error] = output_.write(pending_output_.contents());
         if (outcome == Stream::Outcome::ended) return;
         pending_output_.drop(bytes);
-        if (outcome == Stream::Outcome::would_block) output_.wait_writable(10);
+        if (outcome != Stream::Outcome::would_block) continue;
+        output_.wait_writable(static_cast<int>(step.count()));
+        left -= step;
     }
 }
 
@@ -301,11 +309,13 @@ void CharStdio::read_input() {
         want_input();
         return;
     }
-    std::array<std::uint8_t, 1024> bytes;
+    std::array<std::uint8_t, 1024> bytes{};
     const std::size_t room = std::min(bytes.size(), pending_input_.room());
     if (room > 0) {
         const auto [outcome, count, error] = input_.read(std::span(bytes).first(room));
         if (outcome == Stream::Outcome::ended) input_ended_ = true;
+        if (error != 0)
+            host_.warning(std::string("standard input cannot be read any more: ") + std::strerror(error));
         parse(std::span(bytes).first(count));
     }
     deliver();
@@ -333,6 +343,7 @@ void CharStdio::command(std::uint8_t key) {
         host_.request(PLUGBAY_REQUEST_EXIT, 0);
         return;
     case 'h':
+        if (output_ended_) return;
         pending_output_.append(bytes_of(help_text));
         schedule_flush(nanoseconds(0));
         return;

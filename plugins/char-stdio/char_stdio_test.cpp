@@ -353,3 +353,53 @@ TEST(CharStdio, HandsOverToAnotherBuild) {
     EXPECT_TRUE(terminal.raw());
     EXPECT_EQ(machine.serial.take(), "typed");
 }
+
+// Output that a slow reader leaves behind goes with the state, and only with the state.
+TEST(CharStdio, HandsWaitingOutputOverOnce) {
+    Piped piped;
+    Machine machine;
+    std::string text;
+    for (int i = 0; i < 100000; ++i)
+        text += static_cast<char>('a' + i % 26);
+    machine.serial.send(text);
+    machine.bench.advance(10ms);
+    EXPECT_EQ(machine.serial.unsent(), 0u);
+    machine.bench.quiesce();
+    const auto image = machine.bench.save("stdio");
+    machine.bench.disconnect("stdio");
+    machine.bench.add(PLUGBAY_PLUGIN_FILE, "char-stdio", "next");
+    machine.bench.load("next", image);
+    machine.bench.connect(machine.serial, "next");
+    std::string seen = drain(piped.out.ends[0]);
+    EXPECT_LT(seen.size(), text.size());
+    machine.bench.remove("stdio");
+    machine.bench.resume();
+    machine.bench.advance(10ms);
+    seen += drain(piped.out.ends[0]);
+    EXPECT_EQ(seen.size(), text.size());
+    EXPECT_TRUE(seen == text); // a message with both would not fit into the pipe
+}
+
+TEST(CharStdio, RunsWithoutStandardDescriptors) {
+    Piped piped;
+    close(STDIN_FILENO);
+    close(STDOUT_FILENO);
+    Machine machine;
+    machine.serial.offer("into the void");
+    machine.bench.advance(1s);
+    EXPECT_EQ(machine.serial.unsent(), 0u);
+    EXPECT_EQ(machine.serial.take_events(), std::vector<std::uint32_t>{PLUGBAY_CHAR_CLOSED});
+    ASSERT_EQ(machine.bench.log().size(), 1u);
+    EXPECT_EQ(machine.bench.log().front().text.find("Success"), std::string::npos);
+}
+
+TEST(CharStdio, SaysWhyItStopsReading) {
+    const int folder = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC); // every read of it fails
+    Piped piped;
+    StandIn in(0, folder);
+    Machine machine;
+    machine.bench.advance(1s);
+    ASSERT_EQ(machine.bench.log().size(), 1u);
+    EXPECT_NE(machine.bench.log().front().text.find("standard input"), std::string::npos);
+    close(folder);
+}

@@ -106,7 +106,7 @@ Stream::Transfer Stream::read(std::span<std::uint8_t> bytes) {
 }
 
 Stream::Transfer Stream::write(std::span<const std::uint8_t> bytes) {
-    if (descriptor_ < 0) return {Outcome::ended};
+    if (descriptor_ < 0) return {Outcome::ended, 0, EBADF};
     if (method_ == Method::poll_first) {
         // A pipe that poll calls writable takes PIPE_BUF bytes, a terminal at least one.
         if (!ready(POLLOUT)) return {Outcome::would_block};

@@ -182,8 +182,7 @@ CmosRtc::CmosRtc(plugbay::Host host, const Options& options)
     std::copy_n("PNP0B00", sizeof acpi.hardware_id, acpi.hardware_id);
     acpi.first_port = index_port;
     acpi.port_count = 2;
-    plugbay::check(
-        host.extension<plugbay_firmware_host>(PLUGBAY_FIRMWARE).add_acpi_legacy_device(host.raw(), &acpi));
+    host.add_acpi_legacy_device(acpi);
 }
 
 // What a PC's firmware leaves in the memory: sizes in KiB, and in 64 KiB above 16 MiB.

@@ -124,7 +124,7 @@ class DiskFile {
             count_ = 0;
         }
         const plugbay::BlkFrontend& frontend_;
-        std::array<plugbay_blk_completion, 64> list_; // NOLINT: the first count_ are filled
+        std::array<plugbay_blk_completion, 64> list_{}; // the first count_ are filled
         std::size_t count_ = 0;
     };
 

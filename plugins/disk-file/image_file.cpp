@@ -107,20 +107,25 @@ ImageFile open_image(const std::string& path, bool read_only, bool direct, bool 
     image.file = Descriptor(open(path.c_str(), flags));
     if (!image.file) fail_to_open(image, direct, errno);
 
-    struct stat facts {};
-    if (fstat(image.file.get(), &facts) != 0)
-        fail(image, std::string("cannot be examined: ") + std::strerror(errno));
+    const auto ask = [&] {
+        struct stat facts {};
+        if (fstat(image.file.get(), &facts) != 0)
+            fail(image, std::string("cannot be examined: ") + std::strerror(errno));
+        return facts;
+    };
+    const mode_t mode = ask().st_mode;
+    if (!S_ISBLK(mode) && !S_ISREG(mode))
+        fail(image, S_ISDIR(mode) ? "is a directory: name a file or a block device"
+                                  : "is neither a regular file nor a block device: correct \"path\"");
     // io_uring would report EAGAIN instead of waiting for the disk.
-    fcntl(image.file.get(), F_SETFL, flags & ~O_NONBLOCK);
-    if (S_ISBLK(facts.st_mode)) {
-        examine_block_device(image, direct);
-    } else if (S_ISREG(facts.st_mode)) {
-        examine_file(image, facts, direct);
-    } else {
-        fail(image, S_ISDIR(facts.st_mode) ? "is a directory: name a file or a block device"
-                                           : "is neither a regular file nor a block device");
-    }
+    if (fcntl(image.file.get(), F_SETFL, flags & ~O_NONBLOCK) != 0)
+        fail(image, std::string("cannot be made to wait for its disk: ") + std::strerror(errno));
+    // First of all: the size may change in other hands, and finding out what the file system can do writes.
     if (lock) lock_image(image);
+    if (S_ISBLK(mode))
+        examine_block_device(image, direct);
+    else
+        examine_file(image, ask(), direct);
     if (image.capacity == 0)
         fail(image, "is empty: give it a size, for example with: truncate -s 10G " + path);
     if (const std::uint64_t rest = image.capacity % image.logical_block_size; rest != 0)

@@ -23,7 +23,8 @@ class Contents {
     static constexpr std::uint64_t default_size = 64 << 20;
 
     // `size` 0: that of the image. `image` empty: zeros.
-    Contents(std::uint64_t size, const std::string& image) {
+    Contents(std::uint64_t size, const std::string& image)
+        : Contents() { // a throw from here gives the memory back
         if (size % sector != 0)
             throw plugbay::Failure("\"size\" is " + std::to_string(size) + ", which is not a multiple of 512",
                                    PLUGBAY_INVALID);
@@ -98,6 +99,8 @@ class Contents {
     }
 
   private:
+    Contents() = default;
+
     static constexpr std::size_t page = 4096;
     static constexpr std::size_t chunk = 4 << 20;
 

@@ -157,8 +157,7 @@ class I8042 {
             acpi.second_port = command_port;
             acpi.port_count = acpi.second_port_count = 1;
         }
-        plugbay::check(host_.extension<plugbay_firmware_host>(PLUGBAY_FIRMWARE)
-                           .add_acpi_legacy_device(host_.raw(), &acpi));
+        host_.add_acpi_legacy_device(acpi);
     }
 
     [[nodiscard]] std::uint8_t& command_byte() { return controller_.memory[0]; }

@@ -106,8 +106,10 @@ void Keyboard::command(std::uint8_t byte) {
         return;
     default:
         if (byte >= one_key_first && byte <= one_key_last) awaiting_ = byte;
-        const bool known = byte >= all_keys_first && byte <= one_key_last;
-        output_.push({known ? ps2::acknowledge : ps2::resend});
+        if (byte >= all_keys_first && byte <= one_key_last)
+            answer({ps2::acknowledge});
+        else
+            output_.push({ps2::resend});
         return;
     }
 }

@@ -94,7 +94,7 @@ class PciHost {
     void state(auto& fields) {
         std::uint32_t address = address_;
         fields("address", address);
-        address_ = address;
+        address_ = address & writable_bits;
     }
 
   private:
@@ -134,11 +134,19 @@ class PciHost {
             throw plugbay::Failure("\"memory32_window\" does not end below 4 GiB", PLUGBAY_INVALID);
         if (windows_.ports.first + windows_.ports.length > 0x10000)
             throw plugbay::Failure("\"port_window\" does not end below port 0x10000", PLUGBAY_INVALID);
-        const auto ram = host_.machine_facts().memory_below_4gb;
-        if (ram > low.first)
-            throw plugbay::Failure("the machine's RAM reaches up to " + std::to_string(ram) +
-                                       ", into \"memory32_window\" at " + std::to_string(low.first),
-                                   PLUGBAY_INVALID);
+        const auto machine = host_.machine_facts();
+        check_ram(machine.memory_below_4gb, low);
+        if (machine.memory_size > machine.memory_below_4gb && windows_.memory64.length != 0)
+            check_ram((std::uint64_t{1} << 32) + (machine.memory_size - machine.memory_below_4gb),
+                      windows_.memory64);
+    }
+
+    static void check_ram(std::uint64_t end, const Window& window) {
+        if (end <= window.first) return;
+        throw plugbay::Failure("the machine's RAM reaches up to " + std::to_string(end) + ", into \"" +
+                                   window.name + "\" at " + std::to_string(window.first) +
+                                   ": let the window begin later, or give the machine less memory",
+                               PLUGBAY_INVALID);
     }
 
     void assign() {

@@ -11,8 +11,7 @@ Serial16550::Serial16550(plugbay::Host host, const Options& options)
     std::copy_n("PNP0501", sizeof acpi.hardware_id, acpi.hardware_id);
     acpi.first_port = options.port;
     acpi.port_count = registers::count;
-    plugbay::check(
-        host.extension<plugbay_firmware_host>(PLUGBAY_FIRMWARE).add_acpi_legacy_device(host.raw(), &acpi));
+    host.add_acpi_legacy_device(acpi);
 }
 
 void Serial16550::start() {

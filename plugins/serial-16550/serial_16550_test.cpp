@@ -426,20 +426,15 @@ TEST(Serial16550, RefusesOrTamesAHostileState) {
     std::mt19937 random(2);
     int loaded = 0;
     for (int round = 0; round < 300; ++round) {
-        plugbay::StateBuilder builder(image.type(), image.version());
-        for (const auto& field : image.fields()) {
-            std::vector<std::byte> elements(image.elements(field).begin(), image.elements(field).end());
-            const unsigned limit = field.kind == PLUGBAY_FIELD_BOOLEAN                              ? 2
-                                   : field.name.ends_with("first") || field.name.ends_with("count") ? 18
-                                                                                                    : 256;
-            for (auto& byte : elements)
-                byte = static_cast<std::byte>(random() % limit);
-            builder.put(field.name.c_str(), field.kind, elements.data(), field.count, field.flags);
-        }
-        std::string error;
-        const auto damaged = builder.finish(error);
-        ASSERT_TRUE(damaged) << error;
-        if (com.bench.device("com1").try_load(*damaged)) ++loaded;
+        const auto hostile =
+            plugbay::testkit::edited(image, [&](const auto& field, std::span<std::byte> elements) {
+                const unsigned limit = field.kind == PLUGBAY_FIELD_BOOLEAN                              ? 2
+                                       : field.name.ends_with("first") || field.name.ends_with("count") ? 18
+                                                                                                        : 256;
+                for (auto& byte : elements)
+                    byte = static_cast<std::byte>(random() % limit);
+            });
+        if (com.bench.device("com1").try_load(hostile)) ++loaded;
         com.bench.resume();
         for (int i = 0; i < 100; ++i) {
             com.bench.out(static_cast<std::uint16_t>(0x3f8 + random() % 8), 1, random());

@@ -1,7 +1,7 @@
 // The block device's part of the virtio specification (1.2, section 5.2), in its own terms.
 #pragma once
 
-#include <bit>
+#include <cstddef>
 #include <cstdint>
 
 namespace blk {

@@ -174,7 +174,7 @@ class VirtioBlk {
         request.written = 1;
         request.written_on_failure = chain.writable_length() == 1 ? 1 : 0;
 
-        blk::Header header; // NOLINT: read below
+        blk::Header header{};
         if (!chain.read_object(memory_, 0, header)) return fail(tag, blk::status_io_error);
         switch (header.type) {
         case blk::type_in:
@@ -235,7 +235,7 @@ class VirtioBlk {
 
     void ranges(std::uint64_t tag, const virtio::Chain& chain, std::uint32_t operation,
                 std::uint64_t feature) {
-        std::array<blk::Range, most_ranges> list; // NOLINT: read below
+        std::array<blk::Range, most_ranges> list{};
         const std::uint64_t length = chain.readable_length() - sizeof(blk::Header);
         if ((transport_.features() & feature) == 0) return fail(tag, blk::status_unsupported);
         if (length == 0 || length % sizeof(blk::Range) != 0 || length > sizeof list || read_only())

@@ -36,7 +36,7 @@ class VirtioRng {
     // A device may write less than there is room for (section 5.4.6.1), so that one request costs a bounded
     // time. Up to 256 bytes getrandom neither blocks, once the host has booted, nor stops halfway.
     std::uint32_t fill(const plugbay::virtio::Chain& chain) {
-        std::array<std::byte, 256> bytes; // NOLINT: filled below
+        std::array<std::byte, 256> bytes{};
         const auto wanted = std::min<std::uint64_t>(bytes.size(), chain.writable_length());
         const ssize_t got = getrandom(bytes.data(), static_cast<std::size_t>(wanted), GRND_NONBLOCK);
         if (got <= 0) return 0;

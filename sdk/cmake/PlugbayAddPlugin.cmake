@@ -5,6 +5,10 @@
 # load. The same call serves inside Plugbay's tree and outside it, against the installed SDK.
 function(plugbay_add_plugin name)
   cmake_parse_arguments(PARSE_ARGV 1 argument "" "LICENCE" "SOURCES;LIBRARIES")
+  if(argument_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "plugbay_add_plugin(${name}) does not know: ${argument_UNPARSED_ARGUMENTS}. "
+                        "It takes SOURCES, LIBRARIES and LICENCE.")
+  endif()
   set(version_script ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/plugin.map)
   add_library(${name} MODULE ${argument_SOURCES})
   set_property(GLOBAL APPEND PROPERTY PLUGBAY_PLUGINS ${name})

@@ -24,6 +24,10 @@ endif()
 # GoogleTest.
 function(plugbay_add_plugin_test name)
   cmake_parse_arguments(PARSE_ARGV 1 argument "" "" "PLUGIN;SOURCES;LIBRARIES")
+  if(argument_UNPARSED_ARGUMENTS OR NOT argument_PLUGIN)
+    message(FATAL_ERROR "plugbay_add_plugin_test(${name}) takes PLUGIN, which it needs, SOURCES and LIBRARIES; "
+                        "it does not know: ${argument_UNPARSED_ARGUMENTS}")
+  endif()
   if(NOT BUILD_TESTING)
     return()
   endif()

@@ -22,6 +22,7 @@ enum Rule : std::uint64_t {
     bad_exit_status,
     log_newline,
     touch_memory_on_save,
+    throw_on_refusal,
 };
 
 class ContractTest : public testing::Test {
@@ -56,6 +57,13 @@ TEST_F(ContractTest, WrongCallsAreFlaggedAndRefused) {
     EXPECT_EQ(broken(set_from_thread), "");
     status(PLUGBAY_OK);
     EXPECT_EQ(bench.line(14), 1);
+}
+
+TEST_F(ContractTest, AThrowFromACallbackWithoutAStatusIsExplainedInTheLog) {
+    bench.start();
+    EXPECT_EQ(broken(throw_on_refusal), "");
+    EXPECT_THAT(last_line(bench, "rogue"), HasSubstr("PLUGBAY_TAKEN"));
+    EXPECT_EQ(bench.log().back().level, PLUGBAY_LOG_ERROR);
 }
 
 TEST_F(ContractTest, AnotherDevicesHandleIsRefused) {

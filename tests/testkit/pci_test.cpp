@@ -31,6 +31,8 @@ TEST_F(PciTest, DescribesTheFunction) {
     EXPECT_EQ(bench.config_read(2, 0, 4), 0xffffffffu);
     set_config(0, 4, 0);
     EXPECT_EQ(config(0, 2), 0x1234u);
+    EXPECT_EQ(config(0xfffffffc), 0xffffffffu); // far behind its end
+    set_config(0xfffffffc, 4, 0);
     set_config(0x3c, 2, 0xffff); // the line register, not the pin
     EXPECT_EQ(config(0x3c, 2), 0x01ffu);
 }
@@ -146,6 +148,7 @@ TEST_F(PciTest, SlotsAreExclusive) {
     EXPECT_EQ(taken.status, PLUGBAY_TAKEN);
     EXPECT_THAT(taken.text, HasSubstr("\"pci\""));
     EXPECT_EQ(bench.try_add(probe_file, "probe-pci", "other", {{"slot", "32"}}).status, PLUGBAY_INVALID);
+    EXPECT_EQ(bench.try_add(probe_file, "probe-pci", "other", {{"slot", "-2"}}).status, PLUGBAY_INVALID);
     EXPECT_EQ(bench.try_add(probe_file, "probe-pci", "other", {{"bus", "none"}}).status, PLUGBAY_NOT_FOUND);
     bench.add(probe_file, "probe-pci", "other");
     EXPECT_EQ(bench.slot("other"), 2u);

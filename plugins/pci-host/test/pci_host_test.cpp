@@ -133,12 +133,17 @@ TEST(PciHost, State) {
 }
 
 TEST(PciHost, BadWindows) {
-    const auto text = [](const testkit::Properties& properties, std::uint64_t memory = 16 << 20) {
-        testkit::Bench bench({.memory = memory});
+    const auto text = [](const testkit::Properties& properties, std::uint64_t above_4gb = 0) {
+        testkit::Bench bench({.memory_above_4gb = above_4gb});
         return bench.try_add(PLUGBAY_PLUGIN_FILE, "pci-host", "pci", properties).text;
     };
     EXPECT_NE(text({{"memory32_window_size", "2G"}}).find("4 GiB"), std::string::npos);
     EXPECT_NE(text({{"port_window", "0xff00"}}).find("port"), std::string::npos);
     EXPECT_NE(text({{"memory32_window", "0x100000"}, {"memory32_window_size", "1M"}}).find("RAM"),
               std::string::npos);
+    const testkit::Properties low_64{{"memory64_window", "0x100000000"}};
+    EXPECT_NE(text(low_64, 1 << 20).find("memory64_window"), std::string::npos);
+    EXPECT_EQ(text(low_64), "");
+    EXPECT_EQ(text({{"memory64_window", "0x100000000"}, {"memory64_window_size", "0"}}, 1 << 20), "");
+    EXPECT_EQ(text({{"memory64_window", "0x100100000"}}, 1 << 20), "");
 }

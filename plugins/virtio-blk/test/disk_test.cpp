@@ -64,7 +64,7 @@ TEST_P(VirtioBlkDisk, KeepsWhatWasWritten) {
     driver.driver_ok();
     const std::uint64_t block = driver.device_config(20, 4);
 
-    std::mt19937_64 random(7); // NOLINT: the same every time
+    std::mt19937_64 random(7); // the same every time
     std::vector<std::byte> copy(capacity);
     for (unsigned round = 0; round < 60; ++round) {
         // Requests of one round touch different parts of the disk: their order is open.

@@ -425,7 +425,7 @@ TEST(VirtioBlkHostileRegisters, ConfigurationAccessCapability) {
 
 // Rings of nonsense, always the same.
 TEST(VirtioBlkHostileRandom, Rings) {
-    std::mt19937_64 random(20260); // NOLINT: the same every time
+    std::mt19937_64 random(20260);
     const auto upto = [&](std::uint64_t limit) { return random() % limit; };
     Guest guest;
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);

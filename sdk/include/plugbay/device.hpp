@@ -22,8 +22,8 @@
 //     static const void* extension(std::string_view id)        anything else: your own C tables
 //
 // Threads and states are those of the ABI function behind each (sdk/include/plugbay/abi/). A callback that
-// throws is caught: creating, loading and the like fail with the exception's text; a guest access reads all
-// ones.
+// throws is caught: creating, loading and the like fail with the exception's text; any other logs it, and a
+// guest access reads all ones.
 #pragma once
 
 #include <plugbay/abi/pci.h>
@@ -37,6 +37,7 @@
 #include <exception>
 #include <new>
 #include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
 
@@ -93,15 +94,43 @@ class Glue {
         }
     }
 
+    static void report(void* instance, const char* text) {
+        const plugbay_host* const host = self(instance).host.raw();
+        host->log(host, PLUGBAY_LOG_ERROR, text);
+    }
+    // For a host call that failed in a callback through which the host does not say why.
+    static const char* refusal(plugbay_status status) {
+        switch (status) {
+        case PLUGBAY_INVALID:
+            return "the host refused a call: an argument makes no sense (PLUGBAY_INVALID)";
+        case PLUGBAY_TAKEN:
+            return "the host refused a call: somebody else has it (PLUGBAY_TAKEN)";
+        case PLUGBAY_NOT_FOUND:
+            return "the host refused a call: there is no such thing (PLUGBAY_NOT_FOUND)";
+        case PLUGBAY_STALE:
+            return "the host refused a call: the handle's object is gone (PLUGBAY_STALE)";
+        case PLUGBAY_NO_MEMORY:
+            return "the host refused a call: it has nothing left to give (PLUGBAY_NO_MEMORY)";
+        case PLUGBAY_FORBIDDEN:
+            return "the host refused a call: not in this state or from this thread (PLUGBAY_FORBIDDEN)";
+        case PLUGBAY_UNSUPPORTED:
+            return "the host refused a call: it cannot do that (PLUGBAY_UNSUPPORTED)";
+        default:
+            return "the host refused a call (PLUGBAY_FAILED)";
+        }
+    }
+
     // The same for callbacks without a status: the exception is logged and `otherwise` returned.
     template <typename Result, typename Body>
     static Result contained(void* instance, Result otherwise, Body body) noexcept {
         try {
             return body();
+        } catch (const Failure& failure) {
+            report(instance, *failure.what() != '\0' ? failure.what() : refusal(failure.status()));
         } catch (const std::exception& error) {
-            self(instance).host.raw()->log(self(instance).host.raw(), PLUGBAY_LOG_ERROR, error.what());
+            report(instance, error.what());
         } catch (...) {
-            self(instance).host.raw()->log(self(instance).host.raw(), PLUGBAY_LOG_ERROR, "unknown exception");
+            report(instance, "the device threw something that is not a std::exception");
         }
         return otherwise;
     }
@@ -118,7 +147,6 @@ class Glue {
     static constexpr bool has_state = requires(Device & d, StateSaver& s) { d.state(s); };
 
     // --- life cycle
-    // -----------------------------------------------------------------------------------------
 
     static plugbay_status create(const plugbay_host* host, const plugbay_value* values, std::uint32_t count,
                                  void** instance) noexcept {
@@ -126,7 +154,10 @@ class Glue {
             if constexpr (has_options) {
                 using Table = PropertyTable<typename Device::Options>;
                 if (count != Table::count)
-                    throw Failure("the host passed another number of values", PLUGBAY_INVALID);
+                    throw Failure("the host passed " + std::to_string(count) +
+                                      " property values, the type has " + std::to_string(Table::count) +
+                                      ": host and plugin read its table differently",
+                                  PLUGBAY_INVALID);
                 const auto options = Table::parse(values);
                 *instance = new Instance{Host(host), Device(Host(host), options)};
             } else {
@@ -160,7 +191,6 @@ class Glue {
     }
 
     // --- callback tables
-    // ------------------------------------------------------------------------------------
 
     static constexpr plugbay_access_callbacks make_access() {
         plugbay_access_callbacks table{sizeof(plugbay_access_callbacks), 0, nullptr, nullptr};
@@ -388,7 +418,6 @@ class Glue {
     }
 
     // --- description
-    // ----------------------------------------------------------------------------------------
 
     struct NoPorts {
         static constexpr std::span<const plugbay_port* const> pointers{};

@@ -1,5 +1,5 @@
-// The host as a device sees it: every call of the ABI's host tables, with resources that give themselves
-// back. A call that fails throws Failure; the host already knows why. Thread tags are those of the ABI
+// The host as a device sees it: the calls of the ABI's host tables (those for PCI are in pci/function.hpp), with
+// resources that give themselves back. A call that fails throws Failure; the host already knows why. Thread tags are those of the ABI
 // headers.
 #pragma once
 
@@ -222,12 +222,25 @@ class Host {
         extension<plugbay_machine_host>(PLUGBAY_MACHINE).facts(raw_, &facts);
         return facts;
     }
+    // What the firmware tables say of the device; see abi/firmware.h.
+    void set_acpi_fixed_hardware(const plugbay_acpi_fixed_hardware& hardware) const {
+        check(firmware().set_acpi_fixed_hardware(raw_, &hardware));
+    }
+    void add_acpi_legacy_device(const plugbay_acpi_legacy_device& device) const {
+        check(firmware().add_acpi_legacy_device(raw_, &device));
+    }
+    void add_acpi_table(std::span<const std::byte> table) const {
+        check(firmware().add_acpi_table(raw_, table.data(), table.size()));
+    }
     // PLUGBAY_REQUEST_POWER_OFF, _RESET or _EXIT (`argument`: the exit status).
     void request(std::uint32_t request, std::uint32_t argument = 0) const {
         check(extension<plugbay_machine_host>(PLUGBAY_MACHINE).request(raw_, request, argument));
     }
 
   private:
+    [[nodiscard]] const plugbay_firmware_host& firmware() const {
+        return extension<plugbay_firmware_host>(PLUGBAY_FIRMWARE);
+    }
     [[nodiscard]] Doorbell make_doorbell(plugbay_handle region, std::uint64_t offset, std::uint32_t width,
                                          std::uint32_t flags, std::uint64_t value,
                                          std::uint64_t token) const {

@@ -26,8 +26,9 @@ void GuestRam::add(std::uint64_t address, std::uint64_t length) {
         mmap(nullptr, length + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (all == MAP_FAILED) throw Error("no memory for the bench's RAM", PLUGBAY_NO_MEMORY);
     auto* const bytes = static_cast<std::byte*>(all) + page;
-    mprotect(bytes, length, PROT_READ | PROT_WRITE);
     blocks_.push_back({address, {bytes, static_cast<std::size_t>(length)}});
+    if (mprotect(bytes, length, PROT_READ | PROT_WRITE) != 0)
+        throw Error("no memory for the bench's RAM", PLUGBAY_NO_MEMORY);
 }
 
 std::span<std::byte> GuestRam::range(std::uint64_t address, std::uint64_t length) const {

@@ -1,7 +1,7 @@
 // plugbay.access/1 and plugbay.doorbell/1
 #include "host_call.hpp"
 
-#include <plugbay/testkit/error.hpp>
+#include <cstdio>
 
 namespace plugbay::testkit::detail {
 namespace {

@@ -12,14 +12,14 @@ plugbay_status not_ram(HostCall& call, std::uint64_t address, std::uint64_t leng
                                             std::to_string(address) + " are not all RAM");
 }
 
-// Copies piecewise, since RAM may lie in several blocks; nothing when any byte is not RAM.
+// Nothing is copied when any byte is not RAM.
 template <typename Copy>
-plugbay_status copy(HostCall& call, std::uint64_t address, std::uint64_t length, Copy piece) {
+plugbay_status copy(HostCall& call, std::uint64_t address, std::uint64_t length, Copy between) {
     call.machine.expect_awake(call.device, "guest memory");
     if (length == 0) return PLUGBAY_OK;
     const auto bytes = call.machine.ram.range(address, length);
     if (bytes.empty()) return not_ram(call, address, length);
-    piece(bytes);
+    between(bytes);
     return PLUGBAY_OK;
 }
 

@@ -50,6 +50,7 @@ plugbay_status Machine::add_function(DeviceRecord& device, const plugbay_pci_fun
     }
     PciFunction function;
     why = function.describe(description);
+    if (why.empty() && description.slot < -1) why = "slot is 0 to 31, or -1 for the next free one";
     if (!why.empty()) return PLUGBAY_INVALID;
 
     plugbay_handle bus_handle = PLUGBAY_NO_HANDLE;
@@ -143,7 +144,7 @@ void Machine::function_changed(PciFunction& function) {
 std::uint32_t Machine::config_read(PciBus& its_bus, unsigned slot, unsigned offset, unsigned width) {
     const std::uint32_t nobody = width == 4 ? 0xffffffffu : (1u << width * 8) - 1;
     const auto place = its_bus.slots.find(slot);
-    if (place == its_bus.slots.end() || offset + width > 256) return nobody;
+    if (place == its_bus.slots.end() || offset > 256 - width) return nobody;
     PciFunction& function = functions.at(place->second);
     const auto call = [&](const PciHook& hook, unsigned at, unsigned bytes) {
         DeviceRecord& owner = *function.owner;
@@ -166,7 +167,7 @@ std::uint32_t Machine::config_read(PciBus& its_bus, unsigned slot, unsigned offs
 void Machine::config_write(PciBus& its_bus, unsigned slot, unsigned offset, unsigned width,
                            std::uint32_t value) {
     const auto place = its_bus.slots.find(slot);
-    if (place == its_bus.slots.end() || offset + width > 256) return;
+    if (place == its_bus.slots.end() || offset > 256 - width) return;
     PciFunction& function = functions.at(place->second);
     if (width < 4) value &= (1u << width * 8) - 1;
     const auto call = [&](const PciHook& hook, unsigned at, unsigned bytes, std::uint32_t part) {

@@ -19,7 +19,7 @@ class ProbePci {
         std::int32_t slot = -1;
         std::string_view bus = "";
         static constexpr auto properties() {
-            return plugbay::properties(plugbay::property("slot", &Options::slot, "of the bus").range(-1, 40),
+            return plugbay::properties(plugbay::property("slot", &Options::slot, "of the bus").range(-2, 40),
                                        plugbay::property("bus", &Options::bus, "id of the bridge"));
         }
     };

@@ -32,6 +32,7 @@ class ProbeRogue {
         bad_exit_status,
         log_newline,
         touch_memory_on_save,
+        throw_on_refusal,
     };
 
     ProbeRogue(plugbay::Host host, const Options& options) : host_(host), ports_(host.map_ports(0x600, 8)) {
@@ -93,6 +94,9 @@ class ProbeRogue {
             break;
         case touch_memory_on_save:
             touch_ = true;
+            break;
+        case throw_on_refusal: // its own line, which it does not share
+            static_cast<void>(host_.interrupt_line(14));
             break;
         default:
             break;

@@ -20,13 +20,6 @@ struct Buffer {
     bool writable;
 };
 
-[[nodiscard]] inline std::uint64_t total_length(std::span<const Buffer> buffers) {
-    std::uint64_t sum = 0;
-    for (const Buffer& buffer : buffers)
-        sum += buffer.length;
-    return sum;
-}
-
 namespace detail {
 
 // Calls copy(guest address, piece of bytes) for the bytes [offset, offset + bytes.size()) of the buffers;

@@ -51,7 +51,7 @@ struct MsixMessage {
     std::uint32_t data = 0;
 };
 
-// What a PCI host bridge said in add_bus, and how its BARs lie.
+// Where a function's BAR lies.
 struct BarPlace {
     unsigned slot = 0;
     unsigned bar = 0;

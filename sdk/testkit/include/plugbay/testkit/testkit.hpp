@@ -5,3 +5,4 @@
 #include <plugbay/testkit/blk_peer.hpp>
 #include <plugbay/testkit/char_peer.hpp>
 #include <plugbay/testkit/plugin_file.hpp>
+#include <plugbay/testkit/state_edit.hpp>
