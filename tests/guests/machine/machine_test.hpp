@@ -13,6 +13,16 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+// Ends the machine with the status in %al, in any mode.
+asm(R"(
+.macro end_machine
+    outb %al, $0xf4
+.Lended\@:
+    hlt
+    jmp .Lended\@
+.endm
+)");
+
 namespace plugbay::end_to_end {
 
 using core::GuestProgram;

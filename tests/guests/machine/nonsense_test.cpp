@@ -47,9 +47,7 @@ asm(PLUGBAY_GUEST_BEGIN(all_ports) R"(
     cmpl $0x10000, %edx
     jne 1b
     movb $7, %al
-    outb %al, $0xf4
-4:  hlt
-    jmp 4b
+    end_machine
 )" PLUGBAY_GUEST_END(all_ports));
 PLUGBAY_GUEST_DECLARE(all_ports)
 
@@ -96,9 +94,7 @@ asm(PLUGBAY_GUEST_BEGIN(all_registers) R"(
     cmpl $32, %edi
     jne 1b
     movb $7, %al
-    outb %al, $0xf4
-4:  hlt
-    jmp 4b
+    end_machine
 
 8:  movl %edi, %eax
     shll $11, %eax
