@@ -75,7 +75,7 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "usage: startup_bench PLUGBAY MACHINE [RUNS]\n");
         return 2;
     }
-    const int count = argc > 3 ? std::atoi(argv[3]) : 21;
+    const int count = argc > 3 ? std::max(std::atoi(argv[3]), 1) : 21;
     std::vector<double> times;
     std::vector<long> sizes;
     for (int i = 0; i < count; ++i) {
