@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Boots the unmodified Debian kernel with plugbay in every way that matters, and checks what the guest reports against
-# what the host knows. Needs a KVM that can run Linux: scripts/lab -- tests/lab/linux_test.sh BUILD_DIR CASE... (the functions test_CASE below). The
-# guest's files come from scripts/guest. Prints a line for each check, and ends with status 1 if one failed.
+# what the host knows: scripts/lab -- tests/lab/linux_test.sh BUILD_DIR CASE..., where the cases are the functions
+# test_CASE below. Needs a KVM that can run Linux; the guest's files come from scripts/guest. Prints a line for each
+# check, and ends with status 1 if one failed.
 set -euo pipefail
 
 root=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/../..")
-build=$(realpath -- "${1:-$root/build/dev}")
+(($# > 1)) || { printf 'usage: tests/lab/linux_test.sh BUILD_DIR CASE...\n' >&2 && exit 2; }
+build=$(realpath -- "$1")
 guest=$root/build/guest
 plugbay=$build/bin/plugbay
 scratch=$(mktemp -d "$build/linux-test.XXXXXX")
@@ -70,8 +72,8 @@ test_bzimage() {
 
 test_pvh() {
     cp "$guest/disk.img" "$scratch/pvh.img"
-    boot pvh 'plugbay.mode=report' --set "devices.disk.path=$scratch/pvh.img" --set "boot.kernel=$guest/vmlinux" --set boot.protocol=pvh --set cpus=4 \
-        --set memory=5G
+    boot pvh 'plugbay.mode=report' --set "devices.disk.path=$scratch/pvh.img" --set "boot.kernel=$guest/vmlinux" \
+        --set boot.protocol=pvh --set cpus=4 --set memory=5G
     check_report pvh 4
     check 'pvh: memory on both sides of the PCI hole' yes \
         "$([[ $(reported memory) -gt 4500000 ]] && echo yes || echo no)"
@@ -99,7 +101,7 @@ test_write() {
         "$(head -c 16777216 "$scratch/second.img" | sha256sum | cut -d' ' -f1)"
 }
 
-# configs/linux.json with a second disk of its own, four queues, written through.
+# A machine with two CPUs and a second disk of two queues. Uses the seed of test_write.
 two_disks() {
     cat <<JSON
 {
