@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
 #include <fstream>
 #include <iterator>
@@ -60,6 +61,13 @@ std::vector<std::string> plugbay_command(std::vector<std::string> arguments) {
     return arguments;
 }
 
+std::string kvm_problem() {
+    const int file = ::open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    if (file < 0) return std::string("no KVM here: /dev/kvm: ") + std::strerror(errno);
+    ::close(file);
+    return "";
+}
+
 Child::Child(const std::vector<std::string>& command) : started_(Clock::now()) {
     std::signal(SIGPIPE, SIG_IGN);
     ::unsetenv("PLUGBAY_PLUGIN_PATH");
@@ -93,7 +101,7 @@ Child::~Child() {
 }
 
 void Child::send_signal(int number) const {
-    ::kill(id_, number);
+    if (id_ > 0) ::kill(id_, number); // -1 would be every process there is
 }
 
 void Child::type(std::string_view text) {
@@ -136,6 +144,7 @@ bool Child::wait_for_output(std::string_view text, std::chrono::milliseconds lim
 }
 
 Outcome Child::finish(std::chrono::milliseconds limit) {
+    if (id_ <= 0) throw std::logic_error("Child::finish was called before");
     const auto deadline = Clock::now() + limit;
     while (Clock::now() < deadline && read_some(deadline)) {
     }
@@ -149,6 +158,7 @@ Outcome Child::finish(std::chrono::milliseconds limit) {
         ::kill(-id_, SIGKILL);
         ::waitpid(id_, &status, 0);
     }
+    if (ended < 0) throw std::system_error(errno, std::system_category(), "waitpid");
     outcome_.status = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
     outcome_.left_children = ::kill(-id_, 0) == 0;
     if (outcome_.left_children) ::kill(-id_, SIGKILL);

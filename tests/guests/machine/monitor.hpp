@@ -27,6 +27,9 @@ struct Outcome {
 [[nodiscard]] std::string plugbay_binary();
 [[nodiscard]] std::vector<std::string> plugbay_command(std::vector<std::string> arguments);
 
+// Why no machine can run here, for a test that is skipped then; empty if one can.
+[[nodiscard]] std::string kvm_problem();
+
 class Child {
   public:
     // Its standard streams are pipes; it is in a process group of its own and dies with this process.
@@ -35,11 +38,12 @@ class Child {
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;
 
-    void send_signal(int number) const;
-    void type(std::string_view text); // to its standard input
+    void send_signal(int number) const; // nothing once it was waited for
+    void type(std::string_view text);   // to its standard input
     void close_input();
     // False when it ended or the time was over before `text` was in its output.
     [[nodiscard]] bool wait_for_output(std::string_view text, std::chrono::milliseconds limit);
+    // Waits for its end, or kills it at the limit. Once.
     [[nodiscard]] Outcome finish(std::chrono::milliseconds limit);
 
   private:

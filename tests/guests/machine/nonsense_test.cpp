@@ -144,22 +144,20 @@ const std::string everything = serial_to_stdio + debugcon_to_file +
 
 class Nonsense : public MachineTest {
   protected:
-    void expect_survival(GuestProgram program, unsigned cpus) {
+    void expect_survival(GuestProgram program) {
         folder_.write("disk.img", std::string(1 << 20, 'd'));
-        auto options = protected_32();
-        options.cpus = cpus;
-        const Outcome outcome = run_machine(program, everything, options);
+        const Outcome outcome = run_machine(program, everything, protected_32());
         EXPECT_EQ(outcome.status, 7) << outcome.text();
         EXPECT_FALSE(outcome.left_children);
     }
 };
 
 TEST_F(Nonsense, InEveryPort) {
-    expect_survival(guest_program_all_ports(), 1);
+    expect_survival(guest_program_all_ports());
 }
 
 TEST_F(Nonsense, InTheRegistersOfEveryPciDevice) {
-    expect_survival(guest_program_all_registers(), 1);
+    expect_survival(guest_program_all_registers());
 }
 
 } // namespace
