@@ -45,6 +45,7 @@ test_statuses() {
     check 'ended by signal 9' 137 "$(status_of lab -- sh -c 'kill -KILL $$')"
     check 'no such command' 127 "$(status_of lab -- no-such-command)"
     check 'wrong use' 125 "$(status_of lab --cpus none -- true)"
+    check 'a writable directory that is not there' 125 "$(status_of lab --writable /nonexistent -- true)"
     check 'a lab that cannot come up' 125 "$(PLUGBAY_LAB_BOOT_SECONDS=1 status_of lab -- true)"
 }
 
