@@ -4,9 +4,9 @@
 set -euo pipefail
 
 root=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/../..")
+# shellcheck source-path=SCRIPTDIR source=check.sh
+source "$root/tests/lab/check.sh"
 scratch=$root/build/lab-test.$$
-passed=0
-failed=0
 
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p "$scratch/jobs"
@@ -14,17 +14,6 @@ cd "$scratch"
 export TMPDIR=$scratch/jobs
 
 lab() { "$root/scripts/lab" "$@"; }
-
-# check NAME EXPECTED ACTUAL
-check() {
-    if [[ $2 == "$3" ]]; then
-        passed=$((passed + 1))
-        printf 'ok      %s\n' "$1"
-    else
-        failed=$((failed + 1))
-        printf 'FAILED  %s: expected %q, got %q\n' "$1" "$2" "$3"
-    fi
-}
 
 # status_of COMMAND...: the status only.
 status_of() {

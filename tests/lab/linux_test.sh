@@ -6,25 +6,14 @@
 set -euo pipefail
 
 root=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/../..")
+# shellcheck source-path=SCRIPTDIR source=check.sh
+source "$root/tests/lab/check.sh"
 (($# > 1)) || { printf 'usage: tests/lab/linux_test.sh BUILD_DIR CASE...\n' >&2 && exit 2; }
 build=$(realpath -- "$1")
 guest=$root/build/guest
 plugbay=$build/bin/plugbay
 scratch=$(mktemp -d "$build/linux-test.XXXXXX")
-passed=0
-failed=0
 trap 'rm -rf "$scratch"' EXIT
-
-# check NAME EXPECTED ACTUAL
-check() {
-    if [[ $2 == "$3" ]]; then
-        passed=$((passed + 1))
-        printf 'ok      %s\n' "$1"
-    else
-        failed=$((failed + 1))
-        printf 'FAILED  %s: expected %q, got %q\n' "$1" "$2" "$3"
-    fi
-}
 
 # boot NAME COMMAND_LINE_WORDS [OPTION...]: runs the Linux machine; console in $out, messages in $err, status in
 # $status. The time limit is for a guest that hangs, on the slowest machine.
