@@ -1,15 +1,11 @@
 // What the documents show of the program is what it prints.
 #include "cli_test.hpp"
 
-#include <fstream>
-#include <iterator>
-
 namespace plugbay::end_to_end {
 namespace {
 
 std::string page(const std::string& name) {
-    std::ifstream file(std::string(PLUGBAY_SOURCE) + "/" + name);
-    return {std::istreambuf_iterator<char>(file), {}};
+    return bytes_of(std::filesystem::path(PLUGBAY_SOURCE) / name);
 }
 
 // The first block that is marked as of that language; empty when there is none.

@@ -6,8 +6,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
-#include <fstream>
-#include <iterator>
 #include <poll.h>
 #include <stdexcept>
 #include <sys/prctl.h>
@@ -170,31 +168,6 @@ Outcome run(const std::vector<std::string>& command, std::chrono::milliseconds l
     Child child(command);
     child.close_input();
     return child.finish(limit);
-}
-
-TemporaryFolder::TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "plugbay-test-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr)
-        throw std::system_error(errno, std::system_category(), "mkdtemp " + pattern);
-    folder_ = pattern;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-}
-
-std::string TemporaryFolder::write(std::string_view name, std::string_view contents) const {
-    std::ofstream file(folder_ / name, std::ios::binary);
-    file << contents;
-    file.close();
-    if (!file) throw std::runtime_error("cannot write " + path(name));
-    return path(name);
-}
-
-std::string TemporaryFolder::read(std::string_view name) const {
-    std::ifstream file(folder_ / name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 } // namespace plugbay::end_to_end

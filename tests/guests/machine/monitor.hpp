@@ -2,8 +2,9 @@
 // they take. For the tests here and in tests/cli.
 #pragma once
 
+#include "tests/temporary_folder.hpp"
+
 #include <chrono>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <sys/types.h>
@@ -59,22 +60,5 @@ class Child {
 // Starts, closes the input, waits.
 [[nodiscard]] Outcome run(const std::vector<std::string>& command,
                           std::chrono::milliseconds limit = std::chrono::seconds(40));
-
-// A folder that goes with its object.
-class TemporaryFolder {
-  public:
-    TemporaryFolder();
-    ~TemporaryFolder();
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-    [[nodiscard]] std::string path(std::string_view name) const { return (folder_ / name).string(); }
-    // Writes the file and returns its path.
-    std::string write(std::string_view name, std::string_view contents) const;
-    [[nodiscard]] std::string read(std::string_view name) const;
-
-  private:
-    std::filesystem::path folder_;
-};
 
 } // namespace plugbay::end_to_end
