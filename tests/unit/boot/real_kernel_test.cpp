@@ -20,8 +20,7 @@ std::vector<std::string> kernels() {
     const fs::path base =
         cache != nullptr ? fs::path(cache) : fs::path(home != nullptr ? home : "/") / ".cache";
     std::vector<std::string> found;
-    const auto guest = fs::path(__FILE__).parent_path() / "../../../build/guest";
-    for (const auto& folder : {base / "plugbay/lab", guest}) {
+    for (const auto& folder : {base / "plugbay/lab", fs::path(PLUGBAY_SOURCE "/build/guest")}) {
         std::error_code error;
         for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end;
              at.increment(error)) {
