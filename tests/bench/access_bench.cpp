@@ -101,7 +101,7 @@ void measure(const KvmSystem& system, const char* name, GuestProgram program, st
 
     Presence presence;
     machine.bus.presences().add(presence);
-    const std::size_t slice = accesses / slices;
+    const std::size_t slice = std::max<std::size_t>(accesses / slices, 1);
     std::vector<double> raw;
     std::vector<double> whole;
     for (std::size_t i = 0; i < slices; ++i) {

@@ -2,7 +2,7 @@
 // of ten plugins whose guest writes one byte and then waits. The time is measured from outside, from before
 // fork to the byte's arrival, so it holds process start, configuration, plugins, KVM, and the first exit.
 //
-//     startup_bench PLUGBAY MACHINE [RUNS]
+//     bench_startup PLUGBAY MACHINE [RUNS]
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -62,7 +62,7 @@ Run run_once(const char* plugbay, const char* machine) {
     ::waitpid(pid, nullptr, 0);
     ::close(ends[0]);
     if (!arrived) {
-        std::fprintf(stderr, "startup_bench: the guest said nothing\n");
+        std::fprintf(stderr, "bench_startup: the guest said nothing\n");
         std::exit(1);
     }
     return {milliseconds, kibibytes};
@@ -72,10 +72,10 @@ Run run_once(const char* plugbay, const char* machine) {
 
 int main(int argc, char** argv) {
     if (argc < 3) {
-        std::fprintf(stderr, "usage: startup_bench PLUGBAY MACHINE [RUNS]\n");
+        std::fprintf(stderr, "usage: bench_startup PLUGBAY MACHINE [RUNS]\n");
         return 2;
     }
-    const int count = argc > 3 ? std::atoi(argv[3]) : 21;
+    const int count = argc > 3 ? std::max(std::atoi(argv[3]), 1) : 21;
     std::vector<double> times;
     std::vector<long> sizes;
     for (int i = 0; i < count; ++i) {

@@ -6,9 +6,6 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
 #include <unistd.h>
 
 namespace plugbay::end_to_end {
@@ -45,9 +42,7 @@ inline const std::string exit_device = R"({ "type": "debug-exit", "id": "exit" }
 class MachineErrors : public CommandLine {
   protected:
     void SetUp() override {
-        const int file = ::open("/dev/kvm", O_RDWR | O_CLOEXEC);
-        if (file < 0) GTEST_SKIP() << "no KVM here: /dev/kvm: " << std::strerror(errno);
-        ::close(file);
+        if (const std::string problem = kvm_problem(); !problem.empty()) GTEST_SKIP() << problem;
     }
 };
 

@@ -111,7 +111,7 @@ TEST_F(CommandLine, DoctorsJsonIsUtf8WhateverThePathHolds) {
 
 TEST_F(CommandLine, AcceptsEveryShippedMachine) {
     unsigned count = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(PLUGBAY_CONFIGS)) {
+    for (const auto& entry : std::filesystem::directory_iterator(PLUGBAY_SOURCE "/configs")) {
         if (entry.path().extension() != ".json") continue;
         ++count;
         const Outcome outcome = plugbay({"check", entry.path().string()});

@@ -42,7 +42,7 @@ TEST_F(CommandLine, SuggestsTheNearestType) {
 }
 
 TEST_F(CommandLine, ReportsAWrongOverrideInOneLine) {
-    const std::string file = std::string(PLUGBAY_CONFIGS) + "/linux.json";
+    const std::string file = PLUGBAY_SOURCE "/configs/linux.json";
     for (const char* command : {"run", "check"}) {
         const Outcome outcome = plugbay({command, file, "--set", "devices.vda.nonsense=1"});
         EXPECT_EQ(outcome.status, 2);

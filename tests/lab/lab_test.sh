@@ -4,9 +4,9 @@
 set -euo pipefail
 
 root=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/../..")
+# shellcheck source-path=SCRIPTDIR source=check.sh
+source "$root/tests/lab/check.sh"
 scratch=$root/build/lab-test.$$
-passed=0
-failed=0
 
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p "$scratch/jobs"
@@ -14,17 +14,6 @@ cd "$scratch"
 export TMPDIR=$scratch/jobs
 
 lab() { "$root/scripts/lab" "$@"; }
-
-# check NAME EXPECTED ACTUAL
-check() {
-    if [[ $2 == "$3" ]]; then
-        passed=$((passed + 1))
-        printf 'ok      %s\n' "$1"
-    else
-        failed=$((failed + 1))
-        printf 'FAILED  %s: expected %q, got %q\n' "$1" "$2" "$3"
-    fi
-}
 
 # status_of COMMAND...: the status only.
 status_of() {
@@ -45,6 +34,7 @@ test_statuses() {
     check 'ended by signal 9' 137 "$(status_of lab -- sh -c 'kill -KILL $$')"
     check 'no such command' 127 "$(status_of lab -- no-such-command)"
     check 'wrong use' 125 "$(status_of lab --cpus none -- true)"
+    check 'a writable directory that is not there' 125 "$(status_of lab --writable /nonexistent -- true)"
     check 'a lab that cannot come up' 125 "$(PLUGBAY_LAB_BOOT_SECONDS=1 status_of lab -- true)"
 }
 
@@ -79,7 +69,7 @@ test_surroundings() {
         printf "%s|" "$@"; echo
         echo written >written
         echo private >/tmp/plugbay-lab-test
-        ip link show lo | grep -c LOWER_UP
+        cat /sys/class/net/lo/flags
     ' name 'two words' "quote'" '' '*' >facts </dev/null
     mapfile -t facts <facts
     check 'the same directory' "$scratch" "${facts[0]}"
@@ -89,7 +79,7 @@ test_surroundings() {
     check 'other variables are not' unset "${facts[4]}"
     check '--env' more "${facts[5]}"
     check 'arguments byte for byte' "two words|quote'||*|" "${facts[6]}"
-    check 'loopback is up' 1 "${facts[7]}"
+    check 'loopback is up' 0x9 "${facts[7]}"
     check 'a write to the checkout arrives' written "$(cat written)"
     check 'a write elsewhere does not' absent "$([[ -e /tmp/plugbay-lab-test ]] && echo there || echo absent)"
 }

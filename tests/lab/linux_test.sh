@@ -1,28 +1,19 @@
 #!/usr/bin/env bash
 # Boots the unmodified Debian kernel with plugbay in every way that matters, and checks what the guest reports against
-# what the host knows. Needs a KVM that can run Linux: scripts/lab -- tests/lab/linux_test.sh BUILD_DIR CASE... (the functions test_CASE below). The
-# guest's files come from scripts/guest. Prints a line for each check, and ends with status 1 if one failed.
+# what the host knows: scripts/lab -- tests/lab/linux_test.sh BUILD_DIR CASE..., where the cases are the functions
+# test_CASE below. Needs a KVM that can run Linux; the guest's files come from scripts/guest. Prints a line for each
+# check, and ends with status 1 if one failed.
 set -euo pipefail
 
 root=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/../..")
-build=$(realpath -- "${1:-$root/build/dev}")
+# shellcheck source-path=SCRIPTDIR source=check.sh
+source "$root/tests/lab/check.sh"
+(($# > 1)) || { printf 'usage: tests/lab/linux_test.sh BUILD_DIR CASE...\n' >&2 && exit 2; }
+build=$(realpath -- "$1")
 guest=$root/build/guest
 plugbay=$build/bin/plugbay
 scratch=$(mktemp -d "$build/linux-test.XXXXXX")
-passed=0
-failed=0
 trap 'rm -rf "$scratch"' EXIT
-
-# check NAME EXPECTED ACTUAL
-check() {
-    if [[ $2 == "$3" ]]; then
-        passed=$((passed + 1))
-        printf 'ok      %s\n' "$1"
-    else
-        failed=$((failed + 1))
-        printf 'FAILED  %s: expected %q, got %q\n' "$1" "$2" "$3"
-    fi
-}
 
 # boot NAME COMMAND_LINE_WORDS [OPTION...]: runs the Linux machine; console in $out, messages in $err, status in
 # $status. The time limit is for a guest that hangs, on the slowest machine.
@@ -70,8 +61,8 @@ test_bzimage() {
 
 test_pvh() {
     cp "$guest/disk.img" "$scratch/pvh.img"
-    boot pvh 'plugbay.mode=report' --set "devices.disk.path=$scratch/pvh.img" --set "boot.kernel=$guest/vmlinux" --set boot.protocol=pvh --set cpus=4 \
-        --set memory=5G
+    boot pvh 'plugbay.mode=report' --set "devices.disk.path=$scratch/pvh.img" --set "boot.kernel=$guest/vmlinux" \
+        --set boot.protocol=pvh --set cpus=4 --set memory=5G
     check_report pvh 4
     check 'pvh: memory on both sides of the PCI hole' yes \
         "$([[ $(reported memory) -gt 4500000 ]] && echo yes || echo no)"
@@ -99,7 +90,7 @@ test_write() {
         "$(head -c 16777216 "$scratch/second.img" | sha256sum | cut -d' ' -f1)"
 }
 
-# configs/linux.json with a second disk of its own, four queues, written through.
+# A machine with two CPUs and a second disk of two queues. Uses the seed of test_write.
 two_disks() {
     cat <<JSON
 {
@@ -150,14 +141,16 @@ test_panic() {
 
 test_signal() {
     local pid
-    "$plugbay" run "$root/configs/linux.json" --set devices.disk.read_only=true \
-        --set 'boot.command_line=console=ttyS0 plugbay.mode=shell' >"$scratch/signal.out" 2>&1 </dev/null &
+    out=$scratch/signal.out err=$scratch/signal.err status=0
+    "$plugbay" --log-level info run "$root/configs/linux.json" --set devices.disk.read_only=true \
+        --set 'boot.command_line=console=ttyS0 plugbay.mode=shell' >"$out" 2>"$err" </dev/null &
     pid=$!
-    sleep 3
-    kill -TERM "$pid"
-    status=0
+    until grep -q 'Linux version' "$out" || ! kill -0 "$pid" 2>/dev/null; do sleep 0.2; done
+    kill -TERM "$pid" || true
     wait "$pid" || status=$?
-    check 'SIGTERM while Linux boots' 143 "$status"
+    check 'SIGTERM while Linux boots: status' 143 "$status"
+    # The shell gives 143 for a process that the signal killed, too.
+    check 'SIGTERM while Linux boots: the monitor ended the machine' 1 "$(grep -c 'stopped by signal 15' "$err")"
 }
 
 for each in "${@:2}"; do

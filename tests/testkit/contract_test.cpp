@@ -1,4 +1,5 @@
 // The rules of the ABI, as the Bench holds plugins to them.
+#include "plugin/rogue_rule.hpp"
 #include "probe_bench.hpp"
 
 namespace plugbay::testkit {
@@ -7,23 +8,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-// The numbers of probe-rogue's rules.
-enum Rule : std::uint64_t {
-    stale_handle,
-    foreign_handle,
-    firmware_after_create,
-    null_log,
-    quiesced_unasked,
-    claim_from_thread,
-    set_from_thread,
-    level_two,
-    unmap_never_mapped,
-    bad_exit_status,
-    log_newline,
-    touch_memory_on_save,
-    throw_on_refusal,
-};
 
 class ContractTest : public testing::Test {
   protected:

@@ -47,10 +47,11 @@ class Exerciser {
     explicit Exerciser(const Subject& subject, std::uint32_t seed = 1, bool with_peers = true)
         : scratch_(std::filesystem::temp_directory_path() /
                    ("plugbay-conformance-" + std::to_string(getpid()) + "-" + std::to_string(++made_))),
-          random_(seed) {
+          subject_(subject), random_(seed) {
         const PluginFile plugin(subject.file);
         const plugbay_device_type& type = *plugin.find(subject.type);
-        created = bench.try_add(subject.file, subject.type, "subject", needed_properties(type, scratch_));
+        properties_ = needed_properties(type, scratch_);
+        created = add();
         if (!created || !with_peers) return;
         for (std::uint32_t i = 0; i < type.port_count; ++i)
             add_peer(*type.ports[i]);
@@ -62,6 +63,10 @@ class Exerciser {
     Exerciser(const Exerciser&) = delete;
     Exerciser& operator=(const Exerciser&) = delete;
 
+    // Makes the device, once more when it was removed; without peers.
+    [[nodiscard]] Outcome add() {
+        return bench.try_add(subject_.file, subject_.type, "subject", properties_);
+    }
     Device& device() { return bench.device("subject"); }
     // Whether every port that needs a peer has one: other interfaces than the testkit's fakes speak leave
     // some open.
@@ -156,6 +161,8 @@ class Exerciser {
 
     static inline int made_ = 0;
     std::filesystem::path scratch_;
+    Subject subject_;
+    Properties properties_;
     std::mt19937 random_;
     std::vector<std::unique_ptr<CharPeer>> chars_;
     std::vector<std::unique_ptr<BlkPeer>> disks_;

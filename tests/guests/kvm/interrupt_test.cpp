@@ -3,43 +3,58 @@
 
 #include <thread>
 
-// Local APIC on, say ready on port 0xf5, halt; the interrupt handler reports.
-asm(PLUGBAY_GUEST_BEGIN(wait_for_interrupt) R"(
+// What the programs below begin and end with. The local APIC's address stays in %rdi. `entry` is the lower half of the
+// I/O APIC pin's redirection entry; its upper half, the destination, is APIC 0.
+asm(R"(
+.macro enable_local_apic
     movl $0xfee00000, %edi
     movl $0x1ff, 0xf0(%rdi)
+.endm
+.macro mask_pics
+    movb $0xff, %al
+    outb %al, $0x21
+    outb %al, $0xa1
+.endm
+.macro route_pin pin, entry
+    movl $0xfec00000, %esi
+    movl $(0x10 + 2 * \pin), (%rsi)
+    movl $\entry, 0x10(%rsi)
+    movl $(0x11 + 2 * \pin), (%rsi)
+    movl $0, 0x10(%rsi)
+.endm
+.macro say_ready
     movl $0xf5, %edx
     outb %al, %dx
+.endm
+.macro halt_for_interrupts
     sti
 0:  hlt
     jmp 0b
+.endm
+)");
+
+// Local APIC on, say ready on port 0xf5, halt; the interrupt handler reports.
+asm(PLUGBAY_GUEST_BEGIN(wait_for_interrupt) R"(
+    enable_local_apic
+    say_ready
+    halt_for_interrupts
 )" PLUGBAY_GUEST_END(wait_for_interrupt));
 PLUGBAY_GUEST_DECLARE(wait_for_interrupt)
 
 asm(PLUGBAY_GUEST_BEGIN(report_handler) R"(
     movl $0x40, %eax
-    movl $0xf4, %edx
-    outb %al, %dx
+    report %al
 )" PLUGBAY_GUEST_END(report_handler));
 PLUGBAY_GUEST_DECLARE(report_handler)
 
 // Both PICs masked, since KVM starts with LINT0 open for them. IOAPIC pin 5: vector 0x40, level-triggered, to
 // APIC 0.
 asm(PLUGBAY_GUEST_BEGIN(wait_for_level) R"(
-    movb $0xff, %al
-    outb %al, $0x21
-    outb %al, $0xa1
-    movl $0xfec00000, %esi
-    movl $0x1a, (%rsi)
-    movl $0x8040, 0x10(%rsi)
-    movl $0x1b, (%rsi)
-    movl $0, 0x10(%rsi)
-    movl $0xfee00000, %edi
-    movl $0x1ff, 0xf0(%rdi)
-    movl $0xf5, %edx
-    outb %al, %dx
-    sti
-0:  hlt
-    jmp 0b
+    mask_pics
+    route_pin 5, 0x8040
+    enable_local_apic
+    say_ready
+    halt_for_interrupts
 )" PLUGBAY_GUEST_END(wait_for_level));
 PLUGBAY_GUEST_DECLARE(wait_for_level)
 
@@ -48,32 +63,22 @@ asm(PLUGBAY_GUEST_BEGIN(eoi_handler) R"(
     movl $0xfee00000, %edi
     movl $0, 0xb0(%rdi)
     movl $0x40, %eax
-    movl $0xf4, %edx
-    outb %al, %dx
+    report %al
 )" PLUGBAY_GUEST_END(eoi_handler));
 PLUGBAY_GUEST_DECLARE(eoi_handler)
 
 // As before, with IOAPIC pin 2 (the PIT), edge; PIT channel 0 in mode 0, 1193 ticks.
 asm(PLUGBAY_GUEST_BEGIN(wait_for_pit) R"(
-    movb $0xff, %al
-    outb %al, $0x21
-    outb %al, $0xa1
-    movl $0xfec00000, %esi
-    movl $0x14, (%rsi)
-    movl $0x40, 0x10(%rsi)
-    movl $0x15, (%rsi)
-    movl $0, 0x10(%rsi)
-    movl $0xfee00000, %edi
-    movl $0x1ff, 0xf0(%rdi)
+    mask_pics
+    route_pin 2, 0x40
+    enable_local_apic
     movb $0x30, %al
     outb %al, $0x43
     movb $0xa9, %al
     outb %al, $0x40
     movb $0x04, %al
     outb %al, $0x40
-    sti
-0:  hlt
-    jmp 0b
+    halt_for_interrupts
 )" PLUGBAY_GUEST_END(wait_for_pit));
 PLUGBAY_GUEST_DECLARE(wait_for_pit)
 
@@ -85,15 +90,13 @@ asm(PLUGBAY_GUEST_BEGIN(doorbells) R"(
     movl $0x200, %edx
     movl $1, %eax
     outw %ax, %dx
-    movl $0xf4, %edx
-    outb %al, %dx
+    report %al
 )" PLUGBAY_GUEST_END(doorbells));
 PLUGBAY_GUEST_DECLARE(doorbells)
 
 // INIT, then SIPI with vector 0x08 to APIC 1, then wait for its mark in memory.
 asm(PLUGBAY_GUEST_BEGIN(start_second) R"(
-    movl $0xfee00000, %edi
-    movl $0x1ff, 0xf0(%rdi)
+    enable_local_apic
     movl $0x01000000, 0x310(%rdi)
     movl $0x00004500, 0x300(%rdi)
     movl $0x01000000, 0x310(%rdi)
@@ -103,8 +106,7 @@ asm(PLUGBAY_GUEST_BEGIN(start_second) R"(
     cmpw $0x1234, (%rsi)
     jne 0b
     movl 2(%rsi), %eax
-    movl $0xf4, %edx
-    outw %ax, %dx
+    report %ax
 )" PLUGBAY_GUEST_END(start_second));
 PLUGBAY_GUEST_DECLARE(start_second)
 

@@ -8,8 +8,7 @@ asm(PLUGBAY_GUEST_BEGIN(port_out) R"(
     outw %ax, %dx
     outl %eax, %dx
     outb %al, $0x80
-    movl $0xf4, %edx
-    outb %al, %dx
+    report %al
 )" PLUGBAY_GUEST_END(port_out));
 PLUGBAY_GUEST_DECLARE(port_out)
 
@@ -23,8 +22,7 @@ asm(PLUGBAY_GUEST_BEGIN(port_in) R"(
     addl %eax, %ebx
     inl %dx, %eax
     addl %ebx, %eax
-    movl $0xf4, %edx
-    outl %eax, %dx
+    report %eax
 )" PLUGBAY_GUEST_END(port_in));
 PLUGBAY_GUEST_DECLARE(port_in)
 
@@ -37,8 +35,7 @@ asm(PLUGBAY_GUEST_BEGIN(string_io) R"(
     movl $0x20000, %esi
     movl $300, %ecx
     rep outsw
-    movl $0xf4, %edx
-    outb %al, %dx
+    report %al
 )" PLUGBAY_GUEST_END(string_io));
 PLUGBAY_GUEST_DECLARE(string_io)
 
@@ -57,16 +54,14 @@ asm(PLUGBAY_GUEST_BEGIN(mmio) R"(
     movq 8(%rdi), %rcx
     addq %rcx, %rbx
     movl %ebx, %eax
-    movl $0xf4, %edx
-    outl %eax, %dx
+    report %eax
 )" PLUGBAY_GUEST_END(mmio));
 PLUGBAY_GUEST_DECLARE(mmio)
 
 asm(PLUGBAY_GUEST_BEGIN(real_mode) R"(
     .code16
     movw $0x1234, %ax
-    movw $0xf4, %dx
-    outw %ax, %dx
+    report %ax
 )" PLUGBAY_GUEST_END(real_mode));
 PLUGBAY_GUEST_DECLARE(real_mode)
 
@@ -76,8 +71,7 @@ asm(PLUGBAY_GUEST_BEGIN(protected_mode) R"(
     pushl %eax
     popl %ebx
     movl %ebx, %eax
-    movl $0xf4, %edx
-    outl %eax, %dx
+    report %eax
 )" PLUGBAY_GUEST_END(protected_mode));
 PLUGBAY_GUEST_DECLARE(protected_mode)
 
@@ -191,10 +185,11 @@ TEST_F(GuestTest, ProtectedModeEntry) {
 TEST_F(GuestTest, PendingReadsCompleteWithoutRunningTheGuest) {
     const auto guest = make(guest_program_port_in());
     ASSERT_TRUE(guest);
-    (void)run_guarded(
+    const auto end = run_guarded(
         guest, 0,
         [&](VcpuExit& exit) {
-            EXPECT_EQ(exit.kind, Kind::port_in);
+            EXPECT_EQ(exit.kind, Kind::port_in) << describe_exit(exit);
+            if (exit.kind != Kind::port_in) return false;
             *exit.port.data = std::byte{0x5A};
             EXPECT_EQ(guest->vcpu().complete_pending_io().kind, Kind::interrupted);
             const auto registers = guest->vcpu().general_registers();
@@ -206,6 +201,7 @@ TEST_F(GuestTest, PendingReadsCompleteWithoutRunningTheGuest) {
             return false;
         },
         guest_limit);
+    EXPECT_EQ(end, GuardedEnd::finished);
 }
 
 } // namespace

@@ -7,8 +7,7 @@ asm(PLUGBAY_GUEST_BEGIN(high_memory) R"(
     movabsq $0x100001000, %rdi
     movl $0x600df00d, (%rdi)
     movl (%rdi), %eax
-    movl $0xf4, %edx
-    outl %eax, %dx
+    report %eax
 )" PLUGBAY_GUEST_END(high_memory));
 PLUGBAY_GUEST_DECLARE(high_memory)
 
@@ -17,8 +16,7 @@ asm(PLUGBAY_GUEST_BEGIN(dirty_two) R"(
     movl $1, (%rdi)
     movl $0x123000, %edi
     movl $1, (%rdi)
-    movl $0xf4, %edx
-    outb %al, %dx
+    report %al
 )" PLUGBAY_GUEST_END(dirty_two));
 PLUGBAY_GUEST_DECLARE(dirty_two)
 
@@ -26,8 +24,7 @@ asm(PLUGBAY_GUEST_BEGIN(read_then_write) R"(
     movl $0xd0000000, %edi
     movl (%rdi), %eax
     movl $5, (%rdi)
-    movl $0xf4, %edx
-    outl %eax, %dx
+    report %eax
 )" PLUGBAY_GUEST_END(read_then_write));
 PLUGBAY_GUEST_DECLARE(read_then_write)
 

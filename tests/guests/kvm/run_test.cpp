@@ -26,8 +26,7 @@ asm(PLUGBAY_GUEST_BEGIN(unknown_msr) R"(
     xorl %edx, %edx
     wrmsr
     rdmsr
-    movl $0xf4, %edx
-    outl %eax, %dx
+    report %eax
 )" PLUGBAY_GUEST_END(unknown_msr));
 PLUGBAY_GUEST_DECLARE(unknown_msr)
 

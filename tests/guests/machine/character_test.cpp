@@ -11,9 +11,7 @@ asm(PLUGBAY_GUEST_BEGIN(debug_text) R"(
     jz 2f
     outb %al, %dx
     jmp 1b
-2:  outb %al, $0xf4
-3:  hlt
-    jmp 3b
+2:  end_machine
 9:  .asciz "text by the debug console\n"
 )" PLUGBAY_GUEST_END(debug_text));
 PLUGBAY_GUEST_DECLARE(debug_text)
@@ -26,9 +24,7 @@ asm(PLUGBAY_GUEST_BEGIN(string_output) R"(
     cld
     rep outsb
     xorb %al, %al
-    outb %al, $0xf4
-3:  hlt
-    jmp 3b
+    end_machine
 9:  .ascii "0123456789abcdef"
 )" PLUGBAY_GUEST_END(string_output));
 PLUGBAY_GUEST_DECLARE(string_output)
@@ -57,9 +53,7 @@ asm(PLUGBAY_GUEST_BEGIN(serial_lines) R"(
     cmpl $256, %ebx
     jne 1b
     movb $3, %al
-    outb %al, $0xf4
-5:  hlt
-    jmp 5b
+    end_machine
 6:  andb $15, %al
     addb $0x30, %al
     cmpb $0x3a, %al
@@ -95,9 +89,7 @@ asm(PLUGBAY_GUEST_BEGIN(serial_echo) R"(
     cmpb $'q', %al
     jne 1b
     movb $9, %al
-    outb %al, $0xf4
-2:  hlt
-    jmp 2b
+    end_machine
 )" PLUGBAY_GUEST_END(serial_echo));
 PLUGBAY_GUEST_DECLARE(serial_echo)
 

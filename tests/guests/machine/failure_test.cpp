@@ -20,9 +20,7 @@ asm(PLUGBAY_GUEST_BEGIN(compare_exchange) R"(
     xorl %edx, %edx
     lock cmpxchg16b (%rdi)
     movb $0, %al
-    outb %al, $0xf4
-1:  hlt
-    jmp 1b
+    end_machine
 )" PLUGBAY_GUEST_END(compare_exchange));
 PLUGBAY_GUEST_DECLARE(compare_exchange)
 

@@ -8,10 +8,18 @@
 #include <gmock/gmock.h>
 
 #include <array>
-#include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <unistd.h>
+
+// Ends the machine with the status in %al, in any mode.
+asm(R"(
+.macro end_machine
+    outb %al, $0xf4
+.Lended\@:
+    hlt
+    jmp .Lended\@
+.endm
+)");
 
 namespace plugbay::end_to_end {
 
@@ -36,9 +44,7 @@ inline MachineOptions long_64() {
 class MachineTest : public ::testing::Test {
   protected:
     void SetUp() override {
-        const int file = ::open("/dev/kvm", O_RDWR | O_CLOEXEC);
-        if (file < 0) GTEST_SKIP() << "no KVM here: /dev/kvm: " << std::strerror(errno);
-        ::close(file);
+        if (const std::string problem = kvm_problem(); !problem.empty()) GTEST_SKIP() << problem;
     }
 
     // Writes both files. `devices` are entries of "devices", each preceded by a comma.

@@ -4,9 +4,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
-#include <fstream>
-#include <iterator>
 #include <poll.h>
 #include <stdexcept>
 #include <sys/prctl.h>
@@ -60,6 +59,13 @@ std::vector<std::string> plugbay_command(std::vector<std::string> arguments) {
     return arguments;
 }
 
+std::string kvm_problem() {
+    const int file = ::open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    if (file < 0) return std::string("no KVM here: /dev/kvm: ") + std::strerror(errno);
+    ::close(file);
+    return "";
+}
+
 Child::Child(const std::vector<std::string>& command) : started_(Clock::now()) {
     std::signal(SIGPIPE, SIG_IGN);
     ::unsetenv("PLUGBAY_PLUGIN_PATH");
@@ -93,7 +99,7 @@ Child::~Child() {
 }
 
 void Child::send_signal(int number) const {
-    ::kill(id_, number);
+    if (id_ > 0) ::kill(id_, number); // -1 would be every process there is
 }
 
 void Child::type(std::string_view text) {
@@ -136,6 +142,7 @@ bool Child::wait_for_output(std::string_view text, std::chrono::milliseconds lim
 }
 
 Outcome Child::finish(std::chrono::milliseconds limit) {
+    if (id_ <= 0) throw std::logic_error("Child::finish was called before");
     const auto deadline = Clock::now() + limit;
     while (Clock::now() < deadline && read_some(deadline)) {
     }
@@ -149,6 +156,7 @@ Outcome Child::finish(std::chrono::milliseconds limit) {
         ::kill(-id_, SIGKILL);
         ::waitpid(id_, &status, 0);
     }
+    if (ended < 0) throw std::system_error(errno, std::system_category(), "waitpid");
     outcome_.status = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
     outcome_.left_children = ::kill(-id_, 0) == 0;
     if (outcome_.left_children) ::kill(-id_, SIGKILL);
@@ -160,31 +168,6 @@ Outcome run(const std::vector<std::string>& command, std::chrono::milliseconds l
     Child child(command);
     child.close_input();
     return child.finish(limit);
-}
-
-TemporaryFolder::TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "plugbay-test-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr)
-        throw std::system_error(errno, std::system_category(), "mkdtemp " + pattern);
-    folder_ = pattern;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-}
-
-std::string TemporaryFolder::write(std::string_view name, std::string_view contents) const {
-    std::ofstream file(folder_ / name, std::ios::binary);
-    file << contents;
-    file.close();
-    if (!file) throw std::runtime_error("cannot write " + path(name));
-    return path(name);
-}
-
-std::string TemporaryFolder::read(std::string_view name) const {
-    std::ifstream file(folder_ / name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 } // namespace plugbay::end_to_end

@@ -2,8 +2,9 @@
 // they take. For the tests here and in tests/cli.
 #pragma once
 
+#include "tests/temporary_folder.hpp"
+
 #include <chrono>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <sys/types.h>
@@ -27,6 +28,9 @@ struct Outcome {
 [[nodiscard]] std::string plugbay_binary();
 [[nodiscard]] std::vector<std::string> plugbay_command(std::vector<std::string> arguments);
 
+// Why no machine can run here, for a test that is skipped then; empty if one can.
+[[nodiscard]] std::string kvm_problem();
+
 class Child {
   public:
     // Its standard streams are pipes; it is in a process group of its own and dies with this process.
@@ -35,11 +39,12 @@ class Child {
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;
 
-    void send_signal(int number) const;
-    void type(std::string_view text); // to its standard input
+    void send_signal(int number) const; // nothing once it was waited for
+    void type(std::string_view text);   // to its standard input
     void close_input();
     // False when it ended or the time was over before `text` was in its output.
     [[nodiscard]] bool wait_for_output(std::string_view text, std::chrono::milliseconds limit);
+    // Waits for its end, or kills it at the limit. Once.
     [[nodiscard]] Outcome finish(std::chrono::milliseconds limit);
 
   private:
@@ -55,22 +60,5 @@ class Child {
 // Starts, closes the input, waits.
 [[nodiscard]] Outcome run(const std::vector<std::string>& command,
                           std::chrono::milliseconds limit = std::chrono::seconds(40));
-
-// A folder that goes with its object.
-class TemporaryFolder {
-  public:
-    TemporaryFolder();
-    ~TemporaryFolder();
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-    [[nodiscard]] std::string path(std::string_view name) const { return (folder_ / name).string(); }
-    // Writes the file and returns its path.
-    std::string write(std::string_view name, std::string_view contents) const;
-    [[nodiscard]] std::string read(std::string_view name) const;
-
-  private:
-    std::filesystem::path folder_;
-};
 
 } // namespace plugbay::end_to_end

@@ -32,9 +32,7 @@ asm(PLUGBAY_GUEST_BEGIN(multiboot) R"(
     outb %al, %dx
     jmp 1b
 2:  movb $11, %al
-3:  outb %al, $0xf4
-4:  hlt
-    jmp 4b
+3:  end_machine
 )" PLUGBAY_GUEST_END(multiboot));
 PLUGBAY_GUEST_DECLARE(multiboot)
 

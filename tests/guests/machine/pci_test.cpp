@@ -43,9 +43,7 @@ asm(PLUGBAY_GUEST_BEGIN(enumerate) R"(
     cmpl $4, %ebx
     jne 2b
     movb $5, %al
-    outb %al, $0xf4
-4:  hlt
-    jmp 4b
+    end_machine
 
 5:  movl $0xcf8, %edx
     outl %eax, %dx

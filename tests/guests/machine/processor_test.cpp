@@ -27,9 +27,7 @@ asm(PLUGBAY_GUEST_BEGIN(start_others) R"(
 4:  pause
     cmpl 0x9004, %eax
     jne 4b
-    outb %al, $0xf4
-5:  hlt
-    jmp 5b
+    end_machine
     .code16
 6:  cli
     xorw %ax, %ax

@@ -79,9 +79,7 @@ asm(PLUGBAY_GUEST_BEGIN(power_off) R"(
     movw $0x3400, %ax
     outw %ax, %dx
     movb $98, %al
-    outb %al, $0xf4
-9:  hlt
-    jmp 9b
+    end_machine
 )" PLUGBAY_GUEST_END(power_off));
 PLUGBAY_GUEST_DECLARE(power_off)
 

@@ -4,20 +4,24 @@
 #include <csignal>
 
 // Each says "!" first.
-asm(PLUGBAY_GUEST_BEGIN(endless_loop) R"(
-    .code16
-    movw $0x3f8, %dx
+asm(R"(
+.macro say_ready
+    movl $0x3f8, %edx
     movb $'!', %al
     outb %al, %dx
+.endm
+)");
+
+asm(PLUGBAY_GUEST_BEGIN(endless_loop) R"(
+    .code16
+    say_ready
 1:  jmp 1b
 )" PLUGBAY_GUEST_END(endless_loop));
 PLUGBAY_GUEST_DECLARE(endless_loop)
 
 asm(PLUGBAY_GUEST_BEGIN(dead_halt) R"(
     .code16
-    movw $0x3f8, %dx
-    movb $'!', %al
-    outb %al, %dx
+    say_ready
     cli
 1:  hlt
     jmp 1b
@@ -26,9 +30,7 @@ PLUGBAY_GUEST_DECLARE(dead_halt)
 
 asm(PLUGBAY_GUEST_BEGIN(port_flood) R"(
     .code16
-    movw $0x3f8, %dx
-    movb $'!', %al
-    outb %al, %dx
+    say_ready
     movw $0x402, %dx
 1:  outb %al, %dx
     jmp 1b
@@ -38,9 +40,7 @@ PLUGBAY_GUEST_DECLARE(port_flood)
 asm(PLUGBAY_GUEST_BEGIN(string_flood) R"(
     .code32
     cld
-    movl $0x3f8, %edx
-    movb $'!', %al
-    outb %al, %dx
+    say_ready
     movl $0x402, %edx
 1:  movl $0x100000, %esi
     movl $0x100000, %ecx

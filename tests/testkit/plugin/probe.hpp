@@ -61,7 +61,6 @@ class Probe {
         submit = 7,      // value: operation; 512 bytes at 0 with memory at 0x2000
         speak = 8,       // logs the options
         store = 9,       // value: kept in the state
-        pend = 10,       // value 1: quiesce waits for the disk
         disarm_all = 11,
     };
 

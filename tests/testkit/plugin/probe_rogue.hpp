@@ -2,6 +2,8 @@
 // wrapper makes most of it hard.
 #pragma once
 
+#include "rogue_rule.hpp"
+
 #include <plugbay/abi/firmware.h>
 #include <plugbay/plugin.hpp>
 
@@ -18,21 +20,6 @@ class ProbeRogue {
             return plugbay::properties(plugbay::property("fail", &Options::fail, "error text of create"),
                                        plugbay::property("leak", &Options::leak, "never give back"));
         }
-    };
-    enum Rule : std::uint64_t {
-        stale_handle,
-        foreign_handle, // the handle in the upper bits
-        firmware_after_create,
-        null_log,
-        quiesced_unasked,
-        claim_from_thread,
-        set_from_thread, // allowed
-        level_two,
-        unmap_never_mapped,
-        bad_exit_status,
-        log_newline,
-        touch_memory_on_save,
-        throw_on_refusal,
     };
 
     ProbeRogue(plugbay::Host host, const Options& options) : host_(host), ports_(host.map_ports(0x600, 8)) {

@@ -3,11 +3,10 @@
 #include "core/boot/acpi_table.hpp"
 #include "core/boot/aml.hpp"
 #include "core/boot/guest_layout.hpp"
+#include "tests/temporary_folder.hpp"
 #include "tests/unit/boot/test_images.hpp"
 
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <gmock/gmock.h>
 #include <map>
 
@@ -251,26 +250,17 @@ class Iasl : public AcpiTablesTest, public ::testing::WithParamInterface<const c
         if (std::system("command -v iasl >/dev/null 2>&1") != 0) {
             GTEST_SKIP() << "iasl is not installed (Debian: acpica-tools)";
         }
-        std::string name = "/tmp/plugbay-iasl-XXXXXX";
-        ASSERT_NE(::mkdtemp(name.data()), nullptr);
-        folder_ = name;
-    }
-
-    void TearDown() override {
-        if (!folder_.empty() && !HasFailure()) std::filesystem::remove_all(folder_);
     }
 
     // iasl's exit status, its words appended to log.
     int iasl(const std::string& arguments) {
-        return std::system(("cd " + folder_.string() + " && iasl " + arguments + " >>log 2>&1").c_str());
+        return std::system(
+            ("cd " + folder_.path().string() + " && iasl " + arguments + " >>log 2>&1").c_str());
     }
 
-    std::string log() {
-        std::ifstream file(folder_ / "log");
-        return {std::istreambuf_iterator<char>(file), {}};
-    }
+    std::string log() { return folder_.read("log"); }
 
-    std::filesystem::path folder_;
+    TemporaryFolder folder_;
 };
 
 AcpiOptions named_options(std::string_view name) {
@@ -299,21 +289,17 @@ TEST_P(Iasl, DisassemblesAndRecompilesEveryTable) {
     const auto tables = build(named_options(GetParam()));
     for (const auto& placed : tables.tables) {
         const auto bytes = table(tables, placed.signature);
-        {
-            std::ofstream file(folder_ / (placed.signature + ".dat"), std::ios::binary);
-            file.write(reinterpret_cast<const char*>(bytes.data()),
-                       static_cast<std::streamsize>(bytes.size()));
-        }
         const auto& name = placed.signature;
+        folder_.write(name + ".dat", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
         ASSERT_EQ(iasl("-d " + name + ".dat"), 0) << log();
         ASSERT_EQ(iasl("-we -vs -on -p " + name + "-again " + name + ".dsl"), 0) << log();
-        std::ifstream file(folder_ / (name + "-again.aml"), std::ios::binary);
-        const std::string again{std::istreambuf_iterator<char>(file), {}};
+        const std::string again = folder_.read(name + "-again.aml");
         ASSERT_EQ(again.size(), bytes.size()) << name;
         EXPECT_EQ(std::memcmp(again.data() + acpi_header_size, bytes.data() + acpi_header_size,
                               bytes.size() - acpi_header_size),
                   0)
-            << name << " is not encoded as iasl would, see " << folder_;
+            << name << " is not encoded as iasl would; its text is\n"
+            << folder_.read(name + ".dsl");
     }
     EXPECT_EQ(log().find("Invalid"), std::string::npos) << log();
     EXPECT_EQ(log().find("Incorrect"), std::string::npos) << log();

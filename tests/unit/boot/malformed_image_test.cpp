@@ -1,6 +1,7 @@
 // Damaged and absurd images: each must be refused with an error that names the file and the fault.
 #include "core/boot/load_image.hpp"
 
+#include "tests/temporary_folder.hpp"
 #include "tests/unit/boot/test_images.hpp"
 
 #include <functional>
@@ -290,13 +291,10 @@ TEST_F(NamedFile, MissingDirectoryAndPipeAreDistinct) {
                 HasSubstr("cannot open kernel /nonexistent/vmlinuz: No such file"));
     EXPECT_THAT(refusal({.kernel = "/tmp"}), HasSubstr("kernel /tmp is a directory"));
     EXPECT_THAT(refusal({.kernel = "/dev/null"}), HasSubstr("not a regular file"));
-    std::array<char, 32> folder{"/tmp/plugbay-boot-XXXXXX"};
-    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-    const std::string pipe = std::string(folder.data()) + "/pipe";
+    const TemporaryFolder folder;
+    const std::string pipe = folder.path("fifo");
     ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
-    EXPECT_THAT(refusal({.kernel = pipe}), HasSubstr("pipe"));
-    ::unlink(pipe.c_str());
-    ::rmdir(folder.data());
+    EXPECT_THAT(refusal({.kernel = pipe}), HasSubstr("kernel " + pipe + " is a device, pipe or socket"));
 }
 
 TEST_F(NamedFile, InitrdsThatCannotBeLoaded) {

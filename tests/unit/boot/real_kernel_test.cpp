@@ -1,4 +1,4 @@
-// Kernels as distributions ship them, when the guest laboratory has fetched some.
+// Kernels as distributions ship them, when scripts/guest or scripts/lab has fetched some.
 #include "core/boot/load_image.hpp"
 
 #include "tests/unit/boot/test_images.hpp"
@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// PLUGBAY_TEST_KERNEL names one file; else every vmlinuz* and bzImage* below the laboratory's folders.
+// PLUGBAY_TEST_KERNEL names one file; else every vmlinuz* and bzImage* where those scripts put them.
 std::vector<std::string> kernels() {
     if (const char* named = std::getenv("PLUGBAY_TEST_KERNEL")) return {named};
     const char* cache = std::getenv("XDG_CACHE_HOME");
@@ -20,7 +20,7 @@ std::vector<std::string> kernels() {
     const fs::path base =
         cache != nullptr ? fs::path(cache) : fs::path(home != nullptr ? home : "/") / ".cache";
     std::vector<std::string> found;
-    for (const auto& folder : {base / "plugbay/lab", fs::path("build/guest"), fs::path("../guest")}) {
+    for (const auto& folder : {base / "plugbay/lab", fs::path(PLUGBAY_SOURCE "/build/guest")}) {
         std::error_code error;
         for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end;
              at.increment(error)) {

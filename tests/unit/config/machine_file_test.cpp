@@ -1,8 +1,7 @@
+#include "tests/temporary_folder.hpp"
 #include "tests/unit/config/config_fixture.hpp"
 
 #include <gmock/gmock.h>
-
-#include <fstream>
 
 namespace plugbay::core {
 namespace {
@@ -94,19 +93,16 @@ TEST(MachineFile, PluginsAreKnownBeforeTheCatalogIs) {
 }
 
 TEST(MachineFile, FilesAreReadAndPathsAreRelativeToThem) {
-    const auto folder = std::filesystem::path(testing::TempDir()) /
-                        ("plugbay_machine_file_test-" + std::to_string(::getpid()));
-    std::filesystem::create_directories(folder);
-    const auto file = folder / "small.json";
-    std::ofstream(file) << R"({"boot": {"kernel": "vmlinuz"}, "$schema": "machine.schema.json"})";
+    const TemporaryFolder folder;
+    const auto file =
+        folder.write("small.json", R"({"boot": {"kernel": "vmlinuz"}, "$schema": "machine.schema.json"})");
     const std::vector<std::string> overrides{"boot.initrd=initrd.gz"};
     const auto document = read_machine_file(file, overrides);
     const auto result = validate(document, make_catalog());
     ASSERT_THAT(lines(result), IsEmpty());
     EXPECT_EQ(result.config->name, "small");
-    EXPECT_EQ(result.config->boot.kernel, (folder / "vmlinuz").string());
+    EXPECT_EQ(result.config->boot.kernel, folder.path("vmlinuz"));
     EXPECT_EQ(result.config->boot.initrd, (std::filesystem::current_path() / "initrd.gz").string());
-    std::filesystem::remove_all(folder);
 }
 
 TEST(MachineFile, FilesThatCannotBeReadAreErrors) {

@@ -1,6 +1,6 @@
 #include "core/cli/devices_command.hpp"
 
-#include "tests/unit/plugin/temporary_directory.hpp"
+#include "tests/unit/plugin/test_plugin.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

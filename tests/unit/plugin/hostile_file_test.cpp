@@ -3,7 +3,7 @@
 #include "core/plugin/metadata_reader.hpp"
 
 #include "core/plugin/description_check.hpp"
-#include "tests/unit/plugin/temporary_directory.hpp"
+#include "tests/unit/plugin/test_plugin.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 #include "core/plugin/loaded_plugin.hpp"
 
 #include "core/plugin/metadata_reader.hpp"
-#include "tests/unit/plugin/temporary_directory.hpp"
+#include "tests/unit/plugin/test_plugin.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -59,7 +59,7 @@ TEST(LoadedPlugin, ADescriptorThatIsNotConstantIsRefused) {
 }
 
 TEST(LoadedPlugin, AFileThatWasReplacedIsRefused) {
-    const TemporaryDirectory directory;
+    const TemporaryFolder directory;
     const auto file = directory.write("x.so", bytes_of(test_plugin("good")));
     const auto description = read_plugin_metadata(file);
     ASSERT_TRUE(description);
@@ -79,7 +79,7 @@ TEST(LoadedPlugin, AFileThatIsGoneIsRefused) {
 }
 
 TEST(LoadedPlugin, ANameWithoutDirectoryIsNotSearchedForInTheSystem) {
-    const TemporaryDirectory directory;
+    const TemporaryFolder directory;
     (void)directory.write("plain.so", bytes_of(test_plugin("good")));
     const auto before = std::filesystem::current_path();
     std::filesystem::current_path(directory.path());

@@ -1,6 +1,6 @@
 #include "core/plugin/master_device_table.hpp"
 
-#include "tests/unit/plugin/temporary_directory.hpp"
+#include "tests/unit/plugin/test_plugin.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -32,7 +32,7 @@ class MasterDeviceTableTest : public testing::Test {
         return result;
     }
 
-    TemporaryDirectory directory_;
+    TemporaryFolder directory_;
 };
 
 TEST_F(MasterDeviceTableTest, HoldsTheTypesOfEveryGoodPlugin) {

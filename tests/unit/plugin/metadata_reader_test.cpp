@@ -1,6 +1,6 @@
 #include "core/plugin/metadata_reader.hpp"
 
-#include "tests/unit/plugin/temporary_directory.hpp"
+#include "tests/unit/plugin/test_plugin.hpp"
 
 #include <plugbay/abi/plugin.h>
 
@@ -126,7 +126,7 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 TEST(MetadataReader, FilesThatAreNoPlugins) {
-    const TemporaryDirectory directory;
+    const TemporaryFolder directory;
     const auto text_of = [](const std::filesystem::path& file) {
         const auto plugin = read_plugin_metadata(file);
         return plugin ? std::string("accepted") : plugin.error().text();
@@ -148,7 +148,7 @@ TEST(MetadataReader, FilesThatAreNoPlugins) {
 }
 
 TEST(MetadataReader, OtherMachinesAndKinds) {
-    const TemporaryDirectory directory;
+    const TemporaryFolder directory;
     const std::string good = bytes_of(test_plugin("good"));
     ASSERT_GT(good.size(), 64U);
     const auto text_with = [&](std::size_t at, std::vector<int> bytes) {
