@@ -1,4 +1,4 @@
-// The encoding behind abi/state.h, for whoever plays the host: the monitor, the isolation runner, the
+// The encoding behind abi/state.h, for whoever plays the host: the monitor and the
 // testkit. docs/state-format.md specifies the bytes. Nothing here throws but std::bad_alloc.
 //
 //     StateBuilder builder("serial", 1);            StateReading reading(image);

@@ -1,7 +1,7 @@
 // What the checks of a machine file see of the master device table.
 #include "core/cli/load_machine.hpp"
 
-#include "tests/unit/plugin/temporary_directory.hpp"
+#include "tests/unit/plugin/test_plugin.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,7 +16,7 @@ constexpr const char* machine = R"({ "boot": { "kernel": "image" },
   "devices": [ { "type": "good-device", "id": "x", "port": 1 } ] })";
 
 TEST(TableCatalog, ATypeOfTwoPluginsIsAMistakeOfTheMachine) {
-    const TemporaryDirectory directory;
+    const TemporaryFolder directory;
     (void)directory.write("a.so", bytes_of(test_plugin("good")));
     (void)directory.write("b.so", bytes_of(test_plugin("duplicate")));
     const auto table = MasterDeviceTable::build({.files = {}, .directories = {directory.path()}});
