@@ -59,6 +59,6 @@ class Child {
 
 // Starts, closes the input, waits.
 [[nodiscard]] Outcome run(const std::vector<std::string>& command,
-                          std::chrono::milliseconds limit = std::chrono::seconds(40));
+                          std::chrono::milliseconds limit = std::chrono::seconds(120));
 
 } // namespace plugbay::end_to_end
