@@ -46,18 +46,18 @@ Result<void> check_pci_root(const AcpiPciRoot& root) {
 
 Result<void> check_fixed_hardware(const AcpiFixedHardware& hardware) {
     if (hardware.pm1a_event_port == 0 || hardware.pm1a_control_port == 0) {
-        return Error{"the ACPI fixed hardware lacks its PM1a event or control port",
+        return Error{"the ACPI fixed hardware of " + hardware.owner + " lacks its PM1a event or control port",
                      "set both, or leave out the fixed hardware"};
     }
     // The register's width in bits goes to a byte of the FADT.
     if ((hardware.gpe0_port == 0) != (hardware.gpe0_length == 0) || hardware.gpe0_length % 2 != 0 ||
         hardware.gpe0_length > 30) {
-        return Error{fmt::format("{} bytes of GPE0 registers at port {:#x} are not possible",
-                                 hardware.gpe0_length, hardware.gpe0_port),
+        return Error{fmt::format("{} bytes of GPE0 registers at port {:#x} of {} are not possible",
+                                 hardware.gpe0_length, hardware.gpe0_port, hardware.owner),
                      "use an even number up to 30, or 0 for both"};
     }
     if (hardware.sci_irq < 3 || hardware.sci_irq >= gsi_limit) {
-        return Error{fmt::format("the SCI cannot be interrupt {}", hardware.sci_irq),
+        return Error{fmt::format("the SCI of {} cannot be interrupt {}", hardware.owner, hardware.sci_irq),
                      "use 9, or another from 3 to 23"};
     }
     return {};
@@ -159,14 +159,6 @@ Result<std::vector<Bytes>> collect_extra_tables(const AcpiOptions& options) {
         }
         seen.push_back(signature);
         tables.push_back(given.bytes);
-    }
-    std::size_t index = 0;
-    for (const auto& fragment : options.aml_fragments) {
-        if (fragment.bytes.empty()) {
-            return Error{fmt::format("the AML fragment of {} is empty", fragment.owner), "leave it out"};
-        }
-        tables.push_back(
-            make_acpi_table("SSDT", 2, fragment.bytes, fmt::format("PBFRAG{:02X}", index++ & 0xff)));
     }
     return tables;
 }

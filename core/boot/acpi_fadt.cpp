@@ -9,7 +9,6 @@ constexpr std::uint32_t wbinvd = 1 << 0;
 constexpr std::uint32_t c1_everywhere = 1 << 2;
 constexpr std::uint32_t no_fixed_sleep_button = 1 << 5;
 constexpr std::uint32_t no_fixed_rtc_wake = 1 << 6;
-constexpr std::uint32_t timer_32_bit = 1 << 8;
 constexpr std::uint32_t reset_supported = 1 << 10;
 constexpr std::uint32_t hardware_reduced = 1 << 20;
 
@@ -28,16 +27,14 @@ constexpr std::uint8_t dword_access = 3;
 std::uint32_t feature_flags(const AcpiOptions& options) {
     std::uint32_t flags = wbinvd | c1_everywhere | no_fixed_sleep_button | no_fixed_rtc_wake;
     if (!options.fixed_hardware) return flags | hardware_reduced;
-    if (options.fixed_hardware->pm_timer_32_bit) flags |= timer_32_bit;
     if (options.fixed_hardware->reset_port != 0) flags |= reset_supported;
     return flags;
 }
 
 std::uint16_t boot_flags(const AcpiOptions& options) {
-    unsigned flags = 0;
+    unsigned flags = no_vga;
     if (has_device(options, serial_port_id) || has_device(options, keyboard_id)) flags |= legacy_devices;
     if (has_device(options, keyboard_id)) flags |= has_8042;
-    if (!options.vga) flags |= no_vga;
     if (!has_device(options, clock_id)) flags |= no_cmos_rtc;
     return static_cast<std::uint16_t>(flags);
 }
@@ -57,6 +54,7 @@ void append_ports(Bytes& bytes, std::uint16_t port, std::uint8_t length, std::ui
 
 Bytes make_fadt(const AcpiOptions& options, std::uint64_t facs, std::uint64_t dsdt) {
     const AcpiFixedHardware hardware = options.fixed_hardware.value_or(AcpiFixedHardware{.sci_irq = 0});
+    const auto gpe0_length = static_cast<std::uint8_t>(hardware.gpe0_length); // has been checked
     const auto length = [](std::uint16_t port, std::uint8_t bytes) {
         return static_cast<std::uint8_t>(port == 0 ? 0 : bytes);
     };
@@ -65,7 +63,7 @@ Bytes make_fadt(const AcpiOptions& options, std::uint64_t facs, std::uint64_t ds
     append(body, static_cast<std::uint32_t>(dsdt));
     append(body, std::uint8_t{0}); // reserved
     append(body, std::uint8_t{0}); // preferred power profile: unspecified
-    append(body, std::uint16_t{hardware.sci_irq});
+    append(body, hardware.sci_irq);
     append(body, std::uint32_t{0}); // SMI command port: ACPI mode is always on
     append(body, std::uint32_t{0}); // ACPI enable and disable, S4BIOS, P-state control
     append(body, std::uint32_t{hardware.pm1a_event_port});
@@ -80,7 +78,7 @@ Bytes make_fadt(const AcpiOptions& options, std::uint64_t facs, std::uint64_t ds
     append(body, length(hardware.pm1a_control_port, 2));
     append(body, std::uint8_t{0}); // PM2 control length
     append(body, length(hardware.pm_timer_port, 4));
-    append(body, length(hardware.gpe0_port, hardware.gpe0_length));
+    append(body, length(hardware.gpe0_port, gpe0_length));
     append(body, std::uint8_t{0});  // GPE1 length
     append(body, std::uint8_t{0});  // GPE1 base
     append(body, std::uint8_t{0});  // C-state control
@@ -106,7 +104,7 @@ Bytes make_fadt(const AcpiOptions& options, std::uint64_t facs, std::uint64_t ds
     append_ports(body, 0, 0, 0); // PM1b control
     append_ports(body, 0, 0, 0); // PM2 control
     append_ports(body, hardware.pm_timer_port, 4, dword_access);
-    append_ports(body, hardware.gpe0_port, hardware.gpe0_length, byte_access);
+    append_ports(body, hardware.gpe0_port, gpe0_length, byte_access);
     append_ports(body, 0, 0, 0);    // GPE1
     append_ports(body, 0, 0, 0);    // sleep control
     append_ports(body, 0, 0, 0);    // sleep status

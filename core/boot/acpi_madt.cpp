@@ -44,7 +44,7 @@ Bytes make_madt(const AcpiOptions& options) {
     append_override(body, 0, 2, as_the_bus_says); // the PIT
     // Only ISA interrupts have anything to override; above them the FADT's number is the GSI.
     if (options.fixed_hardware && options.fixed_hardware->sci_irq < 16) {
-        const std::uint8_t irq = options.fixed_hardware->sci_irq;
+        const auto irq = static_cast<std::uint8_t>(options.fixed_hardware->sci_irq);
         append_override(body, irq, irq, level_active_high);
     }
     append(body, std::uint8_t{4}); // NMI of the local APICs

@@ -32,7 +32,7 @@ inline constexpr std::size_t acpi_header_size = 36;
 // Refuses options that no tables can express, naming the value.
 [[nodiscard]] Result<void> check_acpi_options(const AcpiOptions& options);
 
-// Checks options.tables and wraps options.aml_fragments; gives whole tables in that order.
+// Checks options.tables, and gives them in their order.
 [[nodiscard]] Result<std::vector<Bytes>> collect_extra_tables(const AcpiOptions& options);
 
 // Plug-and-play ids that the tables treat specially.

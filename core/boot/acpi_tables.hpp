@@ -20,13 +20,13 @@ namespace plugbay::core {
 // I/O ports of the ACPI fixed hardware (4.8), implemented by a device. Port 0 means absent for gpe0 and
 // reset.
 struct AcpiFixedHardware {
+    std::string owner = {};              // named in errors
     std::uint16_t pm1a_event_port = 0;   // 4 bytes: status, enable
     std::uint16_t pm1a_control_port = 0; // 2 bytes; SLP_TYP 5 with SLP_EN powers off
-    std::uint16_t pm_timer_port = 0;     // 4 bytes, 3.579545 MHz
-    bool pm_timer_32_bit = false;        // else 24 bits
+    std::uint16_t pm_timer_port = 0;     // 4 bytes, of which 24 bits count at 3.579545 MHz
     std::uint16_t gpe0_port = 0;
-    std::uint8_t gpe0_length = 0; // bytes, status and enable half each
-    std::uint8_t sci_irq = 9;     // GSI, level-triggered and active high
+    std::uint16_t gpe0_length = 0; // bytes, status and enable half each
+    std::uint16_t sci_irq = 9;     // GSI, level-triggered and active high
     std::uint16_t reset_port = 0;
     std::uint8_t reset_value = 0; // written to reset_port resets the VM
 };
@@ -56,7 +56,7 @@ struct AcpiLegacyDevice {
     std::string owner; // named in errors
     std::string hardware_id;
     std::vector<AcpiPorts> ports = {};
-    std::optional<std::uint8_t> irq = {}; // edge-triggered, active high
+    std::optional<std::uint32_t> irq = {}; // edge-triggered, active high
 };
 
 // Bytes handed over by a device; `owner` is named in errors.
@@ -70,9 +70,7 @@ struct AcpiOptions {
     std::optional<AcpiFixedHardware> fixed_hardware = {}; // absent: a hardware-reduced FADT
     std::optional<AcpiPciRoot> pci_root = {};
     std::vector<AcpiLegacyDevice> legacy_devices = {};
-    bool vga = false;                                 // else the guest is told not to look for a VGA
-    std::vector<AcpiContribution> tables = {};        // each a whole table with header and checksum
-    std::vector<AcpiContribution> aml_fragments = {}; // each becomes the body of an SSDT
+    std::vector<AcpiContribution> tables = {}; // each a whole table with header and checksum
 };
 
 struct PlacedTable {

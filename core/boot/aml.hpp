@@ -43,7 +43,6 @@ class ResourceTemplate {
   public:
     // `length` ports from `port`, decoded with 16 address bits.
     ResourceTemplate& io(std::uint16_t port, std::uint8_t length);
-    ResourceTemplate& memory_32_fixed(std::uint32_t address, std::uint32_t length, bool writable = true);
 
     // Windows a bridge passes on, both ends included.
     ResourceTemplate& word_bus_number(std::uint16_t first, std::uint16_t last);
@@ -51,7 +50,7 @@ class ResourceTemplate {
     ResourceTemplate& dword_memory(std::uint32_t first, std::uint32_t last);
     ResourceTemplate& qword_memory(std::uint64_t first, std::uint64_t last);
 
-    enum class Trigger { level_low, level_high, edge_high };
+    enum class Trigger { level_high, edge_high };
     ResourceTemplate& interrupt(std::uint32_t gsi, Trigger trigger, bool shared = false);
 
     [[nodiscard]] Code code() const; // as a Buffer

@@ -44,17 +44,6 @@ ResourceTemplate& ResourceTemplate::io(std::uint16_t port, std::uint8_t length) 
     return *this;
 }
 
-// 6.4.3.4
-ResourceTemplate& ResourceTemplate::memory_32_fixed(std::uint32_t address, std::uint32_t length,
-                                                    bool writable) {
-    append(descriptors_, std::uint8_t{0x86});
-    append(descriptors_, std::uint16_t{9});
-    append(descriptors_, static_cast<std::uint8_t>(writable ? 1 : 0));
-    append(descriptors_, address);
-    append(descriptors_, length);
-    return *this;
-}
-
 ResourceTemplate& ResourceTemplate::word_bus_number(std::uint16_t first, std::uint16_t last) {
     append_window(descriptors_, 0x88, bus_type, 0, first, last);
     return *this;
@@ -79,11 +68,9 @@ ResourceTemplate& ResourceTemplate::qword_memory(std::uint64_t first, std::uint6
 ResourceTemplate& ResourceTemplate::interrupt(std::uint32_t gsi, Trigger trigger, bool shared) {
     constexpr std::uint8_t consumer = 0x01;
     constexpr std::uint8_t edge = 0x02;
-    constexpr std::uint8_t active_low = 0x04;
     constexpr std::uint8_t shared_line = 0x08;
     unsigned flags = consumer;
     if (trigger == Trigger::edge_high) flags |= edge;
-    if (trigger == Trigger::level_low) flags |= active_low;
     if (shared) flags |= shared_line;
     append(descriptors_, std::uint8_t{0x89});
     append(descriptors_, std::uint16_t{6});

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace plugbay::core {
 
@@ -22,21 +21,13 @@ enum class BootProtocol {
 enum class FlatMode { real_16, protected_32, long_64 };
 
 // Address range types of the ACPI specification 6.5, table 15.3; e820, PVH and multiboot share the numbers.
-enum class MemoryType : std::uint32_t { usable = 1, reserved = 2, acpi_reclaimable = 3, acpi_nvs = 4 };
+enum class MemoryType : std::uint32_t { usable = 1, reserved = 2 };
 
 // One line of the memory map: guest-physical start, size in bytes.
 struct MemoryMapEntry {
     std::uint64_t address;
     std::uint64_t size;
     MemoryType type;
-};
-
-// A range which the guest must not use as RAM, wherever it lies. `owner` is named in errors.
-struct ReservedRange {
-    std::uint64_t address = 0;
-    std::uint64_t size = 0;
-    MemoryType type = MemoryType::reserved;
-    std::string owner = {};
 };
 
 struct BootOptions {
@@ -47,7 +38,6 @@ struct BootOptions {
     std::uint64_t flat_address = 0x7c00; // load address and entry of a flat image
     FlatMode flat_mode = FlatMode::real_16;
     std::uint64_t rsdp_address = 0; // guest-physical; 0 when there are no ACPI tables
-    std::vector<ReservedRange> reserved = {};
 };
 
 // "automatic", "linux64", "pvh", "multiboot", "flat": the words of the configuration file.

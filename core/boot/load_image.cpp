@@ -80,8 +80,7 @@ Result<LoadedKernel> load_by(BootProtocol protocol, BootContext& context) {
 Result<LoadedImage> load_image(const GuestMemory& memory, const BootOptions& options) {
     auto kernel = ImageFile::open(options.kernel, "kernel");
     if (!kernel) return std::move(kernel).error();
-    auto map = make_memory_map(memory, options.reserved);
-    if (!map) return std::move(map).error();
+    auto map = make_memory_map(memory);
     auto protocol = options.protocol;
     if (protocol == BootProtocol::automatic) {
         auto chosen = choose_protocol(*kernel);
@@ -92,19 +91,16 @@ Result<LoadedImage> load_image(const GuestMemory& memory, const BootOptions& opt
     BootContext context{.memory = memory,
                         .options = options,
                         .kernel = *kernel,
-                        .memory_map = *map,
+                        .memory_map = map,
                         .space = GuestSpace(memory)};
     context.space.block(layout::conventional_end, layout::high_memory - layout::conventional_end,
                         "the area of firmware and ACPI tables");
-    for (const auto& range : options.reserved) {
-        context.space.block(range.address, range.size, "memory reserved by " + range.owner);
-    }
     auto loaded = load_by(protocol, context);
     if (!loaded) return std::move(loaded).error();
     return LoadedImage{.entry = loaded->entry,
                        .protocol = protocol,
                        .summary = std::move(loaded->summary),
-                       .memory_map = std::move(*map),
+                       .memory_map = std::move(map),
                        .used = context.space.claimed()};
 }
 

@@ -44,16 +44,14 @@ std::vector<KnownType> TableCatalog::known_types() const {
 }
 
 std::optional<LoadedMachine> load_machine(const MachineArguments& arguments, std::ostream& errors,
-                                          bool terminal) {
+                                          const std::function<void(std::span<const Diagnostic>)>& tell) {
     const MachineDocument document = read_machine_file(arguments.file, arguments.overrides);
     PluginSearch search{.files = arguments.plugins, .directories = default_plugin_directories()};
     search.files.insert(search.files.end(), document.plugins.begin(), document.plugins.end());
     MasterDeviceTable table = MasterDeviceTable::build(search);
 
     ConfigResult result = validate(document, TableCatalog(table));
-    for (const Diagnostic& diagnostic : result.diagnostics) {
-        errors << (terminal ? text_with_source(diagnostic) : text_of(diagnostic)) << '\n';
-    }
+    tell(result.diagnostics);
     tell_refusals(errors, table, search, result.diagnostics);
     if (!result.config) return std::nullopt;
     return LoadedMachine{.config = std::move(*result.config), .device_types = std::move(table)};

@@ -5,8 +5,10 @@
 #include "core/plugin/master_device_table.hpp"
 
 #include <filesystem>
+#include <functional>
 #include <iosfwd>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,10 +25,11 @@ struct LoadedMachine {
     MasterDeviceTable device_types;
 };
 
-// Empty when the file is wrong; every mistake has been written to `errors` then, one a line (with the source
-// line below when `errors` is a terminal).
-[[nodiscard]] std::optional<LoadedMachine> load_machine(const MachineArguments& arguments,
-                                                        std::ostream& errors, bool terminal);
+// Empty when the file is wrong. `tell` is called once with every mistake, also when there is none; what is to be
+// said of plugins that were refused goes to `errors`, one a line.
+[[nodiscard]] std::optional<LoadedMachine>
+load_machine(const MachineArguments& arguments, std::ostream& errors,
+             const std::function<void(std::span<const Diagnostic>)>& tell);
 
 // The types of a table as the validation and the schema want them. The table outlives the catalog.
 class TableCatalog final : public TypeCatalog {

@@ -55,6 +55,8 @@ int main(int argc, char** argv) {
     add_machine_arguments(*run, machine);
     auto* check = app.add_subcommand("check", "check a machine file, without running it");
     add_machine_arguments(*check, machine);
+    bool check_json = false;
+    check->add_flag("--json", check_json, "the mistakes as an array, for programs");
 
     DevicesOptions devices_options;
     devices_options.search.directories = default_plugin_directories();
@@ -87,7 +89,7 @@ int main(int argc, char** argv) {
     start_log(spdlog::level::from_str(log_level));
 
     if (run->parsed()) return run_command(machine);
-    if (check->parsed()) return check_command(machine, std::cout);
+    if (check->parsed()) return check_command(machine, std::cout, check_json);
     if (devices->parsed()) return list_devices(devices_options);
     if (schema->parsed()) return schema_command(schema_plugins);
     if (doctor->parsed()) return doctor_command(std::cout, doctor_json);

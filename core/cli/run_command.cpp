@@ -4,6 +4,8 @@
 #include "core/cli/exit_status.hpp"
 #include "core/machine/machine.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <csignal>
 #include <iostream>
 #include <pthread.h>
@@ -35,6 +37,13 @@ int report(const RunOutcome& outcome) {
     return exit_status::failure;
 }
 
+// One a line, with the source line below on a terminal.
+void tell_mistakes(std::span<const Diagnostic> mistakes) {
+    const bool terminal = ::isatty(STDERR_FILENO) != 0;
+    for (const Diagnostic& mistake : mistakes)
+        std::cerr << (terminal ? text_with_source(mistake) : text_of(mistake)) << '\n';
+}
+
 // The machine waits for these with signalfd; every thread made from here on inherits the mask.
 void block_ending_signals() {
     sigset_t mask;
@@ -49,7 +58,7 @@ void block_ending_signals() {
 } // namespace
 
 int run_command(const MachineArguments& arguments) {
-    auto loaded = load_machine(arguments, std::cerr, ::isatty(STDERR_FILENO) != 0);
+    auto loaded = load_machine(arguments, std::cerr, tell_mistakes);
     if (!loaded) return exit_status::usage;
     block_ending_signals();
     auto machine = Machine::create(loaded->config, loaded->device_types);
@@ -67,10 +76,14 @@ int run_command(const MachineArguments& arguments) {
     return report(*outcome);
 }
 
-int check_command(const MachineArguments& arguments, std::ostream& out) {
-    auto loaded = load_machine(arguments, std::cerr, ::isatty(STDERR_FILENO) != 0);
+int check_command(const MachineArguments& arguments, std::ostream& out, bool json) {
+    const auto tell_json = [&](std::span<const Diagnostic> mistakes) {
+        out << json_of(mistakes).dump(2) << '\n';
+    };
+    const auto loaded = json ? load_machine(arguments, std::cerr, tell_json)
+                             : load_machine(arguments, std::cerr, tell_mistakes);
     if (!loaded) return exit_status::usage;
-    out << arguments.file << ": good, " << loaded->config.devices.size() << " devices\n";
+    if (!json) out << arguments.file << ": good, " << loaded->config.devices.size() << " devices\n";
     return exit_status::success;
 }
 

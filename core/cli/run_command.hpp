@@ -11,7 +11,8 @@ namespace plugbay::core {
 // thread.
 [[nodiscard]] int run_command(const MachineArguments& arguments);
 
-// Validates the file and says so. Creates nothing.
-[[nodiscard]] int check_command(const MachineArguments& arguments, std::ostream& out);
+// Validates the file and says so; `json`: writes the mistakes to `out`, as an array that may be empty. Creates
+// nothing.
+[[nodiscard]] int check_command(const MachineArguments& arguments, std::ostream& out, bool json);
 
 } // namespace plugbay::core

@@ -46,6 +46,7 @@ class FirmwareRecords {
     [[nodiscard]] const std::optional<plugbay_acpi_fixed_hardware>& fixed_hardware() const {
         return fixed_hardware_;
     }
+    [[nodiscard]] const std::string& fixed_hardware_owner() const { return fixed_owner_; }
     [[nodiscard]] const std::vector<LegacyDevice>& legacy_devices() const { return legacy_devices_; }
     [[nodiscard]] const std::vector<Table>& tables() const { return tables_; }
 

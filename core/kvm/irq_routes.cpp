@@ -14,7 +14,7 @@ IrqRoutes::Slot* IrqRoutes::find(std::uint32_t gsi) {
 
 Result<std::uint32_t> IrqRoutes::allocate() {
     std::size_t index = 0;
-    while (index < max_msi_routes && allocated_[index])
+    while (index < max_msi_routes && (allocated_[index] || released_[index]))
         ++index;
     if (index == max_msi_routes) {
         return Error{"all " + std::to_string(max_msi_routes) + " interrupt routes for MSI vectors are in use",
@@ -27,7 +27,9 @@ Result<std::uint32_t> IrqRoutes::allocate() {
 }
 
 void IrqRoutes::release(std::uint32_t gsi) {
-    if (find(gsi) == nullptr) return;
+    const Slot* const slot = find(gsi);
+    if (slot == nullptr) return;
+    if (slot->routed) released_.set(gsi - first_msi_gsi);
     slots_[gsi - first_msi_gsi] = {};
     allocated_.reset(gsi - first_msi_gsi);
 }

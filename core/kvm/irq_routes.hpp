@@ -39,8 +39,12 @@ class IrqRoutes {
 
     // A GSI of its own for an MSI vector. It has no route, so raising it does nothing, until set_message().
     [[nodiscard]] Result<std::uint32_t> allocate();
-    // Gives the GSI back and drops its route. Deassign its irqfd first.
+    // Gives the GSI back and drops its route. Deassign its irqfd first. A GSI that had a route is handed out
+    // again only after committed(): until then KVM may still have the route, and would send the message of the
+    // one before when the next owner raises it.
     void release(std::uint32_t gsi);
+    // KVM has taken entries().
+    void committed() { released_.reset(); }
 
     [[nodiscard]] bool allocated(std::uint32_t gsi) const { return find(gsi) != nullptr; }
 
@@ -65,7 +69,8 @@ class IrqRoutes {
     [[nodiscard]] Slot* find(std::uint32_t gsi);
 
     std::bitset<max_msi_routes> allocated_;
-    std::vector<Slot> slots_; // by GSI - first_msi_gsi; grows with use
+    std::bitset<max_msi_routes> released_; // and perhaps still routed in KVM
+    std::vector<Slot> slots_;              // by GSI - first_msi_gsi; grows with use
 };
 
 } // namespace plugbay::core

@@ -35,6 +35,7 @@ enum class KvmCapability : std::uint8_t {
 
 struct KvmCapabilityInfo {
     KvmCapability capability;
+    int number;          // KVM_CAP_... of <linux/kvm.h>
     const char* name;    // KVM's own name without KVM_CAP_
     const char* purpose; // what is lost without it
     bool required;       // without it no machine of Plugbay starts

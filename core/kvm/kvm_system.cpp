@@ -15,36 +15,6 @@ namespace plugbay::core {
 
 namespace {
 
-// By KvmCapability.
-constexpr std::array capability_numbers{
-    KVM_CAP_USER_MEMORY,
-    KVM_CAP_SET_TSS_ADDR,
-    KVM_CAP_SET_IDENTITY_MAP_ADDR,
-    KVM_CAP_IRQCHIP,
-    KVM_CAP_PIT2,
-    KVM_CAP_IRQ_ROUTING,
-    KVM_CAP_SIGNAL_MSI,
-    KVM_CAP_IRQFD,
-    KVM_CAP_IOEVENTFD,
-    KVM_CAP_EXT_CPUID,
-    KVM_CAP_MP_STATE,
-    KVM_CAP_IMMEDIATE_EXIT,
-    KVM_CAP_IRQFD_RESAMPLE,
-    KVM_CAP_IOEVENTFD_ANY_LENGTH,
-    KVM_CAP_IOEVENTFD_NO_LENGTH,
-    KVM_CAP_READONLY_MEM,
-    KVM_CAP_TSC_DEADLINE_TIMER,
-    KVM_CAP_X86_USER_SPACE_MSR,
-    KVM_CAP_VCPU_EVENTS,
-    KVM_CAP_DEBUGREGS,
-    KVM_CAP_XSAVE,
-    KVM_CAP_XCRS,
-    KVM_CAP_GET_TSC_KHZ,
-    KVM_CAP_ADJUST_CLOCK,
-};
-static_assert(capability_numbers.size() == static_cast<std::size_t>(KvmCapability::kvm_clock) + 1);
-static_assert(capability_numbers.size() <= 64);
-
 constexpr std::size_t first_cpuid_room = 256;
 constexpr std::size_t most_cpuid_room = 4096;
 constexpr std::size_t page_size = 4096;
@@ -124,8 +94,8 @@ Result<KvmSystem> KvmSystem::open(const std::string& path) {
     const auto extension = [&](long number) {
         return abi::call(system.file_.get(), KVM_CHECK_EXTENSION, number);
     };
-    for (std::size_t i = 0; i < capability_numbers.size(); ++i) {
-        if (extension(capability_numbers[i]) > 0) system.capabilities_.add(static_cast<KvmCapability>(i));
+    for (const KvmCapabilityInfo& info : kvm_capabilities()) {
+        if (extension(info.number) > 0) system.capabilities_.add(info.capability);
     }
     constexpr int least_memory_slots = 32; // what KVM had before it could be asked
     system.max_memory_slots_ =

@@ -99,8 +99,9 @@ void KvmVm::release_msi_gsi(std::uint32_t gsi) {
     const std::lock_guard lock(routes_mutex_);
     const bool routed = routes_.message(gsi).has_value();
     routes_.release(gsi);
-    // A stale route in KVM is harmless, since no irqfd is left on it; the next commit drops it.
-    if (routed) (void)commit(routes_);
+    // A stale route in KVM is harmless, since no irqfd is left on it and nobody gets the GSI; the next commit
+    // drops it.
+    if (routed && commit(routes_)) routes_.committed();
 }
 
 Result<void> KvmVm::set_msi_route(std::uint32_t gsi, const std::optional<MsiMessage>& message) {
@@ -118,7 +119,8 @@ Result<void> KvmVm::set_msi_routes(std::span<const MsiRouteChange> changes) {
         changed = changed || this_one;
     }
     if (!changed) return {};
-    if (auto committed = commit(wanted); !committed) return committed;
+    if (auto done = commit(wanted); !done) return done;
+    wanted.committed();
     routes_ = std::move(wanted);
     return {};
 }

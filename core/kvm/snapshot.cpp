@@ -6,7 +6,9 @@
 #include "core/kvm/kvm_vm.hpp"
 
 #include <array>
+#include <cerrno>
 #include <optional>
+#include <string>
 
 namespace plugbay::core {
 
@@ -37,6 +39,20 @@ constexpr std::uint32_t msr_numbers[] = {
     0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000102, 0xc0000103, // syscall, GS base, TSC auxiliary
 };
 
+// A call that reads or writes a part of the state failed. `errno` is looked at before anything can change it.
+Error state_error(const std::string& what, const char* call, int error_number) {
+    return with_context(what,
+                        errno_error(call, error_number,
+                                    "`plugbay doctor` says what this KVM can do; if it misses nothing, see "
+                                    "`dmesg | grep kvm`"));
+}
+Error chip_error(const char* chip, const char* done, const char* call, int error_number = errno) {
+    return state_error(std::string("the state of ") + chip + " cannot be " + done, call, error_number);
+}
+
+// By KVM's chip id.
+constexpr std::array chip_names{"the first PIC", "the second PIC", "the I/O APIC"};
+
 } // namespace
 
 struct VcpuSnapshot::State {
@@ -59,27 +75,31 @@ VcpuSnapshot::~VcpuSnapshot() = default;
 
 Result<VcpuSnapshot> VcpuSnapshot::take(const KvmVcpu& vcpu) {
     const int file = vcpu.file();
+    const auto failed = [&](const char* call, int error_number = errno) {
+        return state_error("the state of vCPU " + std::to_string(vcpu.index()) + " cannot be read", call,
+                           error_number);
+    };
     auto state = std::make_unique<State>();
-    if (abi::call(file, KVM_GET_REGS, &state->registers) < 0) return errno_error("KVM_GET_REGS");
-    if (abi::call(file, KVM_GET_SREGS, &state->special) < 0) return errno_error("KVM_GET_SREGS");
-    if (abi::call(file, KVM_GET_FPU, &state->fpu) < 0) return errno_error("KVM_GET_FPU");
-    if (abi::call(file, KVM_GET_LAPIC, &state->apic) < 0) return errno_error("KVM_GET_LAPIC");
-    if (abi::call(file, KVM_GET_MP_STATE, &state->run_state) < 0) return errno_error("KVM_GET_MP_STATE");
+    if (abi::call(file, KVM_GET_REGS, &state->registers) < 0) return failed("KVM_GET_REGS");
+    if (abi::call(file, KVM_GET_SREGS, &state->special) < 0) return failed("KVM_GET_SREGS");
+    if (abi::call(file, KVM_GET_FPU, &state->fpu) < 0) return failed("KVM_GET_FPU");
+    if (abi::call(file, KVM_GET_LAPIC, &state->apic) < 0) return failed("KVM_GET_LAPIC");
+    if (abi::call(file, KVM_GET_MP_STATE, &state->run_state) < 0) return failed("KVM_GET_MP_STATE");
     // What a KVM does not have, its guests cannot change either.
     if (vcpu.has(KvmCapability::xsave)) {
         if (abi::call(file, abi::get_xsave, state->extended.emplace().data()) < 0)
-            return errno_error("KVM_GET_XSAVE");
+            return failed("KVM_GET_XSAVE");
     }
     if (vcpu.has(KvmCapability::extended_control_registers)) {
-        if (abi::call(file, KVM_GET_XCRS, &state->control.emplace()) < 0) return errno_error("KVM_GET_XCRS");
+        if (abi::call(file, KVM_GET_XCRS, &state->control.emplace()) < 0) return failed("KVM_GET_XCRS");
     }
     if (vcpu.has(KvmCapability::debug_registers)) {
         if (abi::call(file, KVM_GET_DEBUGREGS, &state->debug.emplace()) < 0)
-            return errno_error("KVM_GET_DEBUGREGS");
+            return failed("KVM_GET_DEBUGREGS");
     }
     if (vcpu.has(KvmCapability::vcpu_events)) {
         if (abi::call(file, KVM_GET_VCPU_EVENTS, &state->events.emplace()) < 0)
-            return errno_error("KVM_GET_VCPU_EVENTS");
+            return failed("KVM_GET_VCPU_EVENTS");
     }
     for (const std::uint32_t number : msr_numbers) {
         abi::CountedArray<kvm_msr_entry> one(1);
@@ -91,20 +111,23 @@ Result<VcpuSnapshot> VcpuSnapshot::take(const KvmVcpu& vcpu) {
 
 Result<void> VcpuSnapshot::apply(const KvmVcpu& vcpu) const {
     const int file = vcpu.file();
+    const auto failed = [&](const char* call, int error_number = errno) {
+        return state_error("the state of vCPU " + std::to_string(vcpu.index()) + " cannot be put back", call,
+                           error_number);
+    };
     State& state = *state_;
     // The run state first: KVM refuses some of the rest while a vCPU waits for INIT. The local APIC after the
     // special registers, which hold its base, and before the deadline MSR, which needs its mode.
-    if (abi::call(file, KVM_SET_MP_STATE, &state.run_state) < 0) return errno_error("KVM_SET_MP_STATE");
-    if (abi::call(file, KVM_SET_SREGS, &state.special) < 0) return errno_error("KVM_SET_SREGS");
-    if (abi::call(file, KVM_SET_REGS, &state.registers) < 0) return errno_error("KVM_SET_REGS");
-    if (state.control && abi::call(file, KVM_SET_XCRS, &*state.control) < 0)
-        return errno_error("KVM_SET_XCRS");
+    if (abi::call(file, KVM_SET_MP_STATE, &state.run_state) < 0) return failed("KVM_SET_MP_STATE");
+    if (abi::call(file, KVM_SET_SREGS, &state.special) < 0) return failed("KVM_SET_SREGS");
+    if (abi::call(file, KVM_SET_REGS, &state.registers) < 0) return failed("KVM_SET_REGS");
+    if (state.control && abi::call(file, KVM_SET_XCRS, &*state.control) < 0) return failed("KVM_SET_XCRS");
     if (state.extended) {
-        if (abi::call(file, abi::set_xsave, state.extended->data()) < 0) return errno_error("KVM_SET_XSAVE");
+        if (abi::call(file, abi::set_xsave, state.extended->data()) < 0) return failed("KVM_SET_XSAVE");
     } else if (abi::call(file, KVM_SET_FPU, &state.fpu) < 0) {
-        return errno_error("KVM_SET_FPU");
+        return failed("KVM_SET_FPU");
     }
-    if (abi::call(file, KVM_SET_LAPIC, &state.apic) < 0) return errno_error("KVM_SET_LAPIC");
+    if (abi::call(file, KVM_SET_LAPIC, &state.apic) < 0) return failed("KVM_SET_LAPIC");
     for (const kvm_msr_entry& entry : state.msrs) {
         abi::CountedArray<kvm_msr_entry> one(1);
         one.entries()[0] = entry;
@@ -112,9 +135,9 @@ Result<void> VcpuSnapshot::apply(const KvmVcpu& vcpu) const {
         static_cast<void>(abi::call(file, abi::set_msrs, one.data()));
     }
     if (state.debug && abi::call(file, KVM_SET_DEBUGREGS, &*state.debug) < 0)
-        return errno_error("KVM_SET_DEBUGREGS");
+        return failed("KVM_SET_DEBUGREGS");
     if (state.events && abi::call(file, KVM_SET_VCPU_EVENTS, &*state.events) < 0) {
-        return errno_error("KVM_SET_VCPU_EVENTS");
+        return failed("KVM_SET_VCPU_EVENTS");
     }
     return {};
 }
@@ -134,11 +157,12 @@ Result<ChipSnapshot> ChipSnapshot::take(const KvmVm& vm) {
     for (std::uint32_t id = 0; id < state->chips.size(); ++id) {
         state->chips[id].chip_id = id; // KVM_IRQCHIP_PIC_MASTER, _PIC_SLAVE, _IOAPIC
         if (abi::call(vm.file(), KVM_GET_IRQCHIP, &state->chips[id]) < 0)
-            return errno_error("KVM_GET_IRQCHIP");
+            return chip_error(chip_names[id], "read", "KVM_GET_IRQCHIP");
     }
     if (vm.options().pit) {
         kvm_pit_state2 pit{};
-        if (abi::call(vm.file(), KVM_GET_PIT2, &pit) < 0) return errno_error("KVM_GET_PIT2");
+        if (abi::call(vm.file(), KVM_GET_PIT2, &pit) < 0)
+            return chip_error("the PIT", "read", "KVM_GET_PIT2");
         state->pit = pit;
     }
     return ChipSnapshot(std::move(state));
@@ -147,9 +171,11 @@ Result<ChipSnapshot> ChipSnapshot::take(const KvmVm& vm) {
 Result<void> ChipSnapshot::apply(const KvmVm& vm) const {
     State state = *state_;
     for (kvm_irqchip& chip : state.chips) {
-        if (abi::call(vm.file(), KVM_SET_IRQCHIP, &chip) < 0) return errno_error("KVM_SET_IRQCHIP");
+        if (abi::call(vm.file(), KVM_SET_IRQCHIP, &chip) < 0)
+            return chip_error(chip_names[chip.chip_id], "put back", "KVM_SET_IRQCHIP");
     }
-    if (state.pit && abi::call(vm.file(), KVM_SET_PIT2, &*state.pit) < 0) return errno_error("KVM_SET_PIT2");
+    if (state.pit && abi::call(vm.file(), KVM_SET_PIT2, &*state.pit) < 0)
+        return chip_error("the PIT", "put back", "KVM_SET_PIT2");
     return {};
 }
 

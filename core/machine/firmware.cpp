@@ -1,22 +1,29 @@
 #include "core/machine/firmware.hpp"
 
 #include "core/boot/acpi_tables.hpp"
-#include "core/device/interrupt_lines.hpp"
 
-#include <string_view>
+#include <limits>
+#include <string>
 
 namespace plugbay::core {
 
 namespace {
 
-AcpiFixedHardware fixed_hardware(const plugbay_acpi_fixed_hardware& given) {
-    return {.pm1a_event_port = given.pm1_event_port,
+constexpr std::uint32_t no_line = std::numeric_limits<std::uint32_t>::max(); // plugbay_acpi_legacy_device
+
+// How errors name a device.
+std::string device_text(const std::string& id) {
+    return "device \"" + id + "\"";
+}
+
+AcpiFixedHardware fixed_hardware(const std::string& owner, const plugbay_acpi_fixed_hardware& given) {
+    return {.owner = device_text(owner),
+            .pm1a_event_port = given.pm1_event_port,
             .pm1a_control_port = given.pm1_control_port,
             .pm_timer_port = given.pm_timer_port,
-            .pm_timer_32_bit = false,
             .gpe0_port = given.gpe0_port,
-            .gpe0_length = static_cast<std::uint8_t>(given.gpe0_length),
-            .sci_irq = static_cast<std::uint8_t>(given.sci_line),
+            .gpe0_length = given.gpe0_length,
+            .sci_irq = given.sci_line,
             .reset_port = given.reset_port,
             .reset_value = given.reset_value};
 }
@@ -34,13 +41,13 @@ AcpiPciRoot pci_root(const plugbay_pci_bus& bus) {
 
 void add_legacy(AcpiOptions& options, const FirmwareRecords::LegacyDevice& record) {
     const plugbay_acpi_legacy_device& device = record.device;
-    AcpiLegacyDevice added{.owner = "device \"" + record.owner + "\"", .hardware_id = device.hardware_id};
+    AcpiLegacyDevice added{.owner = device_text(record.owner), .hardware_id = device.hardware_id};
     if (device.port_count != 0)
         added.ports.push_back({.first = device.first_port, .count = device.port_count});
     if (device.second_port_count != 0) {
         added.ports.push_back({.first = device.second_port, .count = device.second_port_count});
     }
-    if (device.line < InterruptLines::count) added.irq = static_cast<std::uint8_t>(device.line);
+    if (device.line != no_line) added.irq = device.line;
     options.legacy_devices.push_back(std::move(added));
 }
 
@@ -50,12 +57,13 @@ Result<LoadedImage> prepare_boot(const GuestMemory& memory, const MachineConfig&
                                  const FirmwareRecords& records, const PciBuses& buses) {
     AcpiOptions acpi;
     acpi.cpu_count = config.cpus;
-    if (records.fixed_hardware()) acpi.fixed_hardware = fixed_hardware(*records.fixed_hardware());
+    if (records.fixed_hardware())
+        acpi.fixed_hardware = fixed_hardware(records.fixed_hardware_owner(), *records.fixed_hardware());
     if (!buses.buses().empty()) acpi.pci_root = pci_root(buses.buses().front()->description());
     for (const auto& record : records.legacy_devices())
         add_legacy(acpi, record);
     for (const auto& table : records.tables())
-        acpi.tables.push_back({.owner = table.owner, .bytes = table.bytes});
+        acpi.tables.push_back({.owner = device_text(table.owner), .bytes = table.bytes});
     const auto tables = build_acpi_tables(memory, acpi);
     if (!tables) return with_context("ACPI tables", tables.error());
 

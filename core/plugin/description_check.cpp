@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace plugbay::core {
 
@@ -176,6 +177,7 @@ Result<void> check_type(const TypeDescription& type) {
     }
     if (auto done = check_properties(type.properties, "property"); !done) return done;
     std::set<std::string_view> frontends;
+    bool has_backend = false;
     for (std::size_t index = 0; index < type.ports.size(); ++index) {
         const PortDescription& port = type.ports[index];
         const std::string context = "port " + std::to_string(index);
@@ -183,6 +185,11 @@ Result<void> check_type(const TypeDescription& type) {
         if (port.role == PLUGBAY_PORT_FRONTEND && !frontends.insert(port.name).second) {
             return with_context(context, Error{"another frontend of this type has the same name",
                                                "name the ports: at most one can be named like its device"});
+        }
+        if (port.role == PLUGBAY_PORT_BACKEND && std::exchange(has_backend, true)) {
+            return with_context(context, Error{"it is a second backend, and a device has one \"frontend\" to "
+                                               "connect one backend by",
+                                               "make two device types of it"});
         }
     }
     return {};

@@ -74,8 +74,7 @@ class AcpiPm {
     };
 
     AcpiPm(plugbay::Host host, const Options& options)
-        : host_(host), clock_(host.extension<plugbay_timer_host>(PLUGBAY_TIMER)),
-          region_(host.map_ports(options.port, port_count)),
+        : host_(host), region_(host.map_ports(options.port, port_count)),
           sci_(host.interrupt_line(options.irq, PLUGBAY_INTERRUPT_SHARED)), timer_(host.timer()) {
         const auto at = [&](std::uint64_t offset) {
             return static_cast<std::uint16_t>(options.port + offset);
@@ -149,7 +148,7 @@ class AcpiPm {
         std::uint64_t timer_phase = 0; // changes of the timer's top bit that TMR_STS has accounted for
     };
 
-    [[nodiscard]] std::uint64_t now() const { return clock_.now(host_.raw(), PLUGBAY_CLOCK_GUEST); }
+    [[nodiscard]] std::uint64_t now() const { return host_.now(); }
     static std::uint64_t timer_phase(std::uint64_t time) { return ticks_at(time) >> timer_event_bit; }
 
     // TMR_STS needs no host timer unless it interrupts: it is worked out when somebody looks.
@@ -210,7 +209,6 @@ class AcpiPm {
     }
 
     plugbay::Host host_;
-    const plugbay_timer_host& clock_;
     plugbay::Region region_;
     plugbay::InterruptLine sci_;
     plugbay::Timer timer_;

@@ -61,8 +61,8 @@ class CharStdio {
     static constexpr auto ports() { return std::array{plugbay::backend(PLUGBAY_CHAR)}; }
 
     CharStdio(plugbay::Host host, const Options& options)
-        : host_(host), clock_(host.extension<plugbay_timer_host>(PLUGBAY_TIMER)), terminal_(STDIN_FILENO),
-          input_(STDIN_FILENO, Stream::Direction::read), output_(STDOUT_FILENO, Stream::Direction::write),
+        : host_(host), terminal_(STDIN_FILENO), input_(STDIN_FILENO, Stream::Direction::read),
+          output_(STDOUT_FILENO, Stream::Direction::write),
           write_timer_(host.timer(PLUGBAY_CLOCK_HOST, write_token)),
           input_timer_(host.timer(PLUGBAY_CLOCK_HOST, input_token)),
           escape_enabled_(options.escape == Escape::always ||
@@ -111,7 +111,7 @@ class CharStdio {
     static constexpr std::uint64_t write_token = 0;
     static constexpr std::uint64_t input_token = 1;
 
-    [[nodiscard]] std::uint64_t now() const { return clock_.now(host_.raw(), PLUGBAY_CLOCK_HOST); }
+    [[nodiscard]] std::uint64_t now() const { return host_.now(PLUGBAY_CLOCK_HOST); }
     void arm(plugbay::Timer& timer, nanoseconds wait) {
         timer.arm(now() + static_cast<std::uint64_t>(wait.count()));
     }
@@ -132,7 +132,6 @@ class CharStdio {
     void deliver();
 
     plugbay::Host host_;
-    const plugbay_timer_host& clock_;
     Terminal terminal_;
     Stream input_;
     Stream output_;

@@ -125,7 +125,7 @@ class CmosRtc {
 
     [[nodiscard]] bool mode(std::uint8_t bit) const { return (memory_[register_b] & bit) != 0; }
     [[nodiscard]] bool divider_held() const { return (memory_[register_a] & divider_reset) == divider_reset; }
-    [[nodiscard]] std::uint64_t guest_time() const { return clock_.now(host_.raw(), PLUGBAY_CLOCK_GUEST); }
+    [[nodiscard]] std::uint64_t guest_time() const { return host_.now(); }
     [[nodiscard]] Moment now() const;
     [[nodiscard]] std::uint64_t period() const;
 
@@ -144,7 +144,6 @@ class CmosRtc {
     void refresh();
 
     plugbay::Host host_;
-    const plugbay_timer_host& clock_;
     plugbay::Region region_;
     plugbay::InterruptLine line_;
     plugbay::Timer timer_;
@@ -163,8 +162,7 @@ class CmosRtc {
 // --- the chip's pins --------------------------------------------------------------------------------------
 
 CmosRtc::CmosRtc(plugbay::Host host, const Options& options)
-    : host_(host), clock_(host.extension<plugbay_timer_host>(PLUGBAY_TIMER)),
-      region_(host.map_ports(index_port, 2)), line_(host.interrupt_line(interrupt_line)),
+    : host_(host), region_(host.map_ports(index_port, 2)), line_(host.interrupt_line(interrupt_line)),
       timer_(host.timer()) {
     if (options.time == TimeBase::local) {
         const auto utc = static_cast<std::time_t>(now().second);
@@ -332,7 +330,7 @@ std::uint8_t CmosRtc::read_register_c() {
 // --- time -------------------------------------------------------------------------------------------------
 
 CmosRtc::Moment CmosRtc::now() const {
-    const std::uint64_t calendar = clock_.now(host_.raw(), PLUGBAY_CLOCK_CALENDAR);
+    const std::uint64_t calendar = host_.now(PLUGBAY_CLOCK_CALENDAR);
     const std::uint64_t nanosecond = calendar % second + offset_nanoseconds_;
     return {static_cast<std::int64_t>(calendar / second) + offset_seconds_ +
                 static_cast<std::int64_t>(nanosecond / second),
@@ -349,7 +347,7 @@ void CmosRtc::stop_or_run(bool was_divider_held) {
 }
 
 void CmosRtc::set_time(const CalendarTime& time, std::uint64_t nanosecond) {
-    const std::uint64_t calendar = clock_.now(host_.raw(), PLUGBAY_CLOCK_CALENDAR);
+    const std::uint64_t calendar = host_.now(PLUGBAY_CLOCK_CALENDAR);
     const std::int64_t wanted = to_seconds(time);
     offset_nanoseconds_ = (nanosecond + second - calendar % second) % second;
     const std::uint64_t carried = (calendar % second + offset_nanoseconds_) / second;

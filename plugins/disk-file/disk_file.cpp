@@ -7,6 +7,7 @@
 
 #include <array>
 #include <deque>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -60,16 +61,8 @@ class DiskFile {
         Completions completions(frontend_);
         for (const plugbay_blk_request& request : requests) {
             plugbay_status status = check(request);
-            if (status == PLUGBAY_OK) {
-                Transfer& transfer = take();
-                status = transfer.begin(request);
-                if (status == PLUGBAY_PENDING) {
-                    engine_->start(transfer.operation());
-                    continue;
-                }
-                give_back(transfer);
-            }
-            completions.add(request.tag, status);
+            if (status == PLUGBAY_OK) status = begin(request);
+            if (status != PLUGBAY_PENDING) completions.add(request.tag, status);
         }
         engine_->submit();
     }
@@ -157,14 +150,30 @@ class DiskFile {
         return left == 0 ? PLUGBAY_OK : PLUGBAY_INVALID;
     }
 
-    // Transfers are made on demand, never moved, and used again.
-    Transfer& take() {
-        ++in_flight_;
+    // PLUGBAY_PENDING, or the status of a request that is over.
+    plugbay_status begin(const plugbay_blk_request& request) {
+        Transfer* const transfer = take();
+        if (transfer == nullptr) return PLUGBAY_FAILED;
+        const plugbay_status status = transfer->begin(request);
+        if (status == PLUGBAY_PENDING)
+            engine_->start(transfer->operation());
+        else
+            give_back(*transfer);
+        return status;
+    }
+
+    // Transfers are made on demand, never moved, and used again. nullptr: no memory for another.
+    Transfer* take() {
         if (free_.empty()) {
-            free_.reserve(transfers_.size() + 1);
-            return transfers_.emplace_back(context_);
+            try {
+                free_.reserve(transfers_.size() + 1);
+                free_.push_back(&transfers_.emplace_back(context_));
+            } catch (const std::bad_alloc&) {
+                return nullptr;
+            }
         }
-        Transfer& transfer = *free_.back();
+        ++in_flight_;
+        Transfer* const transfer = free_.back();
         free_.pop_back();
         return transfer;
     }

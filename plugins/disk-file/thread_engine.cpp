@@ -12,7 +12,6 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstring>
-#include <deque>
 #include <mutex>
 #include <thread>
 
@@ -68,15 +67,14 @@ class ThreadEngine final : public Engine {
     [[nodiscard]] int event_descriptor() const override { return event_.get(); }
     void start(Operation& operation) override {
         const std::lock_guard lock(mutex_);
-        waiting_.push_back(&operation);
+        waiting_.push_back(operation);
     }
     void submit() override { wake_.notify_one(); }
     std::size_t collect(std::span<Operation*> finished) override {
         const std::lock_guard lock(mutex_);
         std::size_t count = 0;
         while (count < finished.size() && !done_.empty()) {
-            finished[count++] = done_.front();
-            done_.pop_front();
+            finished[count++] = &done_.pop_front();
         }
         if (std::uint64_t rings = 0; done_.empty())
             static_cast<void>(!read(event_.get(), &rings, sizeof rings));
@@ -89,12 +87,11 @@ class ThreadEngine final : public Engine {
         for (;;) {
             wake_.wait(lock, [&] { return ending_ || !waiting_.empty(); });
             if (waiting_.empty()) return; // ending, and everything is done
-            Operation& operation = *waiting_.front();
-            waiting_.pop_front();
+            Operation& operation = waiting_.pop_front();
             lock.unlock();
             operation.result = perform(file_, operation);
             lock.lock();
-            done_.push_back(&operation);
+            done_.push_back(operation);
             const std::uint64_t one = 1;
             static_cast<void>(!write(event_.get(), &one, sizeof one));
         }
@@ -104,8 +101,8 @@ class ThreadEngine final : public Engine {
     Descriptor event_;
     std::mutex mutex_;
     std::condition_variable wake_;
-    std::deque<Operation*> waiting_;
-    std::deque<Operation*> done_;
+    OperationQueue waiting_;
+    OperationQueue done_;
     bool ending_ = false;
     std::thread thread_;
 };

@@ -22,7 +22,23 @@ void Transfer::Free::operator()(std::byte* bytes) const {
     std::free(bytes);
 }
 
-plugbay_status Transfer::begin(const plugbay_blk_request& request) {
+plugbay_status Transfer::begin(const plugbay_blk_request& request) noexcept {
+    try {
+        return take(request);
+    } catch (const std::bad_alloc&) {
+        return finish(PLUGBAY_FAILED);
+    }
+}
+
+plugbay_status Transfer::advance() noexcept {
+    try {
+        return next();
+    } catch (const std::bad_alloc&) {
+        return finish(PLUGBAY_FAILED);
+    }
+}
+
+plugbay_status Transfer::take(const plugbay_blk_request& request) {
     tag_ = request.tag;
     request_ = request.operation;
     offset_ = request.offset;
@@ -62,7 +78,7 @@ plugbay_status Transfer::begin(const plugbay_blk_request& request) {
     }
 }
 
-plugbay_status Transfer::advance() {
+plugbay_status Transfer::next() {
     if (operation_.result == -EINTR || operation_.result == -EAGAIN) return PLUGBAY_PENDING;
     if (operation_.kind == Operation::Kind::allocate) return allocated();
     if (operation_.result < 0) return finish(PLUGBAY_FAILED);

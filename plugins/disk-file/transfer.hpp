@@ -25,10 +25,10 @@ class Transfer {
     explicit Transfer(TransferContext& context) : context_(context) {}
 
     // Takes a request that is inside the disk. PLUGBAY_PENDING: start operation(); anything else is the
-    // status of the request, which is over.
-    plugbay_status begin(const plugbay_blk_request& request);
+    // status of the request, which is over. Without memory for it a request fails.
+    plugbay_status begin(const plugbay_blk_request& request) noexcept;
     // After operation() has finished; the same results.
-    plugbay_status advance();
+    plugbay_status advance() noexcept;
 
     [[nodiscard]] Operation& operation() { return operation_; }
     [[nodiscard]] std::uint64_t tag() const { return tag_; }
@@ -40,6 +40,8 @@ class Transfer {
         void operator()(std::byte* bytes) const;
     };
 
+    plugbay_status take(const plugbay_blk_request& request);
+    plugbay_status next();
     [[nodiscard]] bool reads() const { return request_ == PLUGBAY_BLK_READ; }
     bool map_segments();
     void unmap_segments();

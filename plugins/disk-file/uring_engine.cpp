@@ -5,10 +5,12 @@
 #include <liburing.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <deque>
+#include <span>
+#include <utility>
 
 namespace {
 
@@ -21,7 +23,8 @@ class UringEngine final : public Engine {
         if (!ready_) return;
         std::array<Operation*, entries> finished{};
         submit();
-        while (in_kernel_ > 0 || !waiting_.empty()) {
+        while (in_kernel_ > 0) { // also when some wait: see submit
+
             io_uring_cqe* completion = nullptr;
             if (const int status = io_uring_wait_cqe(&ring_, &completion); status < 0 && status != -EINTR)
                 break;
@@ -48,33 +51,32 @@ class UringEngine final : public Engine {
     }
 
     [[nodiscard]] int event_descriptor() const override { return event_.get(); }
-    void start(Operation& operation) override { waiting_.push_back(&operation); }
+    void start(Operation& operation) override { waiting_.push_back(operation); }
     void submit() override {
-        // At most `entries` are in the kernel's hands: its completion queue has room for all of them.
-        while (!waiting_.empty() && in_kernel_ < entries) {
-            io_uring_sqe* entry = io_uring_get_sqe(&ring_);
-            if (entry == nullptr) break;
-            prepare(*entry, *waiting_.front());
-            waiting_.pop_front();
-            ++in_kernel_;
-        }
-        // What the kernel has no resources for at the moment stays in the ring and goes with the next call;
-        // there is one, because completions of the others are on their way.
-        while (io_uring_sq_ready(&ring_) > 0) {
+        for (;;) {
+            fill_ring();
+            if (staged_count_ == 0) return;
             const int status = io_uring_submit(&ring_);
-            if (status == -EINTR || (status == -EAGAIN && in_kernel_ == io_uring_sq_ready(&ring_))) continue;
+            if (status == -EINTR) continue;
             if (status <= 0) break;
+            taken(static_cast<unsigned>(status));
         }
+        // The kernel has no resources for them at the moment. They go with the next call, and there is one when a
+        // completion is on its way; else nobody would ever call.
+        if (in_kernel_ == 0) refuse_all();
     }
     std::size_t collect(std::span<Operation*> finished) override {
         std::uint64_t rings = 0;
         static_cast<void>(!read(event_.get(), &rings, sizeof rings));
         std::size_t count = 0;
+        while (count < finished.size() && !refused_.empty())
+            finished[count++] = &refused_.pop_front();
         io_uring_cqe* completion = nullptr;
         while (count < finished.size() && io_uring_peek_cqe(&ring_, &completion) == 0) {
-            auto* operation = static_cast<Operation*>(io_uring_cqe_get_data(completion));
-            operation->result = completion->res;
-            finished[count++] = operation;
+            if (auto* operation = static_cast<Operation*>(io_uring_cqe_get_data(completion))) {
+                operation->result = completion->res;
+                finished[count++] = operation;
+            }
             io_uring_cqe_seen(&ring_, completion);
             --in_kernel_;
         }
@@ -85,6 +87,39 @@ class UringEngine final : public Engine {
     }
 
   private:
+    // At most `entries` are in the kernel's hands or on their way there: its completion queue has room for all.
+    void fill_ring() {
+        while (!waiting_.empty() && in_kernel_ + staged_count_ < entries) {
+            io_uring_sqe* entry = io_uring_get_sqe(&ring_);
+            if (entry == nullptr) break;
+            Operation& operation = waiting_.pop_front();
+            prepare(*entry, operation);
+            staged_[staged_count_++] = {entry, &operation};
+        }
+    }
+    void taken(unsigned count) {
+        in_kernel_ += count;
+        std::copy(staged_.begin() + count, staged_.begin() + staged_count_, staged_.begin());
+        staged_count_ -= count;
+    }
+    // Every operation that the kernel does not have fails. Their entries stay in the ring, which has no way back,
+    // and do nothing when the kernel takes them one day.
+    void refuse_all() {
+        for (Staged& each : std::span(staged_).first(staged_count_)) {
+            if (each.operation == nullptr) continue;
+            refuse(*std::exchange(each.operation, nullptr));
+            io_uring_prep_nop(each.entry);
+            io_uring_sqe_set_data(each.entry, nullptr);
+        }
+        while (!waiting_.empty())
+            refuse(waiting_.pop_front());
+        const std::uint64_t one = 1;
+        static_cast<void>(!write(event_.get(), &one, sizeof one));
+    }
+    void refuse(Operation& operation) {
+        operation.result = -EIO; // not EAGAIN, which would be tried again at once, and for ever
+        refused_.push_back(operation);
+    }
     void prepare(io_uring_sqe& entry, Operation& operation) const {
         switch (operation.kind) {
         case Operation::Kind::read:
@@ -108,7 +143,15 @@ class UringEngine final : public Engine {
     Descriptor event_;
     io_uring ring_{};
     bool ready_ = false;
-    std::deque<Operation*> waiting_;
+    struct Staged {
+        io_uring_sqe* entry;
+        Operation* operation; // nullptr: refused
+    };
+    OperationQueue waiting_;
+    OperationQueue refused_; // to be collected
+    std::array<Staged, entries>
+        staged_{}; // in the ring, not taken by the kernel yet: the first staged_count_
+    unsigned staged_count_ = 0;
     unsigned in_kernel_ = 0;
 };
 

@@ -105,6 +105,8 @@ class PciHost {
     static constexpr std::uint32_t address_port = 0xcf8;
     static constexpr std::uint32_t reset_port = 1; // 0xcf9, as an offset
     static constexpr std::uint32_t first_line = 16;
+    static constexpr std::uint64_t interrupt_controllers = 0xfec00000; // I/O APIC, local APICs
+    static constexpr std::uint64_t interrupt_controllers_end = 0xfef00000;
     static constexpr std::uint32_t enable = 0x80000000;
     static constexpr std::uint32_t writable_bits = 0x80fffffc;
 
@@ -132,6 +134,10 @@ class PciHost {
         const auto& low = windows_.memory32;
         if (low.length > (std::uint64_t{1} << 32) - low.first)
             throw plugbay::Failure("\"memory32_window\" does not end below 4 GiB", PLUGBAY_INVALID);
+        if (low.first < interrupt_controllers_end && low.first + low.length > interrupt_controllers)
+            throw plugbay::Failure("\"memory32_window\" has the interrupt controllers' addresses "
+                                   "0xfec00000-0xfeefffff: make it smaller",
+                                   PLUGBAY_INVALID);
         if (windows_.ports.first + windows_.ports.length > 0x10000)
             throw plugbay::Failure("\"port_window\" does not end below port 0x10000", PLUGBAY_INVALID);
         const auto machine = host_.machine_facts();

@@ -8,9 +8,7 @@ namespace registers {
 // Offsets. With DLAB set, the first two are the divisor latch.
 inline constexpr std::uint64_t receive_buffer = 0;   // read
 inline constexpr std::uint64_t transmit_holding = 0; // write
-inline constexpr std::uint64_t divisor_low = 0;
 inline constexpr std::uint64_t interrupt_enable = 1;
-inline constexpr std::uint64_t divisor_high = 1;
 inline constexpr std::uint64_t interrupt_identification = 2; // read
 inline constexpr std::uint64_t fifo_control = 2;             // write
 inline constexpr std::uint64_t line_control = 3;

@@ -1,6 +1,8 @@
 // Mistakes in machine files: where, what, and what would be right. Nothing of this needs KVM.
 #include "cli_test.hpp"
 
+#include <nlohmann/json.hpp>
+
 namespace plugbay::end_to_end {
 namespace {
 
@@ -84,6 +86,28 @@ TEST_F(CommandLine, ReportsAllMistakesAtOnce) {
             HasSubstr(
                 ":8:5: devices.vda: no backend connects to \"vda\", a frontend of blk/1 that needs one"),
             HasSubstr("--set memory=1X: memory: expected a size from 1M to 1T, found \"1X\"")));
+}
+
+TEST_F(CommandLine, PrintsMistakesAsJson) {
+    const std::string file = machine(R"(    { "type": "serial-16650", "id": "com1" })");
+    const Outcome outcome = plugbay({"check", file, "--json", "--set", "memory=1X"});
+    EXPECT_EQ(outcome.status, 2);
+    EXPECT_EQ(outcome.errors, "");
+    const auto mistakes = nlohmann::json::parse(outcome.output);
+    ASSERT_EQ(mistakes.size(), 2U) << outcome.output;
+    for (const auto& mistake : mistakes)
+        EXPECT_EQ(mistake["file"], file);
+    const auto& type = mistakes[mistakes[0].contains("set") ? 1 : 0];
+    EXPECT_EQ(type["kind"], "unknown_type");
+    EXPECT_EQ(type["line"], 3);
+    EXPECT_EQ(type["column"], 15);
+    EXPECT_EQ(type["path"], "devices.com1.type");
+    EXPECT_EQ(type["nearest"], "serial-16550");
+
+    const Outcome good = plugbay({"check", machine(exit_device), "--json"});
+    EXPECT_EQ(good.status, 0);
+    EXPECT_EQ(good.output, "[]\n");
+    EXPECT_EQ(good.errors, "");
 }
 
 TEST_F(CommandLine, ReportsMoreMemoryThanAMachineMayHave) {

@@ -184,6 +184,18 @@ TEST(PciBridge, ReachesFunctionsAndAssigns) {
     EXPECT_EQ(bench.remove("bridge").total(), 0u);
 }
 
+TEST(PciBridge, WindowsThatCannotBeAreRefused) {
+    const auto refusal = [](const char* first, const char* size) {
+        Bench bench;
+        return bench.try_add(probe_file, "probe-bridge", "bridge", {{"low", first}, {"low_size", size}}).text;
+    };
+    EXPECT_EQ(refusal("0x80000000", "0x1000"), "");
+    EXPECT_THAT(refusal("0xfff00000", "0x100001"), HasSubstr("4 GiB"));
+    EXPECT_THAT(refusal("0xfff00000", "0xfffffffffff00000"), HasSubstr("4 GiB")) << "the sum overflows";
+    EXPECT_THAT(refusal("0xfeb00000", "0x100001"), HasSubstr("interrupt controllers"));
+    EXPECT_THAT(refusal("0x1000", "0x1000"), HasSubstr("RAM"));
+}
+
 TEST(PciCheckpoint, CarriesConfigurationOver) {
     std::shared_ptr<const Bench::Checkpoint> checkpoint;
     {

@@ -124,6 +124,24 @@ TEST(Links, BlkPeerAsFrontend) {
     EXPECT_EQ(front.execute(PLUGBAY_BLK_READ, 0, 512, std::uint64_t{1} << 40), PLUGBAY_INVALID);
 }
 
+TEST(Links, RequestsOfASubmitThatThrowsAreCompletedWithAnError) {
+    Bench bench;
+    BlkPeer front;
+    bench.add(probe_file, "probe-disk", "store");
+    bench.connect(front, "store");
+    bench.start();
+    const std::array requests{BlkRequest{.tag = 1, .operation = PLUGBAY_BLK_FLUSH},
+                              BlkRequest{.tag = 2, .operation = PLUGBAY_BLK_DISCARD}};
+    front.submit(requests);
+    EXPECT_EQ(last_line(bench, "store"), "nothing is discarded here");
+    EXPECT_EQ(front.in_flight(), 0u);
+    const auto completions = front.take_completions();
+    ASSERT_EQ(completions.size(), 2u);
+    for (const auto& each : completions)
+        EXPECT_EQ(each.status, PLUGBAY_FAILED) << each.tag;
+    EXPECT_EQ(front.execute(PLUGBAY_BLK_READ, 0, 512, 0x4000), PLUGBAY_OK);
+}
+
 TEST(Links, AFakeMayDieFirst) {
     Bench bench;
     {

@@ -3,6 +3,7 @@
 #include "core/device/host/host_extensions.hpp"
 #include "core/pci/pci_bus.hpp"
 #include "core/pci/pci_function.hpp"
+#include "core/pci/pci_windows.hpp"
 
 #include <plugbay/abi/pci_bus.h>
 
@@ -19,6 +20,8 @@ plugbay_status add_bus(const plugbay_host* host, const plugbay_pci_bus* descript
     }
     if (description->size < sizeof *description)
         return device.refuse(PLUGBAY_INVALID, "the bus's description is too short");
+    if (const auto done = check_pci_windows(*description, device.services().memory); !done)
+        return device.refuse(PLUGBAY_INVALID, done.error().text());
     auto bus = std::make_unique<PciBus>(device.services().pci, device.id(), *description);
     PciBus& added = *bus;
     const plugbay_status status = hold(device, std::move(bus), handle);

@@ -2,11 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -256,4 +262,49 @@ TEST(DiskFileErrors, SayWhatToDo) {
     ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
     EXPECT_NE(refusal({{"path", pipe}, {"read_only", "true"}}).find("neither"), std::string::npos);
     std::filesystem::remove(pipe);
+}
+
+namespace {
+
+// From here on the kernel takes nothing from this process's io_urings, as when its memory is used up.
+bool refuse_submissions() {
+    const auto jump = static_cast<std::uint16_t>(BPF_JMP | BPF_JEQ | BPF_K);
+    const auto leave = static_cast<std::uint16_t>(BPF_RET | BPF_K);
+    std::array filter{
+        sock_filter{static_cast<std::uint16_t>(BPF_LD | BPF_W | BPF_ABS), 0, 0, offsetof(seccomp_data, nr)},
+        sock_filter{jump, 0, 1, SYS_io_uring_enter}, sock_filter{leave, 0, 0, SECCOMP_RET_ERRNO | EAGAIN},
+        sock_filter{leave, 0, 0, SECCOMP_RET_ALLOW}};
+    const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0;
+}
+
+// 0 when all is well; else where it was not. More requests than the ring has room for, and again when the ring is
+// full of what was refused.
+int refused_requests_fail(const Image& image) {
+    Disk disk({{"path", image.path}, {"engine", "io_uring"}});
+    if (!refuse_submissions()) return 1;
+    for (int round = 0; round < 3; ++round) {
+        std::vector<testkit::BlkRequest> requests(300);
+        for (std::size_t i = 0; i < requests.size(); ++i)
+            requests[i] = {
+                .tag = i, .operation = PLUGBAY_BLK_READ, .length = 512, .segments = {{0x10000, 512}}};
+        disk.frontend.submit(requests);
+        const auto done = disk.finish(requests.size());
+        if (done.size() != requests.size()) return 2;
+        for (const auto& each : done) {
+            if (each.status != PLUGBAY_FAILED) return 3;
+        }
+    }
+    return 0;
+}
+
+} // namespace
+
+TEST(DiskFileRing, RequestsThatTheKernelRefusesFail) {
+    const Image image;
+    if (const auto text = refusal({{"path", image.path}, {"engine", "io_uring"}});
+        text != "(it was not refused)")
+        GTEST_SKIP() << text;
+    EXPECT_EXIT(_exit(refused_requests_fail(image)), testing::ExitedWithCode(0), "");
 }

@@ -138,6 +138,11 @@ TEST(PciHost, BadWindows) {
         return bench.try_add(PLUGBAY_PLUGIN_FILE, "pci-host", "pci", properties).text;
     };
     EXPECT_NE(text({{"memory32_window_size", "2G"}}).find("4 GiB"), std::string::npos);
+    EXPECT_NE(text({{"memory32_window_size", "1005M"}}).find("0xfec00000"), std::string::npos);
+    EXPECT_EQ(text({{"memory32_window_size", "1004M"}}), "");
+    EXPECT_NE(text({{"memory32_window", "0xfec00000"}, {"memory32_window_size", "64K"}}).find("0xfec00000"),
+              std::string::npos);
+    EXPECT_EQ(text({{"memory32_window", "0xfef00000"}, {"memory32_window_size", "64K"}}), "");
     EXPECT_NE(text({{"port_window", "0xff00"}}).find("port"), std::string::npos);
     EXPECT_NE(text({{"memory32_window", "0x100000"}, {"memory32_window_size", "1M"}}).find("RAM"),
               std::string::npos);

@@ -23,7 +23,8 @@
 //
 // Threads and states are those of the ABI function behind each (sdk/include/plugbay/abi/). A callback that
 // throws is caught: creating, loading and the like fail with the exception's text; any other logs it, and a
-// guest access reads all ones.
+// guest access reads all ones. The requests of an on_submit that throws are completed with PLUGBAY_FAILED: a
+// backend throws before it has taken or completed the first of them, or not at all.
 #pragma once
 
 #include <plugbay/abi/pci.h>
@@ -65,6 +66,7 @@ class Glue {
     struct Instance {
         Host host;
         Device device;
+        BlkFrontend blk_frontend{}; // of blk/1 backends: who hears of requests that on_submit threw away
     };
 
     static Instance& self(void* instance) { return *static_cast<Instance*>(instance); }
@@ -238,15 +240,22 @@ class Glue {
         }
         return table;
     }
+    static bool is_blk_backend(std::uint64_t port) {
+        const auto& raw = Ports::declared[port].raw;
+        return raw.role == PLUGBAY_PORT_BACKEND && std::string_view(raw.interface) == PLUGBAY_BLK;
+    }
     static constexpr plugbay_link_callbacks make_link() {
         plugbay_link_callbacks table{sizeof(plugbay_link_callbacks), 0, nullptr, nullptr};
         if constexpr (has_ports) {
             table.connected = [](void* i, std::uint64_t port, const plugbay_link* link,
                                  const plugbay_value* options, std::uint32_t) noexcept {
-                return guarded(self(i).host.raw(),
-                               [&] { self(i).device.on_connect(port, Link(link, options)); });
+                return guarded(self(i).host.raw(), [&] {
+                    self(i).device.on_connect(port, Link(link, options));
+                    if (is_blk_backend(port)) self(i).blk_frontend = BlkFrontend(Link(link, options));
+                });
             };
             table.disconnected = [](void* i, std::uint64_t port) noexcept {
+                if (is_blk_backend(port)) self(i).blk_frontend = {};
                 contained(i, [&] { self(i).device.on_disconnect(port); });
             };
         }
@@ -335,6 +344,12 @@ class Glue {
         }
         return table;
     }
+    static void fail_requests(BlkFrontend frontend, std::span<const plugbay_blk_request> requests) noexcept {
+        for (const plugbay_blk_request& request : requests) {
+            const plugbay_blk_completion failed{request.tag, PLUGBAY_FAILED, 0};
+            frontend.complete(std::span(&failed, 1));
+        }
+    }
     static constexpr plugbay_blk_backend make_blk_backend() {
         plugbay_blk_backend table{sizeof(plugbay_blk_backend), 0, nullptr, nullptr};
         if constexpr (requires(Device & d, std::span<const plugbay_blk_request> r) {
@@ -348,7 +363,11 @@ class Glue {
             };
             table.submit = [](void* i, std::uint64_t port, const plugbay_blk_request* requests,
                               std::uint32_t count) noexcept {
-                contained(i, [&] { self(i).device.on_submit(port, std::span(requests, count)); });
+                const bool taken = contained(i, false, [&] {
+                    self(i).device.on_submit(port, std::span(requests, count));
+                    return true;
+                });
+                if (!taken) fail_requests(self(i).blk_frontend, std::span(requests, count));
             };
         }
         return table;

@@ -133,7 +133,7 @@ class Memory {
                                            std::uint32_t access) const {
         void* pointer = nullptr;
         if (table_->map(host_, address, length, access, &pointer) != PLUGBAY_OK) return {};
-        return {static_cast<std::byte*>(pointer), static_cast<std::size_t>(length)};
+        return {static_cast<std::byte*>(pointer), length};
     }
     void unmap(std::uint64_t address, std::uint64_t length, std::uint32_t access) const {
         table_->unmap(host_, address, length, access);
@@ -147,7 +147,8 @@ class Memory {
 // Cheap to copy; valid for the life of the device.
 class Host {
   public:
-    explicit Host(const plugbay_host* raw) : raw_(raw) {}
+    explicit Host(const plugbay_host* raw)
+        : raw_(raw), timers_(static_cast<const plugbay_timer_host*>(raw->extension(raw, PLUGBAY_TIMER))) {}
 
     [[nodiscard]] const plugbay_host* raw() const { return raw_; }
     [[nodiscard]] const char* device_id() const { return raw_->device_id; }
@@ -201,10 +202,10 @@ class Host {
         return {raw_, &table, handle};
     }
     [[nodiscard]] std::uint64_t now(std::uint32_t clock = PLUGBAY_CLOCK_GUEST) const {
-        return extension<plugbay_timer_host>(PLUGBAY_TIMER).now(raw_, clock);
+        return timers().now(raw_, clock);
     }
     [[nodiscard]] Timer timer(std::uint32_t clock = PLUGBAY_CLOCK_GUEST, std::uint64_t token = 0) const {
-        const auto& table = extension<plugbay_timer_host>(PLUGBAY_TIMER);
+        const auto& table = timers();
         plugbay_handle handle{};
         check(table.create(raw_, clock, token, &handle));
         return {raw_, &table, handle};
@@ -238,6 +239,9 @@ class Host {
     }
 
   private:
+    [[nodiscard]] const plugbay_timer_host& timers() const {
+        return timers_ != nullptr ? *timers_ : extension<plugbay_timer_host>(PLUGBAY_TIMER); // which throws
+    }
     [[nodiscard]] const plugbay_firmware_host& firmware() const {
         return extension<plugbay_firmware_host>(PLUGBAY_FIRMWARE);
     }
@@ -251,6 +255,7 @@ class Host {
     }
 
     const plugbay_host* raw_;
+    const plugbay_timer_host* timers_; // looked up once: devices ask for the time in guest accesses
 };
 
 } // namespace plugbay

@@ -84,7 +84,7 @@ inline void state_swap_elements([[maybe_unused]] std::span<std::byte> elements,
                                 [[maybe_unused]] std::size_t size) {
     if constexpr (std::endian::native == std::endian::big) {
         for (std::size_t at = 0; at + size <= elements.size(); at += size)
-            std::reverse(elements.begin() + at, elements.begin() + at + size);
+            std::ranges::reverse(elements.subspan(at, size));
     }
 }
 
@@ -207,7 +207,7 @@ class StateImage {
         if (field.count > (end - at) / element)
             return "state field " + field.name + " passes the end of its image";
         field.offset = at;
-        const std::size_t length = static_cast<std::size_t>(field.count) * element;
+        const std::size_t length = field.count * element;
         if (const char* problem =
                 detail::state_elements_problem(field.kind, std::span(bytes_).subspan(at, length)))
             return "state field " + field.name + " " + problem;
@@ -280,7 +280,7 @@ class StateBuilder {
             return refuse("state field " + std::string(text) + " has no elements but a count");
         if (count > (std::uint64_t{1} << 40) / element)
             return refuse("state field " + std::string(text) + " is too long");
-        const auto length = static_cast<std::size_t>(count) * element;
+        const std::size_t length = count * element;
         const std::span source(static_cast<const std::byte*>(elements), length);
         if (const char* problem = detail::state_elements_problem(kind, source))
             return refuse("state field " + std::string(text) + " " + problem);

@@ -76,6 +76,39 @@ plugbay_status remove_function(const plugbay_host* host, plugbay_handle handle) 
     return PLUGBAY_OK;
 }
 
+// `first` .. `first + size - 1` has something of `other` .. `other_end - 1`.
+bool overlaps(std::uint64_t first, std::uint64_t size, std::uint64_t other, std::uint64_t other_end) {
+    return first < other_end && (first >= other || size > other - first);
+}
+
+// Why the bus cannot have one of its windows, or nothing.
+std::string window_fault(const Machine& machine, const plugbay_pci_bus& bus) {
+    const auto [low, low_size] = std::pair(bus.memory32_window, bus.memory32_window_size);
+    const auto [high, high_size] = std::pair(bus.memory64_window, bus.memory64_window_size);
+    if (bus.port_window_size != 0) {
+        if (bus.port_window + std::uint32_t{bus.port_window_size} > 0x10000)
+            return "the port window does not end below 0x10000";
+        if (overlaps(bus.port_window, bus.port_window_size, 0xcf8, 0xd00))
+            return "the port window has the configuration ports 0xcf8-0xcff";
+    }
+    if (low_size != 0) {
+        if (low >= four_gib || low_size > four_gib - low)
+            return "the 32-bit memory window does not end below 4 GiB";
+        if (overlaps(low, low_size, 0xfec00000, 0xfef00000))
+            return "the 32-bit memory window has addresses of the interrupt controllers, "
+                   "0xfec00000-0xfeefffff";
+        if (overlaps(low, low_size, 0, machine.options.memory))
+            return "the 32-bit memory window has addresses of RAM";
+    }
+    if (high_size != 0) {
+        if (high < four_gib || high_size - 1 > ~high)
+            return "the 64-bit memory window begins below 4 GiB, or passes the end of addresses";
+        if (overlaps(high, high_size, four_gib, four_gib + machine.options.memory_above_4gb))
+            return "the 64-bit memory window has addresses of RAM";
+    }
+    return "";
+}
+
 plugbay_status add_bus(const plugbay_host* host, const plugbay_pci_bus* bus,
                        plugbay_handle* handle) noexcept {
     HostCall call(host, "add_bus");
@@ -93,10 +126,8 @@ plugbay_status add_bus(const plugbay_host* host, const plugbay_pci_bus* bus,
                                 "a PCI device took the built-in bus already: add the bridge first");
         if (other.owner == &call.device) return call.refuse(PLUGBAY_TAKEN, "the device has a bus already");
     }
-    const bool high_overflow = bus->memory64_window + bus->memory64_window_size < bus->memory64_window;
-    if (bus->port_window + std::uint32_t{bus->port_window_size} > 65536 || high_overflow ||
-        bus->memory32_window + bus->memory32_window_size > four_gib)
-        return call.refuse(PLUGBAY_INVALID, "a window does not fit into its space");
+    if (const std::string fault = window_fault(call.machine, *bus); !fault.empty())
+        return call.refuse(PLUGBAY_INVALID, fault);
     *handle =
         HostCall::store(call.machine, call.machine.buses, PciBus{&call.device, call.device.id, *bus, {}});
     return PLUGBAY_OK;

@@ -4,6 +4,9 @@
 #include "core/kvm/kvm_abi.hpp"
 #include "core/kvm/snapshot.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 asm(PLUGBAY_GUEST_BEGIN(nothing) "0: hlt\n jmp 0b\n" PLUGBAY_GUEST_END(nothing));
 PLUGBAY_GUEST_DECLARE(nothing)
 
@@ -95,6 +98,24 @@ TEST_F(SnapshotTest, PutsDebugRegistersBack) {
     ASSERT_TRUE(done) << done.error().text();
     ASSERT_EQ(abi::call(vcpu().file(), KVM_GET_DEBUGREGS, &debug), 0);
     EXPECT_EQ(debug.db[0], before);
+}
+
+TEST_F(SnapshotTest, AFailureNamesTheVcpuAndARemedy) {
+    const auto snapshot = VcpuSnapshot::take(vcpu());
+    ASSERT_TRUE(snapshot) << snapshot.error().text();
+    // No vCPU is behind the descriptor any more.
+    const int other = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    ASSERT_EQ(::dup3(other, vcpu().file(), O_CLOEXEC), vcpu().file());
+    ::close(other);
+    const auto put_back = snapshot->apply(vcpu());
+    ASSERT_FALSE(put_back);
+    EXPECT_EQ(put_back.error().message.find("the state of vCPU 0 cannot be put back: KVM_SET_MP_STATE: "), 0U)
+        << put_back.error().message;
+    EXPECT_FALSE(put_back.error().hint.empty());
+    const auto taken = VcpuSnapshot::take(vcpu());
+    ASSERT_FALSE(taken);
+    EXPECT_EQ(taken.error().message.find("the state of vCPU 0 cannot be read: KVM_GET_REGS: "), 0U)
+        << taken.error().message;
 }
 
 } // namespace

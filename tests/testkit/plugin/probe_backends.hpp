@@ -50,6 +50,9 @@ class ProbeDisk {
     }
     void on_submit(std::uint64_t, std::span<const plugbay_blk_request> requests) {
         for (const auto& request : requests) {
+            if (request.operation == PLUGBAY_BLK_DISCARD) throw plugbay::Failure("nothing is discarded here");
+        }
+        for (const auto& request : requests) {
             plugbay_status status = PLUGBAY_OK;
             if (request.operation == PLUGBAY_BLK_READ) {
                 for (std::uint32_t i = 0; i < request.segment_count; ++i) {

@@ -91,19 +91,22 @@ class ProbePci {
 class ProbeBridge {
   public:
     static constexpr plugbay::Type type{.name = "probe-bridge", .help = "A PCI host bridge of two ports."};
+    struct Options {
+        std::uint64_t low = 0x80000000;
+        std::uint64_t low_size = 0x1000000;
+        static constexpr auto properties() {
+            return plugbay::properties(
+                plugbay::property("low", &Options::low, "first address of the 32-bit window"),
+                plugbay::property("low_size", &Options::low_size, "bytes of the 32-bit window"));
+        }
+    };
 
-    explicit ProbeBridge(plugbay::Host host)
+    ProbeBridge(plugbay::Host host, const Options& options)
         : host_(host), table_(host.extension<plugbay_pci_bus_host>(PLUGBAY_PCI_BUS)),
           ports_(host.map_ports(0xcf8, 8)) {
-        const plugbay_pci_bus bus{sizeof(plugbay_pci_bus),
-                                  {8, 9, 10, 11},
-                                  0x2000,
-                                  0x1000,
-                                  0,
-                                  0x80000000,
-                                  0x1000000,
-                                  0x4000000000,
-                                  0x1000000000};
+        const plugbay_pci_bus bus{
+            sizeof(plugbay_pci_bus), {8, 9, 10, 11}, 0x2000,      0x1000, 0, options.low,
+            options.low_size,        0x4000000000,   0x1000000000};
         plugbay::check(table_.add_bus(host.raw(), &bus, &bus_));
     }
 

@@ -18,10 +18,10 @@ using ::testing::HasSubstr;
 
 AcpiOptions everything() {
     return {.cpu_count = 16,
-            .fixed_hardware = AcpiFixedHardware{.pm1a_event_port = 0x600,
+            .fixed_hardware = AcpiFixedHardware{.owner = "pm",
+                                                .pm1a_event_port = 0x600,
                                                 .pm1a_control_port = 0x604,
                                                 .pm_timer_port = 0x608,
-                                                .pm_timer_32_bit = true,
                                                 .gpe0_port = 0x620,
                                                 .gpe0_length = 4,
                                                 .sci_irq = 9,
@@ -36,8 +36,7 @@ AcpiOptions everything() {
                                {"com2", "PNP0501", {{0x2f8, 8}}, 3},
                                {"com3", "PNP0501", {{0x3e8, 8}}, 4},
                                {"keyboard", "PNP0303", {{0x60, 1}, {0x64, 1}}, 1},
-                               {"rtc", "PNP0B00", {{0x70, 2}}, 8}},
-            .vga = true};
+                               {"rtc", "PNP0B00", {{0x70, 2}}, 8}}};
 }
 
 // A table a device might bring.
@@ -83,8 +82,7 @@ T field(const Bytes& bytes, std::size_t offset) {
 
 TEST_F(AcpiTablesTest, TheRsdpLeadsToEveryTable) {
     auto options = everything();
-    options.tables = {{"hpet", device_table()}};
-    options.aml_fragments = {{"fragment", aml::name("\\FRAG", aml::integer(1))}};
+    options.tables = {{"hpet", device_table()}, {"code", device_table("SSDT")}};
     const auto tables = build(options);
     EXPECT_EQ(tables.rsdp_address, 0xe0000U);
     Bytes rsdp(36);
@@ -134,8 +132,8 @@ TEST_F(AcpiTablesTest, FadtWithFixedHardware) {
     EXPECT_EQ(field<std::uint8_t>(fadt, 91), 4);       // PM_TMR_LEN
     EXPECT_EQ(field<std::uint8_t>(fadt, 92), 4);       // GPE0_BLK_LEN
     EXPECT_EQ(field<std::uint8_t>(fadt, 108), 0x32);   // CENTURY
-    EXPECT_EQ(field<std::uint16_t>(fadt, 109), 3);     // legacy devices, 8042
-    EXPECT_EQ(field<std::uint32_t>(fadt, 112), 0x565U);
+    EXPECT_EQ(field<std::uint16_t>(fadt, 109), 7);     // legacy devices, 8042, no VGA
+    EXPECT_EQ(field<std::uint32_t>(fadt, 112), 0x465U);
     EXPECT_EQ(field<std::uint64_t>(fadt, 120), 0xcf9U);                         // RESET_REG address
     EXPECT_EQ(field<std::uint8_t>(fadt, 128), 6);                               // RESET_VALUE
     EXPECT_EQ(field<std::uint64_t>(fadt, 140), field<std::uint32_t>(fadt, 40)); // X_DSDT
@@ -197,7 +195,10 @@ TEST_F(AcpiTablesTest, ImpossibleOptionsAreRefused) {
     EXPECT_THAT(refused([](auto& o) { o.fixed_hardware->pm1a_control_port = 0; }), HasSubstr("PM1a"));
     EXPECT_THAT(refused([](auto& o) { o.fixed_hardware->gpe0_length = 3; }), HasSubstr("GPE0"));
     EXPECT_THAT(refused([](auto& o) { o.fixed_hardware->gpe0_length = 0; }), HasSubstr("GPE0"));
-    EXPECT_THAT(refused([](auto& o) { o.fixed_hardware->sci_irq = 24; }), HasSubstr("SCI"));
+    EXPECT_THAT(refused([](auto& o) { o.fixed_hardware->gpe0_length = 0x104; }),
+                HasSubstr("260 bytes of GPE0 registers at port 0x620 of pm"));
+    EXPECT_THAT(refused([](auto& o) { o.fixed_hardware->sci_irq = 24; }), HasSubstr("SCI of pm"));
+    EXPECT_THAT(refused([](auto& o) { o.fixed_hardware->sci_irq = 0x109; }), HasSubstr("interrupt 265"));
     EXPECT_THAT(refused([](auto& o) { o.pci_root->first_bus = 1, o.pci_root->last_bus = 0; }),
                 HasSubstr("buses 1-0"));
     EXPECT_THAT(refused([](auto& o) { o.pci_root->io = {{0, 0xffff}}; }), HasSubstr("configuration ports"));
@@ -208,6 +209,7 @@ TEST_F(AcpiTablesTest, ImpossibleOptionsAreRefused) {
     EXPECT_THAT(refused([](auto& o) { o.pci_root->memory_64 = {{0, ~0ULL}}; }), HasSubstr("64-bit"));
     EXPECT_THAT(refused([](auto& o) { o.legacy_devices.resize(257); }), HasSubstr("at most 256"));
     EXPECT_THAT(refused([](auto& o) { o.legacy_devices[0].irq = 24; }), HasSubstr("interrupt 24"));
+    EXPECT_THAT(refused([](auto& o) { o.legacy_devices[0].irq = 0x104; }), HasSubstr("com1 cannot use"));
     EXPECT_THAT(refused([](auto& o) { o.legacy_devices[0].hardware_id = "pnp0501"; }),
                 HasSubstr("plug-and-play"));
     EXPECT_THAT(refused([](auto& o) {
@@ -232,7 +234,6 @@ TEST_F(AcpiTablesTest, TablesOfDevicesAreChecked) {
     EXPECT_THAT(refusal({.tables = {{"a", device_table()}, {"b", device_table()}}}),
                 HasSubstr("b gives a table HPET"));
     EXPECT_EQ(refusal({.tables = {{"a", device_table("SSDT")}, {"b", device_table("SSDT")}}}), "accepted");
-    EXPECT_THAT(refusal({.aml_fragments = {{"a", {}}}}), HasSubstr("fragment of a is empty"));
 }
 
 TEST_F(AcpiTablesTest, AFullAreaIsRefusedAndNothingIsWritten) {
@@ -268,19 +269,13 @@ AcpiOptions named_options(std::string_view name) {
     auto options = everything();
     if (name == "reduced_with_pci") options.fixed_hardware.reset();
     if (name == "everything") {
-        options.tables = {{"waet", device_table("WAET", 4)}};
         using Trigger = aml::ResourceTemplate::Trigger;
-        const auto resources = aml::ResourceTemplate()
-                                   .memory_32_fixed(0xfed40000, 0x1000)
-                                   .interrupt(20, Trigger::level_high)
-                                   .code();
-        options.aml_fragments = {
-            {"a device",
-             aml::scope("\\_SB",
-                        aml::device("DEV0", aml::join({aml::name("_HID", aml::string("PBAY0001")),
-                                                       aml::name("_CRS", resources),
-                                                       aml::method("_STA", 0,
-                                                                   aml::return_value(aml::integer(15)))})))}};
+        const auto resources = aml::ResourceTemplate().interrupt(20, Trigger::level_high).code();
+        const auto device = aml::device(
+            "DEV0", aml::join({aml::name("_HID", aml::string("PBAY0001")), aml::name("_CRS", resources),
+                               aml::method("_STA", 0, aml::return_value(aml::integer(15)))}));
+        options.tables = {{"waet", device_table("WAET", 4)},
+                          {"a device", make_acpi_table("SSDT", 2, aml::scope("\\_SB", device))}};
     }
     return options;
 }

@@ -68,15 +68,13 @@ TEST(Aml, ResourceDescriptors) {
     using Trigger = ResourceTemplate::Trigger;
     const auto code = ResourceTemplate()
                           .io(0x3f8, 8)
-                          .memory_32_fixed(0xfed00000, 0x400)
                           .interrupt(4, Trigger::edge_high)
-                          .interrupt(17, Trigger::level_low, true)
+                          .interrupt(17, Trigger::level_high, true)
                           .code();
-    EXPECT_EQ(code, bytes({0x11, 43, 0x0a, 40,                                     // buffer of 40 bytes
-                           0x47, 1,  0xf8, 3,    0xf8, 3,  1,    8,                //
-                           0x86, 9,  0,    1,    0,    0,  0xd0, 0xfe, 0, 4, 0, 0, //
-                           0x89, 6,  0,    0x03, 1,    4,  0,    0,    0,          //
-                           0x89, 6,  0,    0x0d, 1,    17, 0,    0,    0,          //
+    EXPECT_EQ(code, bytes({0x11, 31, 0x0a, 28,                      // buffer of 28 bytes
+                           0x47, 1,  0xf8, 3,    0xf8, 3,  1, 8,    //
+                           0x89, 6,  0,    0x03, 1,    4,  0, 0, 0, //
+                           0x89, 6,  0,    0x09, 1,    17, 0, 0, 0, //
                            0x79, 0}));
     const auto windows = ResourceTemplate()
                              .word_bus_number(0, 255)

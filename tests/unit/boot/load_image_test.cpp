@@ -49,8 +49,7 @@ TEST_F(LoadImage, BzImage) {
     const auto loaded = load(image, {.kernel = {},
                                      .initrd = initrd_file.path(),
                                      .command_line = "console=ttyS0 quiet",
-                                     .rsdp_address = 0xe0000,
-                                     .reserved = {{0x3ff000, 0x1000, MemoryType::reserved, "test"}}});
+                                     .rsdp_address = 0xe0000});
     ASSERT_TRUE(loaded) << loaded.error().text();
     EXPECT_EQ(loaded->protocol, BootProtocol::linux64);
     EXPECT_EQ(loaded->summary, "Linux 6.1.0-test bzImage, boot protocol 2.15, at 0x100000");
@@ -66,12 +65,12 @@ TEST_F(LoadImage, BzImage) {
     EXPECT_EQ(std::uint64_t{zero_page.acpi_rsdp_addr}, 0xe0000U);
     EXPECT_EQ(peek_text(*memory_, zero_page.hdr.cmd_line_ptr), "console=ttyS0 quiet");
     EXPECT_EQ(std::uint32_t{zero_page.hdr.ramdisk_size}, 5000U);
-    EXPECT_EQ(std::uint32_t{zero_page.hdr.ramdisk_image}, 0x3fd000U); // below the reserved last page
-    EXPECT_TRUE(same(0x3fd000, initrd, 0, initrd.size()));
-    ASSERT_EQ(zero_page.e820_entries, 5);
+    EXPECT_EQ(std::uint32_t{zero_page.hdr.ramdisk_image}, 0x3fe000U); // as high as it fits
+    EXPECT_TRUE(same(0x3fe000, initrd, 0, initrd.size()));
+    ASSERT_EQ(zero_page.e820_entries, 4);
     EXPECT_EQ(std::uint64_t{zero_page.e820_table[3].addr}, 0x100000U);
-    EXPECT_EQ(std::uint64_t{zero_page.e820_table[3].size}, 0x2ff000U);
-    EXPECT_EQ(std::uint32_t{zero_page.e820_table[4].type}, 2U);
+    EXPECT_EQ(std::uint64_t{zero_page.e820_table[3].size}, 0x300000U);
+    EXPECT_EQ(std::uint32_t{zero_page.e820_table[2].type}, 2U);
 }
 
 TEST_F(LoadImage, LongModeTablesMapFourGibibytesToThemselves) {
@@ -95,11 +94,12 @@ TEST_F(LoadImage, LongModeTablesMapFourGibibytesToThemselves) {
     }
 }
 
-TEST_F(LoadImage, ARelocatableBzImageEvadesReservedMemoryUpwards) {
-    const auto loaded =
-        load(test::bzimage(), {.kernel = {}, .reserved = {{0x101000, 0x1800, MemoryType::reserved, "test"}}});
+TEST_F(LoadImage, ARelocatableBzImageEvadesTakenMemoryUpwards) {
+    auto image = test::bzimage();
+    test::put<std::uint64_t>(image, 0x258, layout::conventional_end - 0x1000); // pref_address
+    const auto loaded = load(image);
     ASSERT_TRUE(loaded) << loaded.error().text();
-    EXPECT_EQ(loaded->entry.rip, 0x103200U);
+    EXPECT_EQ(loaded->entry.rip, 0x100200U);
 }
 
 TEST_F(LoadImage, Vmlinux) {

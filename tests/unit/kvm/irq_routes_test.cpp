@@ -63,8 +63,25 @@ TEST(IrqRoutes, ReleasedGsisAreHandedOutAgainWithoutTheirMessage) {
     EXPECT_TRUE(routes.set_message(first, {1, 2}));
     routes.release(first);
     EXPECT_FALSE(routes.allocated(first));
+    routes.committed();
     EXPECT_EQ(*routes.allocate(), first);
     EXPECT_FALSE(routes.message(first));
+}
+
+TEST(IrqRoutes, AGsiThatKvmMayStillRouteIsHandedOutOnlyAfterACommit) {
+    IrqRoutes routes;
+    const auto routed = *routes.allocate();
+    const auto bare = *routes.allocate();
+    EXPECT_TRUE(routes.set_message(routed, {1, 2}));
+    routes.release(routed);
+    EXPECT_FALSE(routes.allocated(routed));
+    EXPECT_EQ(route_of(routes.entries(), routed, Target::msi), nullptr) << "the next commit drops it";
+    EXPECT_FALSE(routes.set_message(routed, {3, 4}));
+    routes.release(bare); // never had a route
+    EXPECT_EQ(*routes.allocate(), bare);
+    EXPECT_EQ(*routes.allocate(), bare + 1);
+    routes.committed();
+    EXPECT_EQ(*routes.allocate(), routed);
 }
 
 TEST(IrqRoutes, GsisThatWereNotAllocatedAreRefused) {

@@ -1,3 +1,4 @@
+#include "core/pci/pci_windows.hpp"
 #include "tests/unit/pci/pci_fixture.hpp"
 
 #include <gmock/gmock.h>
@@ -88,6 +89,57 @@ TEST_F(PciBusesTest, BusMayGoBeforeItsFunctions) {
     EXPECT_TRUE(pci.buses().empty());
     EXPECT_THAT(function_of(*early).describe(), HasSubstr("on no bus"));
     early->device.reset();
+}
+
+TEST_F(PciBusesTest, WindowsThatCannotBeAreRefused) {
+    const auto refusal = [&](auto change) {
+        auto bus = bus_description();
+        change(bus);
+        const auto done = check_pci_windows(bus, *memory);
+        return done ? "" : done.error().message;
+    };
+    constexpr std::uint64_t all = ~std::uint64_t{0};
+    EXPECT_EQ(refusal([](auto&) {}), "");
+    EXPECT_EQ(refusal([](auto& b) { b.port_window = 0xff00, b.port_window_size = 0x100; }), "");
+    EXPECT_THAT(refusal([](auto& b) { b.port_window = 0xff00, b.port_window_size = 0x101; }),
+                HasSubstr("0x101 bytes from 0xff00 for the port window are no part of 0x0-0xffff"));
+    EXPECT_THAT(refusal([](auto& b) { b.port_window = 0xc00, b.port_window_size = 0xf9; }),
+                HasSubstr("configuration ports 0xcf8-0xcff"));
+    const auto low = [&](std::uint64_t first, std::uint64_t size) {
+        return refusal([&](auto& b) { b.memory32_window = first, b.memory32_window_size = size; });
+    };
+    EXPECT_EQ(low(0xc0000000, 0x3ec00000), "");
+    EXPECT_EQ(low(0xfef00000, 0x1100000), "");
+    EXPECT_THAT(low(0xfef00000, 0x1100001), HasSubstr("no part of 0x0-0xffffffff"));
+    EXPECT_THAT(low(0xfef00000, all), HasSubstr("no part of 0x0-0xffffffff"));
+    EXPECT_THAT(low(all, 2), HasSubstr("no part of 0x0-0xffffffff"));
+    EXPECT_THAT(low(0xc0000000, 0x3ec00001),
+                HasSubstr("interrupt controllers' addresses 0xfec00000-0xfeefffff"));
+    EXPECT_THAT(low(0xfeefffff, 1), HasSubstr("interrupt controllers"));
+    EXPECT_THAT(low(0x1000, 0x1000), HasSubstr("the machine's RAM at 0x0-"));
+    const auto high = [&](std::uint64_t first, std::uint64_t size) {
+        return refusal([&](auto& b) { b.memory64_window = first, b.memory64_window_size = size; });
+    };
+    EXPECT_EQ(high(std::uint64_t{1} << 32, std::uint64_t{1} << 40), "");
+    EXPECT_EQ(high(all, 1), "");
+    EXPECT_THAT(high(all, 2), HasSubstr("no part of 0x100000000-0xffffffffffffffff"));
+    EXPECT_THAT(high(0xffffffff, 2), HasSubstr("no part of 0x100000000-"));
+}
+
+TEST_F(PciBusesTest, ABridgeHearsWhyItsWindowIsRefused) {
+    Script script;
+    script.create = [&](const plugbay_host* host) {
+        auto bus = bus_description();
+        bus.memory32_window = 0xfe000000;
+        bus.memory32_window_size = 0x1000000;
+        plugbay_handle handle{};
+        return add(host, bus, &handle);
+    };
+    const auto bridge = make("pci0");
+    const auto refused = create(*bridge, script);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().text(), HasSubstr("interrupt controllers"));
+    EXPECT_TRUE(pci.buses().empty());
 }
 
 TEST_F(PciBusesTest, OnlyWhileCreating) {

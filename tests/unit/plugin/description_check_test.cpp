@@ -130,6 +130,10 @@ TEST(DescriptionCheck, Ports) {
     EXPECT_THAT(refusal(plugin), HasSubstr("another frontend of this type has the same name"));
     plugin.types[0].ports[1].role = PLUGBAY_PORT_BACKEND;
     EXPECT_EQ(refusal(plugin), "");
+    plugin.types[0].ports[0].role = PLUGBAY_PORT_BACKEND;
+    EXPECT_THAT(refusal(plugin), HasSubstr("port 1: it is a second backend"));
+    plugin.types[0].ports[0].flags = plugin.types[0].ports[1].flags = PLUGBAY_PORT_OPTIONAL;
+    EXPECT_THAT(refusal(plugin), HasSubstr("port 1: it is a second backend"));
 }
 
 TEST(DescriptionCheck, InterfaceIds) {

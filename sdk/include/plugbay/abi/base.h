@@ -52,7 +52,7 @@ typedef int32_t plugbay_status;
 /* A resource held from the host: opaque, checked against reuse, never a pointer. 0 is "none". A handle is
  * valid for the device that obtained it and dies with it; the host releases what a device leaves behind. */
 typedef uint64_t plugbay_handle;
-#define PLUGBAY_NO_HANDLE ((plugbay_handle)0)
+#define PLUGBAY_NO_HANDLE UINT64_C(0)
 
 struct plugbay_host;
 

@@ -11,6 +11,8 @@ extern "C" {
 
 #define PLUGBAY_PCI_BUS "plugbay.pci-bus/1"
 
+/* Windows end within their space and lie on no RAM; the port window not on the configuration ports 0xcf8-0xcff,
+ * the 32-bit window not on the interrupt controllers' addresses 0xfec00000-0xfeefffff. */
 struct plugbay_pci_bus {
     uint32_t size;
     uint32_t lines[4];    /* GSIs that the pins go to: slot s, pin p (0 = INTA) uses lines[(s + p) % 4] */
@@ -18,7 +20,7 @@ struct plugbay_pci_bus {
     uint16_t port_window_size; /* ports */
     uint32_t reserved;
     uint64_t memory32_window, memory32_window_size; /* bytes, below 4 GiB */
-    uint64_t memory64_window, memory64_window_size; /* 0: none */
+    uint64_t memory64_window, memory64_window_size; /* from 4 GiB on; 0: none */
 };
 
 /* A BAR as the bridge sees it when it assigns addresses. Fixed. */
@@ -34,7 +36,8 @@ struct plugbay_pci_bar_slot {
 struct plugbay_pci_bus_host {
     uint32_t size;
     uint32_t reserved;
-    /* [control] & creating  Makes the bus, named by the device's id, with the windows shown to the guest. */
+    /* [control] & creating  Makes the bus, named by the device's id, with the windows shown to the guest.
+     * PLUGBAY_INVALID: a window is where none can be. */
     plugbay_status (*add_bus)(const struct plugbay_host* host, const struct plugbay_pci_bus* bus,
                               plugbay_handle* handle);
     /* [any] Configuration access to `slot`, function 0; `offset` and `width` (1, 2, 4) are within one

@@ -47,7 +47,9 @@ struct plugbay_device_type {
     uint32_t property_count;
     uint32_t port_count;
     const struct plugbay_property* const* properties;
-    const struct plugbay_port* const* ports; /* a port's number is its index here */
+    /* A port's number is its index here. At most one is a backend, since a device of a machine file has one
+     * "frontend" to connect it by. */
+    const struct plugbay_port* const* ports;
 
     /* [control] & creating  Makes a device from its checked property values (one a property, in order) and
      * asks the host for its resources. On success stores the instance, which is the first argument of every
