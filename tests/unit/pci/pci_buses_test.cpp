@@ -93,9 +93,9 @@ TEST_F(PciBusesTest, BusMayGoBeforeItsFunctions) {
 
 TEST_F(PciBusesTest, WindowsThatCannotBeAreRefused) {
     const auto refusal = [&](auto change) {
-        auto bus = bus_description();
-        change(bus);
-        const auto done = check_pci_windows(bus, *memory);
+        auto its_bus = bus_description();
+        change(its_bus);
+        const auto done = check_pci_windows(its_bus, *memory);
         return done ? "" : done.error().message;
     };
     constexpr std::uint64_t all = ~std::uint64_t{0};
@@ -129,11 +129,11 @@ TEST_F(PciBusesTest, WindowsThatCannotBeAreRefused) {
 TEST_F(PciBusesTest, ABridgeHearsWhyItsWindowIsRefused) {
     Script script;
     script.create = [&](const plugbay_host* host) {
-        auto bus = bus_description();
-        bus.memory32_window = 0xfe000000;
-        bus.memory32_window_size = 0x1000000;
+        auto its_bus = bus_description();
+        its_bus.memory32_window = 0xfe000000;
+        its_bus.memory32_window_size = 0x1000000;
         plugbay_handle handle{};
-        return add(host, bus, &handle);
+        return add(host, its_bus, &handle);
     };
     const auto bridge = make("pci0");
     const auto refused = create(*bridge, script);
