@@ -113,8 +113,9 @@ class UringEngine final : public Engine {
         }
         while (!waiting_.empty())
             refuse(waiting_.pop_front());
-        const std::uint64_t one = 1;
-        static_cast<void>(!write(event_.get(), &one, sizeof one));
+        // Only then: the collecting that follows submits again, perhaps in vain again.
+        if (const std::uint64_t one = 1; !refused_.empty())
+            static_cast<void>(!write(event_.get(), &one, sizeof one));
     }
     void refuse(Operation& operation) {
         operation.result = -EIO; // not EAGAIN, which would be tried again at once, and for ever
