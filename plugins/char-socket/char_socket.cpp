@@ -23,16 +23,15 @@ constexpr milliseconds farewell = milliseconds(500);
 CharSocket::CharSocket(plugbay::Host host, const Options& options)
     : host_(host), clock_(host.extension<plugbay_timer_host>(PLUGBAY_TIMER)),
       address_(Address::parse(options.address)), mode_(options.mode), telnet_(options.telnet),
-      when_stalled_(options.when_stalled), reconnect_(options.reconnect), patience_(options.patience),
-      flush_timer_(host.timer(PLUGBAY_CLOCK_HOST, flush_token)),
-      stall_timer_(host.timer(PLUGBAY_CLOCK_HOST, stall_token)),
-      retry_timer_(host.timer(PLUGBAY_CLOCK_HOST, retry_token)) {}
+      reconnect_(options.reconnect), flush_timer_(host.timer(PLUGBAY_CLOCK_HOST, flush_token)),
+      retry_timer_(host.timer(PLUGBAY_CLOCK_HOST, retry_token)),
+      output_(host, 65536, stall_token, options.when_stalled, milliseconds(options.patience)) {}
 
 CharSocket::~CharSocket() {
     if (!peer_) return;
     peer_watch_.release();
     for (auto left = farewell; left > milliseconds(0); left -= milliseconds(10)) {
-        if (peer_->send(output_)) return;
+        if (peer_->send(output_.queue())) return;
         peer_->wait_writable(10);
     }
 }
@@ -54,7 +53,7 @@ void CharSocket::resume() {
 }
 
 plugbay_status CharSocket::quiesce() {
-    if (peer_) static_cast<void>(peer_->send(output_));
+    if (peer_) static_cast<void>(peer_->send(output_.queue()));
     return PLUGBAY_OK;
 }
 
@@ -143,7 +142,7 @@ void CharSocket::close_peer() {
     peer_watch_.release();
     peer_.reset();
     if (mode_ == Mode::client) arm(retry_timer_, reconnect_);
-    relieve();
+    output_.clear(frontend_);
     announce();
 }
 
@@ -181,11 +180,7 @@ void CharSocket::on_timer(std::uint64_t token) {
     if (token == retry_token) {
         retry();
     } else if (token == stall_token) {
-        stall_timed_ = false;
-        stalled_ = true;
-        lost_ = 0;
-        host_.warning("the peer reads too slowly: output is lost");
-        if (std::exchange(output_refused_, false)) frontend_.write_ready();
+        output_.stall(frontend_);
     } else {
         flush_scheduled_ = false;
         flush();
@@ -197,23 +192,10 @@ void CharSocket::on_timer(std::uint64_t token) {
 // --- output -----------------------------------------------------------------------------------------------
 
 std::uint32_t CharSocket::on_write(std::uint64_t, std::span<const std::uint8_t> bytes) {
-    const auto all = static_cast<std::uint32_t>(bytes.size());
-    if (!peer_) return all; // nobody is there: an open cable
-    const std::size_t taken = output_.append(bytes);
+    if (!peer_) return static_cast<std::uint32_t>(bytes.size()); // nobody is there: an open cable
+    const std::uint32_t taken = output_.write(bytes);
     if (!output_blocked_) schedule_flush();
-    if (taken == all) return all;
-    if (stalled_) {
-        drop_output(bytes.subspan(taken));
-        return all;
-    }
-    output_refused_ = true;
-    if (when_stalled_ != WhenStalled::wait && !std::exchange(stall_timed_, true))
-        arm(stall_timer_, patience_);
-    return static_cast<std::uint32_t>(taken);
-}
-
-void CharSocket::drop_output(std::span<const std::uint8_t> bytes) {
-    lost_ += when_stalled_ == WhenStalled::drop_oldest ? output_.append_over_oldest(bytes) : bytes.size();
+    return taken;
 }
 
 // The first byte at once, what follows within a millisecond together; always on the I/O loop.
@@ -225,21 +207,12 @@ void CharSocket::schedule_flush() {
 void CharSocket::flush() {
     last_flush_ = now();
     if (peer_) {
-        output_blocked_ = !peer_->send(output_);
+        output_blocked_ = !peer_->send(output_.queue());
         update_watch();
+        output_.relieve(frontend_);
+    } else {
+        output_.clear(frontend_);
     }
-    relieve();
-}
-
-// After something has left: the frontend may go on, and a peer that has read half of what waited is well.
-void CharSocket::relieve() {
-    if (!peer_) output_.clear();
-    if (output_.size() <= output_.capacity() / 2) {
-        if (std::exchange(stall_timed_, false)) stall_timer_.disarm();
-        if (std::exchange(stalled_, false) && peer_)
-            host_.warning("the peer reads again; " + std::to_string(lost_) + " bytes of output were lost");
-    }
-    if (output_.room() > 0 && std::exchange(output_refused_, false)) frontend_.write_ready();
 }
 
 // --- input ------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include "socket.hpp"
 
 #include <plugbay/byte_queue.hpp>
+#include <plugbay/char_output.hpp>
 #include <plugbay/plugin.hpp>
 
 #include <array>
@@ -18,7 +19,7 @@ class CharSocket {
     static constexpr plugbay::Type type{.name = "char-socket",
                                         .help = "A character backend on a TCP or local socket."};
     enum class Mode : std::uint8_t { server, client };
-    enum class WhenStalled : std::uint8_t { drop_oldest, drop_newest, wait };
+    using WhenStalled = plugbay::CharOutput::WhenStalled;
     struct Options {
         std::string_view address;
         Mode mode = Mode::server;
@@ -39,9 +40,9 @@ class CharSocket {
                 plugbay::property("reconnect", &Options::reconnect,
                                   "milliseconds after which a client tries again")
                     .range(1, 3'600'000),
-                plugbay::property("when_stalled", &Options::when_stalled,
-                                  "what becomes of output when the peer has not read for the time of "
-                                  "\"patience\" and 64 KiB wait for it")
+                plugbay::property(
+                    "when_stalled", &Options::when_stalled,
+                    "what becomes of output for a peer that reads too slowly, 64 KiB of which wait")
                     .choices("drop_oldest", "drop_newest", "wait"),
                 plugbay::property("patience", &Options::patience,
                                   "milliseconds that the guest is held back for a peer that does not read")
@@ -67,10 +68,9 @@ class CharSocket {
     void on_fd(std::uint64_t token, int fd, std::uint32_t events);
     void on_timer(std::uint64_t token);
 
-    // Output that waits for a peer is not state: the peer stays with the process.
     void state(auto& fields) {
         fields("input", input_);
-        fields("output_refused", output_refused_);
+        fields("output", output_);
         fields("told_open", told_open_);
     }
 
@@ -94,8 +94,6 @@ class CharSocket {
 
     void schedule_flush();
     void flush();
-    void relieve();
-    void drop_output(std::span<const std::uint8_t> bytes);
     void read_input();
     void deliver();
     void update_watch();
@@ -105,9 +103,7 @@ class CharSocket {
     Address address_;
     Mode mode_;
     bool telnet_;
-    WhenStalled when_stalled_;
     std::chrono::milliseconds reconnect_;
-    std::chrono::milliseconds patience_;
 
     std::optional<Listener> listener_;
     plugbay::FdWatch listener_watch_;
@@ -116,21 +112,16 @@ class CharSocket {
     plugbay::FdWatch peer_watch_; // of peer_ or connecting_
     std::uint32_t watched_ = 0;   // events of peer_
     plugbay::Timer flush_timer_;
-    plugbay::Timer stall_timer_;
     plugbay::Timer retry_timer_;
     plugbay::CharFrontend frontend_;
 
-    plugbay::ByteQueue output_{65536};
+    plugbay::CharOutput output_;
     plugbay::ByteQueue input_{4096};
     bool told_open_ = false; // the frontend's last event was PLUGBAY_CHAR_OPENED
     bool flush_scheduled_ = false;
     std::uint64_t last_flush_ = 0; // host clock
     bool output_blocked_ = false;
-    bool output_refused_ = false; // the frontend waits for write_ready
-    bool stall_timed_ = false;
-    bool stalled_ = false;
-    std::uint64_t lost_ = 0; // bytes, since the peer stalled
-    bool hung_up_ = false;   // and there is no room for what it said last
+    bool hung_up_ = false; // and there is no room for what it said last
     bool delivering_ = false;
     bool deliver_again_ = false;
     std::string last_warning_;
