@@ -27,6 +27,7 @@ struct Subject {
 // Values for properties whose default does not do for a test, by type.
 inline Properties chosen_properties(std::string_view type) {
     if (type == "disk-ram") return {{"size", "256K"}}; // its state is the whole disk
+    if (type == "generic") return {{"first", "0x700"}, {"length", "16"}, {"log", "true"}};
     if (type == "char-socket") return {{"address", "tcp:127.0.0.1:0"}};
     return {};
 }
