@@ -52,17 +52,19 @@ class ByteQueue {
     }
     void clear() { first_ = size_ = 0; }
 
-    [[nodiscard]] std::vector<std::uint8_t> copy() const {
-        const auto head = front();
-        std::vector<std::uint8_t> all(head.begin(), head.end());
-        all.insert(all.end(), storage_.begin(),
-                   storage_.begin() + static_cast<std::ptrdiff_t>(size_ - head.size()));
-        return all;
+    // Copies the oldest bytes, as many as fit, and leaves them; returns how many.
+    std::size_t peek(std::span<std::uint8_t> target) const {
+        const std::size_t count = std::min(target.size(), size_);
+        const std::size_t head = std::min(count, front().size());
+        std::copy_n(storage_.data() + first_, head, target.data());
+        std::copy_n(storage_.data(), count - head, target.data() + head);
+        return count;
     }
 
     // As a nested field of a device's state; see state.hpp. A state with more than the capacity is refused.
     void state(auto& fields) {
-        std::vector<std::uint8_t> all = copy();
+        std::vector<std::uint8_t> all(size_);
+        peek(all);
         fields("bytes", all, capacity());
         clear();
         append(all);
