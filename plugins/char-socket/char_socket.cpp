@@ -49,7 +49,7 @@ void CharSocket::start() {
 void CharSocket::resume() {
     arm(flush_timer_, nanoseconds(0));
     flush_scheduled_ = true;
-    if (mode_ == Mode::server ? !listener_ : !peer_ && !connecting_) arm(retry_timer_, nanoseconds(0));
+    if (mode_ == Mode::server ? !listener_watch_ : !peer_ && !connecting_) arm(retry_timer_, nanoseconds(0));
 }
 
 plugbay_status CharSocket::quiesce() {
@@ -60,6 +60,7 @@ plugbay_status CharSocket::quiesce() {
 // --- coming and going -------------------------------------------------------------------------------------
 
 void CharSocket::listen() {
+    listener_.reset(); // one that could not be watched
     listener_.emplace(address_);
     listener_watch_ = host_.watch(listener_->get(), PLUGBAY_FD_READABLE, listener_token);
     host_.info("listening at " + Address::of_socket(listener_->get()).text());
@@ -69,7 +70,7 @@ void CharSocket::retry() {
     try {
         if (mode_ == Mode::client)
             begin_client();
-        else if (listener_)
+        else if (listener_watch_)
             listener_watch_.change(PLUGBAY_FD_READABLE);
         else
             listen();
@@ -125,9 +126,9 @@ void CharSocket::finish_connecting() {
 
 void CharSocket::open_peer(Descriptor descriptor) {
     const auto role = mode_ == Mode::server ? Telnet::Role::server : Telnet::Role::client;
-    peer_.emplace(std::move(descriptor), telnet_ ? std::optional(role) : std::nullopt);
     watched_ = PLUGBAY_FD_READABLE;
-    peer_watch_ = host_.watch(peer_->descriptor(), watched_, peer_token);
+    peer_watch_ = host_.watch(descriptor.get(), watched_, peer_token);
+    peer_.emplace(std::move(descriptor), telnet_ ? std::optional(role) : std::nullopt);
     hung_up_ = output_blocked_ = false;
     last_warning_.clear();
     host_.info(mode_ == Mode::server ? "a peer has come" : "connected to " + address_.text());
