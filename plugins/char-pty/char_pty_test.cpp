@@ -179,6 +179,29 @@ TEST_F(CharPty, DropsWhatASleepingUserDoesNotRead) {
     EXPECT_LT(seen.size(), 200000u);
 }
 
+// 80 KB a second: the guest goes at the terminal's pace, and nothing is lost.
+TEST_F(CharPty, WaitsForASlowAndSteadyUser) {
+    Machine machine;
+    machine.bench.start();
+    const User user(machine.path());
+    ASSERT_TRUE(machine.until([&] { return machine.opened(); }));
+    std::string text;
+    while (text.size() < 500000)
+        text += "line " + std::to_string(text.size()) + "\n";
+    machine.serial.send(text);
+    std::string seen;
+    std::array<char, 8192> piece{};
+    EXPECT_TRUE(machine.bench.run_until([&] {
+        machine.bench.advance(100ms);
+        const ssize_t count = read(user.fd, piece.data(), piece.size());
+        if (count > 0) seen.append(piece.data(), static_cast<std::size_t>(count));
+        return seen.size() >= text.size();
+    }));
+    EXPECT_EQ(seen.size(), text.size());
+    EXPECT_TRUE(seen == text);
+    EXPECT_EQ(machine.bench.log().size(), 1u) << machine.bench.log().back().text;
+}
+
 TEST_F(CharPty, MakesALink) {
     std::string terminal;
     {

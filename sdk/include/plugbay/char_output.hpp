@@ -22,7 +22,8 @@ class CharOutput {
   public:
     enum class WhenStalled : std::uint8_t { drop_oldest, drop_newest, wait };
 
-    // `patience`: how long the frontend is held back before bytes are lost.
+    // `patience`: how long the frontend is held back, with a full queue, for a far end that takes less than a
+    // quarter of it in that time. One that is slow and steady loses nothing.
     CharOutput(Host host, std::size_t capacity, std::uint64_t stall_token, WhenStalled when_stalled,
                std::chrono::milliseconds patience)
         : host_(host), when_stalled_(when_stalled), patience_(patience),
@@ -33,17 +34,21 @@ class CharOutput {
     // Returns how many of the guest's bytes are done with, as on_write does.
     std::uint32_t write(std::span<const std::uint8_t> bytes) {
         const auto all = static_cast<std::uint32_t>(bytes.size());
-        const auto rest = bytes.subspan(queue_.append(bytes));
+        const std::size_t taken = queue_.append(bytes);
+        put_ += taken;
+        const auto rest = bytes.subspan(taken);
         if (rest.empty()) return all;
         if (stalled_) {
-            lost_ +=
-                when_stalled_ == WhenStalled::drop_oldest ? queue_.append_over_oldest(rest) : rest.size();
+            if (when_stalled_ == WhenStalled::drop_oldest) {
+                lost_ += queue_.append_over_oldest(rest);
+                put_ += rest.size();
+            } else {
+                lost_ += rest.size();
+            }
             return all;
         }
         refused_ = true;
-        if (when_stalled_ != WhenStalled::wait && !std::exchange(timed_, true))
-            timer_.arm(host_.now(PLUGBAY_CLOCK_HOST) +
-                       static_cast<std::uint64_t>(std::chrono::nanoseconds(patience_).count()));
+        if (when_stalled_ != WhenStalled::wait && !std::exchange(timed_, true)) arm();
         return static_cast<std::uint32_t>(all - rest.size());
     }
 
@@ -57,8 +62,12 @@ class CharOutput {
         if (queue_.room() > 0 && std::exchange(refused_, false)) frontend.write_ready();
     }
 
-    // The timer has gone off: patience is over.
+    // The timer has gone off: patience is over, unless enough has left meanwhile.
     void stall(const CharFrontend& frontend) {
+        if (left() - left_before_ >= queue_.capacity() / 4) {
+            arm();
+            return;
+        }
         timed_ = false;
         stalled_ = true;
         lost_ = 0;
@@ -77,6 +86,14 @@ class CharOutput {
     void state(auto& fields) { fields("refused", refused_); }
 
   private:
+    // Bytes that have left the queue since the beginning.
+    [[nodiscard]] std::uint64_t left() const { return put_ - queue_.size(); }
+    void arm() {
+        left_before_ = left();
+        timer_.arm(host_.now(PLUGBAY_CLOCK_HOST) +
+                   static_cast<std::uint64_t>(std::chrono::nanoseconds(patience_).count()));
+    }
+
     Host host_;
     WhenStalled when_stalled_;
     std::chrono::milliseconds patience_;
@@ -85,7 +102,9 @@ class CharOutput {
     bool refused_ = false; // the frontend waits for write_ready
     bool timed_ = false;
     bool stalled_ = false;
-    std::uint64_t lost_ = 0; // bytes, since it stalled
+    std::uint64_t lost_ = 0;        // bytes, since it stalled
+    std::uint64_t put_ = 0;         // bytes, into the queue since the beginning
+    std::uint64_t left_before_ = 0; // left() when the timer was armed
 };
 
 } // namespace plugbay
