@@ -49,6 +49,11 @@ Code pci_root(const AcpiPciRoot& root) {
                            aml::name("_CRS", resources.code()), interrupt_routing()}));
 }
 
+// 6.1.5: an EISA id is packed into a number, an ACPI id is text.
+Code hardware_id(const std::string& id) {
+    return id.size() == 7 ? aml::eisa_id(id) : aml::string(id);
+}
+
 // Devices are named by their place in the list; serial ports are numbered for "COM1" and so on.
 Code legacy_device(const AcpiOptions& options, std::size_t index) {
     const AcpiLegacyDevice& device = options.legacy_devices[index];
@@ -65,7 +70,7 @@ Code legacy_device(const AcpiOptions& options, std::size_t index) {
     if (device.irq) resources.interrupt(*device.irq, ResourceTemplate::Trigger::edge_high, shares_irq);
     return aml::device(
         fmt::format("L{:03X}", index),
-        aml::join({aml::name("_HID", aml::eisa_id(device.hardware_id)),
+        aml::join({aml::name("_HID", hardware_id(device.hardware_id)),
                    aml::name("_UID", aml::integer(alike + 1)), aml::name("_CRS", resources.code())}));
 }
 

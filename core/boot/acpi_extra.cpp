@@ -63,18 +63,22 @@ Result<void> check_fixed_hardware(const AcpiFixedHardware& hardware) {
     return {};
 }
 
-// An EISA id is three capital letters and four hexadecimal digits (6.1.5).
-bool is_eisa_id(std::string_view id) {
-    if (id.size() != 7) return false;
-    const auto letter = [](char c) { return c >= 'A' && c <= 'Z'; };
+// An EISA id is three capital letters and four hexadecimal digits, an ACPI id four letters or digits and four
+// hexadecimal digits (6.1.5).
+bool is_hardware_id(std::string_view id) {
+    if (id.size() != 7 && id.size() != 8) return false;
+    const bool acpi = id.size() == 8;
+    const auto letter = [&](char c) { return (c >= 'A' && c <= 'Z') || (acpi && c >= '0' && c <= '9'); };
     const auto digit = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
-    return std::all_of(id.begin(), id.begin() + 3, letter) && std::all_of(id.begin() + 3, id.end(), digit);
+    return std::all_of(id.begin(), id.end() - 4, letter) && std::all_of(id.end() - 4, id.end(), digit);
 }
 
 Result<void> check_legacy_device(const AcpiLegacyDevice& device) {
-    if (!is_eisa_id(device.hardware_id)) {
-        return Error{fmt::format("\"{}\" of {} is no plug-and-play id", device.hardware_id, device.owner),
-                     "use three capital letters and four hexadecimal digits, as in PNP0501"};
+    if (!is_hardware_id(device.hardware_id)) {
+        return Error{
+            fmt::format("\"{}\" of {} is no plug-and-play id", device.hardware_id, device.owner),
+            "use three capital letters and four hexadecimal digits, as in PNP0501, or four and four, as in "
+            "QEMU0001"};
     }
     for (const AcpiPorts& range : device.ports) {
         if (range.count == 0 || range.count > 255 || range.first + range.count > 0x10000) {

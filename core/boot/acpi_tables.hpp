@@ -51,7 +51,7 @@ struct AcpiPorts {
     std::uint16_t count;
 };
 
-// A device that an operating system finds by its plug-and-play id ("PNP0501").
+// A device that an operating system finds by its plug-and-play id ("PNP0501") or ACPI id ("QEMU0001").
 struct AcpiLegacyDevice {
     std::string owner; // named in errors
     std::string hardware_id;

@@ -2,6 +2,7 @@
 
 #include "core/boot/acpi_tables.hpp"
 
+#include <cstring>
 #include <limits>
 #include <string>
 
@@ -41,7 +42,9 @@ AcpiPciRoot pci_root(const plugbay_pci_bus& bus) {
 
 void add_legacy(AcpiOptions& options, const FirmwareRecords::LegacyDevice& record) {
     const plugbay_acpi_legacy_device& device = record.device;
-    AcpiLegacyDevice added{.owner = device_text(record.owner), .hardware_id = device.hardware_id};
+    const auto& id = device.hardware_id;
+    AcpiLegacyDevice added{.owner = device_text(record.owner),
+                           .hardware_id = std::string(id, strnlen(id, sizeof id))};
     if (device.port_count != 0)
         added.ports.push_back({.first = device.first_port, .count = device.port_count});
     if (device.second_port_count != 0) {

@@ -6,6 +6,7 @@
 #include <plugbay/testkit/testkit.hpp>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -26,6 +27,8 @@ struct Subject {
 // Values for properties whose default does not do for a test, by type.
 inline Properties chosen_properties(std::string_view type) {
     if (type == "disk-ram") return {{"size", "256K"}}; // its state is the whole disk
+    if (type == "generic") return {{"first", "0x700"}, {"length", "16"}, {"log", "true"}};
+    if (type == "char-socket") return {{"address", "tcp:127.0.0.1:0"}};
     return {};
 }
 
@@ -91,6 +94,11 @@ class Exerciser {
     void settle() {
         for (auto& disk : disks_)
             disk->hold(false);
+        for (auto& net : nets_)
+            net->hold(false);
+        for (auto& console : consoles_) {
+            if (console->role() == PLUGBAY_PORT_FRONTEND) console->hold(false);
+        }
         bench.run();
     }
 
@@ -107,6 +115,13 @@ class Exerciser {
         } else if (interface == PLUGBAY_BLK) {
             disks_.push_back(std::make_unique<BlkPeer>());
             bench.connect(*disks_.back(), name);
+        } else if (interface == PLUGBAY_NET) {
+            nets_.push_back(std::make_unique<NetPeer>());
+            bench.connect(*nets_.back(), name);
+        } else if (interface == PLUGBAY_CONSOLE) {
+            consoles_.push_back(std::make_unique<ConsolePeer>());
+            bench.connect(*consoles_.back(), name);
+            if (consoles_.back()->role() == PLUGBAY_PORT_FRONTEND) consoles_.back()->resize(80, 25);
         } else if ((port.flags & PLUGBAY_PORT_OPTIONAL) == 0) {
             complete_ = false;
         }
@@ -157,6 +172,39 @@ class Exerciser {
             if (operation <= PLUGBAY_BLK_WRITE) request.segments.push_back({random_() % (17 << 20), length});
             disk->submit(request);
         }
+        for (auto& net : nets_)
+            stir(*net);
+        for (auto& console : consoles_)
+            stir(*console);
+    }
+
+    void stir(NetPeer& net) {
+        const std::uint64_t room = random_() % 16; // 8 and more: any number
+        net.set_room(room < 8 ? std::optional<std::size_t>(room) : std::nullopt);
+        if (net.role() == PLUGBAY_PORT_BACKEND) {
+            net.hold(random_() % 2 == 0);
+            if (random_() % 8 == 0) net.change(random_() % 2 == 0 ? PLUGBAY_NET_LINK_UP : 0, 0);
+        }
+        const std::size_t length = random_() % 8 == 0 ? random_() % 3000 : 60;
+        const auto byte = static_cast<std::uint8_t>(random_());
+        if (net.unsent() < 64) net.send({std::vector<std::uint8_t>(length, byte), {}, {}});
+        const plugbay_segment anywhere{random_() % (17 << 20), 60};
+        if (net.role() == PLUGBAY_PORT_FRONTEND && net.unsent() < 64) net.send({{}, {}, {anywhere}});
+    }
+    void stir(ConsolePeer& console) {
+        if (console.role() == PLUGBAY_PORT_BACKEND) {
+            if (!console.refreshing()) console.refresh(random_() % 4 == 0);
+            console.press(static_cast<std::uint32_t>(random_() % 256));
+            const auto step = static_cast<std::int32_t>(random_() % 1000) - 500;
+            const std::array moves{plugbay_input_event{PLUGBAY_INPUT_MOVE, 0, step},
+                                   plugbay_input_event{PLUGBAY_INPUT_BUTTON, 0x110, step & 1},
+                                   plugbay_input_event{PLUGBAY_INPUT_PLACE, 1, step * step},
+                                   plugbay_input_event{PLUGBAY_INPUT_END, 0, 0}};
+            console.input(moves);
+            return;
+        }
+        console.hold(random_() % 2 == 0);
+        console.print(static_cast<std::uint32_t>(random_() % 25), "text");
     }
 
     static inline int made_ = 0;
@@ -166,6 +214,8 @@ class Exerciser {
     std::mt19937 random_;
     std::vector<std::unique_ptr<CharPeer>> chars_;
     std::vector<std::unique_ptr<BlkPeer>> disks_;
+    std::vector<std::unique_ptr<NetPeer>> nets_;
+    std::vector<std::unique_ptr<ConsolePeer>> consoles_;
     bool complete_ = true;
     std::uint64_t accesses_ = 0;
     std::uint64_t tag_ = 0;

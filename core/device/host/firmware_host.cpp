@@ -37,7 +37,6 @@ plugbay_status add_legacy_device(const plugbay_host* host, const plugbay_acpi_le
     Device& device = Device::of(host);
     if (const auto status = refuse_unless_creating(device); status != PLUGBAY_OK) return status;
     FirmwareRecords::LegacyDevice record{.owner = device.id(), .device = sized_copy(*legacy)};
-    record.device.hardware_id[sizeof record.device.hardware_id - 1] = '\0';
     device.services().firmware.add(std::move(record));
     return PLUGBAY_OK;
 }

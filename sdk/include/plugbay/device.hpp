@@ -19,6 +19,15 @@
 //     char/1 backends:  std::uint32_t on_write(port, bytes);  void on_receive_ready(port);
 //     blk/1 frontends:  void on_complete(port, completions);  void on_changed(port);
 //     blk/1 backends:   plugbay_blk_facts facts(port);  void on_submit(port, requests);
+//     net/1 frontends:  void on_transmitted(port, completions);  void on_transmit_ready(port);
+//                       std::uint32_t on_receive(port, frames);  void on_changed(port);
+//     net/1 backends:   plugbay_net_facts net_facts(port);  void on_configure(port, receiver);
+//                       std::uint32_t on_transmit(port, frames);  void on_receive_ready(port);
+//     console/1 frontends: plugbay_console_facts console_facts(port);  void on_refresh(port, bool all);
+//                       std::uint32_t on_input(port, events);
+//     console/1 backends: plugbay_status on_mode(port, mode);  void on_cells(port, areas);
+//                       void on_pixels(port, areas);  void on_cursor(port, cursor);  void on_shown(port);
+//                       void on_input_ready(port);
 //     static const void* extension(std::string_view id)        anything else: your own C tables
 //
 // Threads and states are those of the ABI function behind each (sdk/include/plugbay/abi/). A callback that
@@ -29,14 +38,14 @@
 
 #include <plugbay/abi/pci.h>
 #include <plugbay/abi/plugin.h>
+#include <plugbay/entry.hpp>
 #include <plugbay/host.hpp>
+#include <plugbay/interface_glue.hpp>
 #include <plugbay/link.hpp>
 #include <plugbay/state.hpp>
 
 #include <concepts>
 #include <cstdint>
-#include <exception>
-#include <new>
 #include <span>
 #include <string>
 #include <string_view>
@@ -62,87 +71,11 @@ struct ConfigAccess {
 namespace detail {
 
 template <typename Device>
-class Glue {
-    struct Instance {
-        Host host;
-        Device device;
-        BlkFrontend blk_frontend{}; // of blk/1 backends: who hears of requests that on_submit threw away
-    };
-
-    static Instance& self(void* instance) { return *static_cast<Instance*>(instance); }
-
-    // Runs `body`; what it throws becomes a status, explained to the host.
-    template <typename Body>
-    static plugbay_status guarded(const plugbay_host* host, Body body) noexcept {
-        try {
-            if constexpr (std::is_void_v<std::invoke_result_t<Body>>) {
-                body();
-                return PLUGBAY_OK;
-            } else {
-                return body();
-            }
-        } catch (const Failure& failure) {
-            if (*failure.what() != '\0') host->set_error(host, failure.what());
-            return failure.status() < 0 ? failure.status() : PLUGBAY_FAILED;
-        } catch (const std::bad_alloc&) {
-            host->set_error(host, "out of memory");
-            return PLUGBAY_NO_MEMORY;
-        } catch (const std::exception& error) {
-            host->set_error(host, error.what());
-            return PLUGBAY_FAILED;
-        } catch (...) {
-            host->set_error(host, "the device threw something that is not a std::exception");
-            return PLUGBAY_FAILED;
-        }
-    }
-
-    static void report(void* instance, const char* text) {
-        const plugbay_host* const host = self(instance).host.raw();
-        host->log(host, PLUGBAY_LOG_ERROR, text);
-    }
-    // For a host call that failed in a callback through which the host does not say why.
-    static const char* refusal(plugbay_status status) {
-        switch (status) {
-        case PLUGBAY_INVALID:
-            return "the host refused a call: an argument makes no sense (PLUGBAY_INVALID)";
-        case PLUGBAY_TAKEN:
-            return "the host refused a call: somebody else has it (PLUGBAY_TAKEN)";
-        case PLUGBAY_NOT_FOUND:
-            return "the host refused a call: there is no such thing (PLUGBAY_NOT_FOUND)";
-        case PLUGBAY_STALE:
-            return "the host refused a call: the handle's object is gone (PLUGBAY_STALE)";
-        case PLUGBAY_NO_MEMORY:
-            return "the host refused a call: it has nothing left to give (PLUGBAY_NO_MEMORY)";
-        case PLUGBAY_FORBIDDEN:
-            return "the host refused a call: not in this state or from this thread (PLUGBAY_FORBIDDEN)";
-        case PLUGBAY_UNSUPPORTED:
-            return "the host refused a call: it cannot do that (PLUGBAY_UNSUPPORTED)";
-        default:
-            return "the host refused a call (PLUGBAY_FAILED)";
-        }
-    }
-
-    // The same for callbacks without a status: the exception is logged and `otherwise` returned.
-    template <typename Result, typename Body>
-    static Result contained(void* instance, Result otherwise, Body body) noexcept {
-        try {
-            return body();
-        } catch (const Failure& failure) {
-            report(instance, *failure.what() != '\0' ? failure.what() : refusal(failure.status()));
-        } catch (const std::exception& error) {
-            report(instance, error.what());
-        } catch (...) {
-            report(instance, "the device threw something that is not a std::exception");
-        }
-        return otherwise;
-    }
-    template <typename Body>
-    static void contained(void* instance, Body body) noexcept {
-        contained(instance, 0, [&] {
-            body();
-            return 0;
-        });
-    }
+class Glue : Entry<Device> {
+    using Instance = typename Entry<Device>::Instance;
+    using Entry<Device>::self;
+    using Entry<Device>::guarded;
+    using Entry<Device>::contained;
 
     static constexpr bool has_options = requires { typename Device::Options; };
     static constexpr bool has_ports = requires { Device::ports(); };
@@ -303,102 +236,6 @@ class Glue {
         }
         return table;
     }
-    static constexpr plugbay_char_backend make_char_backend() {
-        plugbay_char_backend table{sizeof(plugbay_char_backend), 0, nullptr, nullptr};
-        if constexpr (requires(Device & d, std::span<const std::uint8_t> b) {
-                          d.on_write(std::uint64_t{}, b);
-                      }) {
-            table.write = [](void* i, std::uint64_t port, const std::uint8_t* bytes,
-                             std::uint32_t length) noexcept {
-                return contained(i, std::uint32_t{0}, [&]() -> std::uint32_t {
-                    return self(i).device.on_write(port, std::span(bytes, length));
-                });
-            };
-            table.receive_ready = [](void* i, std::uint64_t port) noexcept {
-                contained(i, [&] { self(i).device.on_receive_ready(port); });
-            };
-        }
-        return table;
-    }
-    static constexpr plugbay_char_frontend make_char_frontend() {
-        plugbay_char_frontend table{sizeof(plugbay_char_frontend), 0, nullptr, nullptr, nullptr};
-        if constexpr (requires(Device & d, std::span<const std::uint8_t> b) {
-                          d.on_receive(std::uint64_t{}, b);
-                      }) {
-            table.receive = [](void* i, std::uint64_t port, const std::uint8_t* bytes,
-                               std::uint32_t length) noexcept {
-                return contained(i, std::uint32_t{0}, [&]() -> std::uint32_t {
-                    return self(i).device.on_receive(port, std::span(bytes, length));
-                });
-            };
-            table.write_ready = [](void* i, std::uint64_t port) noexcept {
-                contained(i, [&] { self(i).device.on_write_ready(port); });
-            };
-            table.event = [](void* i, std::uint64_t port, std::uint32_t event) noexcept {
-                contained(i, [&] {
-                    if constexpr (requires(Device & d) { d.on_char_event(port, event); }) {
-                        self(i).device.on_char_event(port, event);
-                    }
-                });
-            };
-        }
-        return table;
-    }
-    static void fail_requests(BlkFrontend frontend, std::span<const plugbay_blk_request> requests) noexcept {
-        for (const plugbay_blk_request& request : requests) {
-            const plugbay_blk_completion failed{request.tag, PLUGBAY_FAILED, 0};
-            frontend.complete(std::span(&failed, 1));
-        }
-    }
-    static constexpr plugbay_blk_backend make_blk_backend() {
-        plugbay_blk_backend table{sizeof(plugbay_blk_backend), 0, nullptr, nullptr};
-        if constexpr (requires(Device & d, std::span<const plugbay_blk_request> r) {
-                          d.on_submit(std::uint64_t{}, r);
-                      }) {
-            table.facts = [](void* i, std::uint64_t port, plugbay_blk_facts* facts) noexcept {
-                contained(i, [&] {
-                    plugbay_blk_facts all = self(i).device.facts(port);
-                    copy_sized(facts, all);
-                });
-            };
-            table.submit = [](void* i, std::uint64_t port, const plugbay_blk_request* requests,
-                              std::uint32_t count) noexcept {
-                const bool taken = contained(i, false, [&] {
-                    self(i).device.on_submit(port, std::span(requests, count));
-                    return true;
-                });
-                if (!taken) fail_requests(self(i).blk_frontend, std::span(requests, count));
-            };
-        }
-        return table;
-    }
-    static constexpr plugbay_blk_frontend make_blk_frontend() {
-        plugbay_blk_frontend table{sizeof(plugbay_blk_frontend), 0, nullptr, nullptr};
-        if constexpr (requires(Device & d, std::span<const plugbay_blk_completion> c) {
-                          d.on_complete(std::uint64_t{}, c);
-                      }) {
-            table.complete = [](void* i, std::uint64_t port, const plugbay_blk_completion* completions,
-                                std::uint32_t count) noexcept {
-                contained(i, [&] { self(i).device.on_complete(port, std::span(completions, count)); });
-            };
-            table.changed = [](void* i, std::uint64_t port) noexcept {
-                contained(i, [&] {
-                    if constexpr (requires(Device & d) { d.on_changed(port); })
-                        self(i).device.on_changed(port);
-                });
-            };
-        }
-        return table;
-    }
-
-    // Fills a caller's struct as far as the caller knows it.
-    template <typename Struct>
-    static void copy_sized(Struct* target, Struct& source) {
-        const std::uint32_t size = target->size < sizeof(Struct) ? target->size : sizeof(Struct);
-        source.size = size;
-        __builtin_memcpy(target, &source, size);
-    }
-
     static constexpr auto access = make_access();
     static constexpr auto doorbell = make_doorbell();
     static constexpr auto timer = make_timer();
@@ -406,10 +243,6 @@ class Glue {
     static constexpr auto link = make_link();
     static constexpr auto state = make_state();
     static constexpr auto pci = make_pci();
-    static constexpr auto char_backend = make_char_backend();
-    static constexpr auto char_frontend = make_char_frontend();
-    static constexpr auto blk_backend = make_blk_backend();
-    static constexpr auto blk_frontend = make_blk_frontend();
 
     static const void* extension(const char* raw_id) noexcept {
         const std::string_view id(raw_id);
@@ -424,14 +257,11 @@ class Glue {
             when(PLUGBAY_LINK, link.connected != nullptr, &link),
             when(PLUGBAY_STATE, state.save != nullptr, &state),
             when(PLUGBAY_PCI, pci.config_read != nullptr, &pci),
-            when(PLUGBAY_CHAR ".backend", char_backend.write != nullptr, &char_backend),
-            when(PLUGBAY_CHAR ".frontend", char_frontend.receive != nullptr, &char_frontend),
-            when(PLUGBAY_BLK ".backend", blk_backend.submit != nullptr, &blk_backend),
-            when(PLUGBAY_BLK ".frontend", blk_frontend.complete != nullptr, &blk_frontend),
         };
         for (const void* table : found) {
             if (table != nullptr) return table;
         }
+        if (const void* table = InterfaceGlue<Device>::find(id)) return table;
         if constexpr (requires { Device::extension(id); }) return Device::extension(id);
         return nullptr;
     }

@@ -3,6 +3,8 @@
 
 #include <plugbay/abi/interface/blk.h>
 #include <plugbay/abi/interface/char.h>
+#include <plugbay/abi/interface/console.h>
+#include <plugbay/abi/interface/net.h>
 #include <plugbay/abi/link.h>
 #include <plugbay/abi/plugin.h>
 #include <plugbay/property.hpp>
@@ -132,6 +134,103 @@ class BlkFrontend : public Peer<plugbay_blk_frontend> {
     }
     void changed() const {
         if (*this) table()->changed(link_->instance, link_->port);
+    }
+};
+
+// net/1 as a frontend sees its backend. Without a peer the link is down; test it before transmit.
+class NetBackend : public Peer<plugbay_net_backend> {
+  public:
+    using Peer::Peer;
+    [[nodiscard]] plugbay_net_facts facts() const {
+        plugbay_net_facts facts{};
+        facts.size = sizeof facts;
+        if (*this) table()->facts(link_->instance, link_->port, &facts);
+        return facts;
+    }
+    void configure(std::uint32_t offloads, std::uint32_t longest_frame) const {
+        const plugbay_net_receiver receiver{sizeof receiver, offloads, longest_frame};
+        if (*this) table()->configure(link_->instance, link_->port, &receiver);
+    }
+    [[nodiscard]] std::uint32_t transmit(std::span<const plugbay_net_frame> frames) const {
+        return table()->transmit(link_->instance, link_->port, frames.data(),
+                                 static_cast<std::uint32_t>(frames.size()));
+    }
+    void receive_ready() const {
+        if (*this) table()->receive_ready(link_->instance, link_->port);
+    }
+};
+
+// net/1 as a backend sees its frontend. Without a peer received frames vanish.
+class NetFrontend : public Peer<plugbay_net_frontend> {
+  public:
+    using Peer::Peer;
+    void transmitted(std::span<const plugbay_net_completion> completions) const {
+        if (!*this) return;
+        table()->transmitted(link_->instance, link_->port, completions.data(),
+                             static_cast<std::uint32_t>(completions.size()));
+    }
+    void transmit_ready() const {
+        if (*this) table()->transmit_ready(link_->instance, link_->port);
+    }
+    [[nodiscard]] std::uint32_t receive(std::span<const plugbay_net_frame> frames) const {
+        const auto count = static_cast<std::uint32_t>(frames.size());
+        if (!*this) return count;
+        return table()->receive(link_->instance, link_->port, frames.data(), count);
+    }
+    void changed() const {
+        if (*this) table()->changed(link_->instance, link_->port);
+    }
+};
+
+// console/1 as a frontend sees its backend.
+class ConsoleBackend : public Peer<plugbay_console_backend> {
+  public:
+    using Peer::Peer;
+    // Failed: the backend cannot show this mode.
+    plugbay_status set_mode(plugbay_console_mode mode) const {
+        mode.size = sizeof mode;
+        if (!*this) return PLUGBAY_OK;
+        return table()->set_mode(link_->instance, link_->port, &mode);
+    }
+    void show_cells(std::span<const plugbay_console_area> areas) const {
+        if (!*this) return;
+        table()->show_cells(link_->instance, link_->port, areas.data(),
+                            static_cast<std::uint32_t>(areas.size()));
+    }
+    void show_pixels(std::span<const plugbay_console_area> areas) const {
+        if (!*this) return;
+        table()->show_pixels(link_->instance, link_->port, areas.data(),
+                             static_cast<std::uint32_t>(areas.size()));
+    }
+    void set_cursor(plugbay_console_cursor cursor) const {
+        cursor.size = sizeof cursor;
+        if (*this) table()->set_cursor(link_->instance, link_->port, &cursor);
+    }
+    void shown() const {
+        if (*this) table()->shown(link_->instance, link_->port);
+    }
+    void input_ready() const {
+        if (*this) table()->input_ready(link_->instance, link_->port);
+    }
+};
+
+// console/1 as a backend sees its frontend.
+class ConsoleFrontend : public Peer<plugbay_console_frontend> {
+  public:
+    using Peer::Peer;
+    [[nodiscard]] plugbay_console_facts facts() const {
+        plugbay_console_facts facts{};
+        facts.size = sizeof facts;
+        if (*this) table()->facts(link_->instance, link_->port, &facts);
+        return facts;
+    }
+    void refresh(bool all) const {
+        if (*this) table()->refresh(link_->instance, link_->port, all ? 1 : 0);
+    }
+    [[nodiscard]] std::uint32_t input(std::span<const plugbay_input_event> events) const {
+        const auto count = static_cast<std::uint32_t>(events.size());
+        if (!*this) return count;
+        return table()->input(link_->instance, link_->port, events.data(), count);
     }
 };
 

@@ -52,8 +52,11 @@ plugbay_status add_legacy_device(const plugbay_host* host,
     if (!call.creating()) return PLUGBAY_FORBIDDEN;
     if (device == nullptr || device->size < sizeof *device)
         return call.violate(PLUGBAY_INVALID, "device is NULL or its size is too small");
-    if (std::memchr(device->hardware_id, 0, sizeof device->hardware_id) == nullptr)
-        return call.violate(PLUGBAY_INVALID, "the hardware id has no NUL");
+    const auto& id = device->hardware_id;
+    const std::size_t length = strnlen(id, sizeof id);
+    const auto capital = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
+    if (length < 7 || !std::all_of(id, id + length, capital))
+        return call.violate(PLUGBAY_INVALID, "the hardware id is not like \"PNP0501\" or \"QEMU0001\"");
     call.machine.legacy_devices.push_back(*device);
     return PLUGBAY_OK;
 }

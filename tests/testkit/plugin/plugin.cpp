@@ -1,7 +1,10 @@
 // The plugin that the testkit's own tests load.
 #include "probe.hpp"
 #include "probe_backends.hpp"
+#include "probe_net.hpp"
 #include "probe_pci.hpp"
 #include "probe_rogue.hpp"
+#include "probe_screen.hpp"
 
-PLUGBAY_PLUGIN("testkit-probe", "1.0.0", Probe, ProbePci, ProbeBridge, ProbeEcho, ProbeDisk, ProbeRogue)
+PLUGBAY_PLUGIN("testkit-probe", "1.0.0", Probe, ProbePci, ProbeBridge, ProbeEcho, ProbeDisk, ProbeNic,
+               ProbeScreen, ProbeRogue)

@@ -36,7 +36,8 @@ AcpiOptions everything() {
                                {"com2", "PNP0501", {{0x2f8, 8}}, 3},
                                {"com3", "PNP0501", {{0x3e8, 8}}, 4},
                                {"keyboard", "PNP0303", {{0x60, 1}, {0x64, 1}}, 1},
-                               {"rtc", "PNP0B00", {{0x70, 2}}, 8}}};
+                               {"rtc", "PNP0B00", {{0x70, 2}}, 8},
+                               {"panic", "QEMU0001", {{0x505, 1}}, {}}}};
 }
 
 // A table a device might bring.
@@ -211,6 +212,8 @@ TEST_F(AcpiTablesTest, ImpossibleOptionsAreRefused) {
     EXPECT_THAT(refused([](auto& o) { o.legacy_devices[0].irq = 24; }), HasSubstr("interrupt 24"));
     EXPECT_THAT(refused([](auto& o) { o.legacy_devices[0].irq = 0x104; }), HasSubstr("com1 cannot use"));
     EXPECT_THAT(refused([](auto& o) { o.legacy_devices[0].hardware_id = "pnp0501"; }),
+                HasSubstr("plug-and-play"));
+    EXPECT_THAT(refused([](auto& o) { o.legacy_devices[0].hardware_id = "QEMU000x"; }),
                 HasSubstr("plug-and-play"));
     EXPECT_THAT(refused([](auto& o) {
                     o.legacy_devices[0].ports[0] = {0xffff, 2};

@@ -28,8 +28,9 @@ struct plugbay_acpi_fixed_hardware {
 /* Devices that an operating system finds in ACPI's namespace by their plug-and-play id. */
 struct plugbay_acpi_legacy_device {
     uint32_t size;
-    uint32_t line;       /* GSI; UINT32_MAX: none */
-    char hardware_id[8]; /* "PNP0501" */
+    uint32_t line; /* GSI; UINT32_MAX: none */
+    /* A plug-and-play id, "PNP0501", or an ACPI id, "QEMU0001", which fills it without a NUL (section 6.1.5). */
+    char hardware_id[8];
     uint16_t first_port; /* up to two port ranges; count 0: none */
     uint16_t port_count;
     uint16_t second_port;

@@ -4,6 +4,7 @@
 #define PLUGBAY_ABI_INTERFACE_BLK_H
 
 #include "../base.h"
+#include "../segment.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -18,12 +19,6 @@ extern "C" {
 #define PLUGBAY_BLK_WRITE_ZEROES 5u /* the range reads as zeros */
 
 #define PLUGBAY_BLK_MAY_UNMAP 1u /* request flag: WRITE_ZEROES may deallocate */
-
-/* Bytes of guest memory. Fixed. */
-struct plugbay_segment {
-    uint64_t address;
-    uint64_t length;
-};
 
 /* Fixed. */
 struct plugbay_blk_request {

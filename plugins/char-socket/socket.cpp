@@ -1,0 +1,110 @@
+#include "socket.hpp"
+
+#include <plugbay/failure.hpp>
+
+#include <cerrno>
+#include <cstring>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace {
+
+Descriptor make_socket(const Address& address) {
+    Descriptor made(socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!made) throw plugbay::Failure(std::string("a socket cannot be made: ") + std::strerror(errno));
+    return made;
+}
+
+// Whether `address` is a socket file that nobody listens at. A listener whose queue is full answers EAGAIN.
+bool is_stale(const Address& address) {
+    struct stat facts {};
+    if (lstat(address.path().c_str(), &facts) != 0 || !S_ISSOCK(facts.st_mode)) return false;
+    const Descriptor probe = make_socket(address);
+    return connect(probe.get(), address.raw(), address.length()) != 0 && errno == ECONNREFUSED;
+}
+
+std::string advice(const Address& address, int error) {
+    if (error == EADDRINUSE)
+        return address.family() == AF_UNIX
+                   ? "; somebody listens there, or it is not a socket: choose another path"
+                   : "; somebody listens there: choose another port";
+    if (error == EADDRNOTAVAIL) return "; this host has no interface with that address";
+    return "";
+}
+
+} // namespace
+
+Descriptor::~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+}
+
+Listener::Listener(const Address& address) : descriptor_(make_socket(address)) {
+    bind(address);
+    struct stat facts {};
+    if (address.family() == AF_UNIX && lstat(address.path().c_str(), &facts) == 0) {
+        path_ = address.path();
+        device_ = facts.st_dev;
+        inode_ = facts.st_ino;
+    }
+    if (listen(descriptor_.get(), 8) != 0) {
+        throw plugbay::Failure("cannot listen at " + address.text() + ": " + std::strerror(errno) +
+                               advice(address, errno));
+    }
+}
+
+void Listener::bind(const Address& address) {
+    if (address.family() != AF_UNIX) {
+        const int on =
+            1; // or a machine started again would wait for the old one's connections to be forgotten
+        setsockopt(descriptor_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    }
+    if (::bind(descriptor_.get(), address.raw(), address.length()) == 0) return;
+    if (errno == EADDRINUSE && address.family() == AF_UNIX && is_stale(address)) {
+        unlink(address.path().c_str());
+        if (::bind(descriptor_.get(), address.raw(), address.length()) == 0) return;
+    }
+    const int error = errno == 0 ? EADDRINUSE : errno;
+    throw plugbay::Failure("cannot listen at " + address.text() + ": " + std::strerror(error) +
+                               advice(address, error),
+                           error == EADDRINUSE ? PLUGBAY_TAKEN : PLUGBAY_FAILED);
+}
+
+Listener::~Listener() {
+    struct stat facts {};
+    if (path_.empty() || lstat(path_.c_str(), &facts) != 0) return;
+    if (facts.st_dev == device_ && facts.st_ino == inode_) unlink(path_.c_str());
+}
+
+Descriptor Listener::accept() const {
+    return Descriptor(accept4(descriptor_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+}
+
+Descriptor begin_connect(const Address& address) {
+    Descriptor made = make_socket(address);
+    // A local listener whose queue is full answers EAGAIN, and does not go on by itself.
+    if (connect(made.get(), address.raw(), address.length()) != 0 && errno != EINPROGRESS)
+        throw plugbay::Failure("cannot connect to " + address.text() + ": " + std::strerror(errno));
+    return made;
+}
+
+int connect_error(int descriptor) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
+    return error;
+}
+
+void tune(int descriptor) {
+    const auto set = [&](int level, int option, int value) {
+        setsockopt(descriptor, level, option, &value,
+                   sizeof value); // fails on local sockets, which need none
+    };
+    set(IPPROTO_TCP, TCP_NODELAY, 1);
+    set(SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(IPPROTO_TCP, TCP_KEEPIDLE, 30);
+    set(IPPROTO_TCP, TCP_KEEPINTVL, 10);
+    set(IPPROTO_TCP, TCP_KEEPCNT, 3);
+}

@@ -1,0 +1,60 @@
+// Owned sockets, none of which ever blocks.
+#pragma once
+
+#include "address.hpp"
+
+#include <utility>
+
+#include <sys/types.h>
+
+// A descriptor that is closed when it goes.
+class Descriptor {
+  public:
+    Descriptor() = default;
+    explicit Descriptor(int fd) : fd_(fd) {}
+    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Descriptor& operator=(Descriptor&& other) noexcept {
+        std::swap(fd_, other.fd_);
+        return *this;
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    ~Descriptor();
+
+    [[nodiscard]] int get() const { return fd_; }
+    [[nodiscard]] explicit operator bool() const { return fd_ >= 0; }
+
+  private:
+    int fd_ = -1;
+};
+
+class Listener {
+  public:
+    // Throws plugbay::Failure when the address cannot be had. A socket file that nobody listens at is
+    // replaced.
+    explicit Listener(const Address& address);
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
+    // Removes the socket file, if it still is the one made here.
+    ~Listener();
+
+    [[nodiscard]] int get() const { return descriptor_.get(); }
+    // -1 with errno when nobody waits, or descriptors or memory have run out.
+    [[nodiscard]] Descriptor accept() const;
+
+  private:
+    void bind(const Address& address);
+
+    Descriptor descriptor_;
+    std::string path_; // of the file made here
+    dev_t device_ = 0;
+    ino_t inode_ = 0;
+};
+
+// Begins to connect; throws when that fails at once. The socket becomes writable when it is decided.
+Descriptor begin_connect(const Address& address);
+// What became of it: 0, or an errno.
+int connect_error(int descriptor);
+
+// Small pieces go out at once, and a peer that vanished without a word is noticed after about a minute.
+void tune(int descriptor);

@@ -1,0 +1,173 @@
+// os-debug: a guest's kernel prints lines to the host, from its first instruction on, without a driver.
+#include "line_buffer.hpp"
+
+#include <plugbay/plugin.hpp>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+namespace {
+
+constexpr std::uint64_t second = 1'000'000'000;       // ns
+constexpr std::uint64_t shortest_wait = second / 100; // between two looks at what waits
+
+// A line for the log, which is UTF-8 and read in terminals: whatever is not plain ASCII is escaped.
+std::string printable(std::span<const std::uint8_t> line) {
+    constexpr const char* digits = "0123456789abcdef";
+    std::string text;
+    for (const std::uint8_t byte : line) {
+        if (byte == '\n') continue;
+        if ((byte >= 0x20 && byte < 0x7f) || byte == '\t')
+            text += static_cast<char>(byte);
+        else
+            text += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+    }
+    return text;
+}
+
+} // namespace
+
+class OsDebug {
+  public:
+    static constexpr plugbay::Type type{.name = "os-debug",
+                                        .help = "Lines that the guest's kernel prints to the host."};
+    struct Options {
+        std::uint16_t port = 0xc0c0;
+        std::uint32_t rate = 100;
+        static constexpr auto properties() {
+            return plugbay::properties(
+                plugbay::property("port", &Options::port, "I/O port of one byte"),
+                plugbay::property("rate", &Options::rate, "lines a second at most").range(1, 1'000'000));
+        }
+    };
+    static constexpr auto ports() { return std::array{plugbay::frontend(PLUGBAY_CHAR).optional()}; }
+
+    OsDebug(plugbay::Host host, const Options& options)
+        : host_(host), clock_(host.extension<plugbay_timer_host>(PLUGBAY_TIMER)), rate_(options.rate),
+          tokens_(options.rate), region_(host.map_ports(options.port, 1)),
+          timer_(host.timer(PLUGBAY_CLOCK_HOST)) {}
+    ~OsDebug() {
+        lines_.end_line_if_begun();
+        log_all();
+    }
+
+    std::uint64_t read(plugbay::Access) { return 0; }
+    void write(plugbay::Access, std::uint64_t value) {
+        const auto byte = static_cast<std::uint8_t>(value);
+        take(std::span(&byte, 1));
+    }
+
+    void on_connect(std::uint64_t, plugbay::Link link) { backend_ = plugbay::CharBackend(link); }
+    void on_disconnect(std::uint64_t) { backend_ = {}; }
+    std::uint32_t on_receive(std::uint64_t, std::span<const std::uint8_t> bytes) {
+        return static_cast<std::uint32_t>(bytes.size()); // there is no way in
+    }
+    void on_write_ready(std::uint64_t) {
+        refused_ = false;
+        schedule(0);
+    }
+    void on_timer(std::uint64_t) {
+        scheduled_ = false;
+        show();
+    }
+
+    void start() { resume(); }
+    // The log can be written whenever something ends; a backend has what it took until now.
+    plugbay_status quiesce() {
+        if (!backend_) log_all();
+        return PLUGBAY_OK;
+    }
+    void resume() {
+        scheduled_ = false;
+        if (!lines_.empty()) schedule(0);
+    }
+    void reset() {
+        lines_.end_line_if_begun();
+        if (!backend_) log_all();
+        lines_.clear();
+    }
+    void state(auto& fields) {
+        fields("lines", lines_);
+        fields("refused", refused_);
+    }
+
+  private:
+    // What the guest writes, whichever way it comes.
+    void take(std::span<const std::uint8_t> bytes) {
+        bool completed = false;
+        for (const std::uint8_t byte : bytes)
+            completed |= lines_.add(byte);
+        if (!completed || scheduled_ || refused_) return;
+        if (backend_)
+            show(); // which allocates nothing and does not wait
+        else
+            schedule(0);
+    }
+
+    void schedule(std::uint64_t wait) {
+        if (std::exchange(scheduled_, true)) return;
+        timer_.arm(now() + wait);
+    }
+    [[nodiscard]] std::uint64_t now() const { return clock_.now(host_.raw(), PLUGBAY_CLOCK_HOST); }
+
+    void show() {
+        refill();
+        LineBuffer::Line line; // NOLINT: filled below
+        while (tokens_ > 0) {
+            const std::size_t length = lines_.peek(line);
+            if (length == 0) break;
+            if (!show_line(std::span(line).first(length))) return;
+            --tokens_;
+        }
+        if (!lines_.empty())
+            schedule(std::max(second / rate_, shortest_wait));
+        else if (const std::uint64_t lost = lines_.take_lost())
+            host_.warning(std::to_string(lost) + " lines came too fast and were lost");
+    }
+    // False when the backend has no room: it will say when it has.
+    bool show_line(std::span<const std::uint8_t> line) {
+        if (!backend_) {
+            host_.info(printable(line));
+            lines_.drop(line.size());
+            return true;
+        }
+        const std::size_t taken = std::min<std::size_t>(backend_.write(line), line.size());
+        lines_.drop(taken);
+        refused_ = taken < line.size();
+        return !refused_;
+    }
+    void log_all() {
+        LineBuffer::Line line; // NOLINT: filled below
+        while (const std::size_t length = lines_.peek(line)) {
+            host_.info(printable(std::span(line).first(length)));
+            lines_.drop(length);
+        }
+        if (const std::uint64_t lost = lines_.take_lost())
+            host_.warning(std::to_string(lost) + " lines came too fast and were lost");
+    }
+
+    // So many lines as the time since the last ones allows, and never more than a second's.
+    void refill() {
+        const std::uint64_t time = now();
+        const std::uint64_t gained = std::min(time - last_refill_, second) * rate_ / second;
+        if (gained == 0) return;
+        tokens_ = std::min<std::uint64_t>(rate_, tokens_ + gained);
+        last_refill_ = time;
+    }
+
+    plugbay::Host host_;
+    const plugbay_timer_host& clock_;
+    std::uint64_t rate_;
+    std::uint64_t tokens_;
+    std::uint64_t last_refill_ = 0; // host clock
+    plugbay::Region region_;
+    plugbay::Timer timer_;
+    plugbay::CharBackend backend_;
+    LineBuffer lines_;
+    bool scheduled_ = false;
+    bool refused_ = false; // the backend will say when it has room
+};
+
+PLUGBAY_PLUGIN("os-debug", "1.0.0", OsDebug)

@@ -1,0 +1,152 @@
+#include <plugbay/testkit/testkit.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace std::chrono_literals;
+namespace testkit = plugbay::testkit;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+namespace {
+
+struct Machine {
+    explicit Machine(const testkit::Properties& properties = {}) {
+        bench.add(PLUGBAY_PLUGIN_FILE, "os-debug", "kernel", properties);
+    }
+    void print(std::string_view text) {
+        for (const char byte : text)
+            bench.out(0xc0c0, 1, static_cast<unsigned char>(byte));
+    }
+    std::vector<std::string> lines() const {
+        std::vector<std::string> all;
+        for (const auto& line : bench.log())
+            all.push_back(line.text);
+        return all;
+    }
+    testkit::CharPeer console; // before the bench, which goes first
+    testkit::Bench bench;
+};
+
+} // namespace
+
+TEST(OsDebug, LogsLines) {
+    Machine machine;
+    machine.bench.start();
+    machine.print("hello\r\nworld");
+    EXPECT_TRUE(machine.lines().empty()) << "not inside the guest's access";
+    machine.bench.run();
+    EXPECT_THAT(machine.lines(), ElementsAre("hello"));
+    machine.print("!\n\n\x1b[2J\xff\t\n");
+    machine.bench.run();
+    EXPECT_THAT(machine.lines(), ElementsAre("hello", "world!", "", "\\x1b[2J\\xff\t"));
+    EXPECT_EQ(machine.bench.in(0xc0c0), 0u);
+}
+
+TEST(OsDebug, WritesWholeLinesToABackend) {
+    Machine machine;
+    machine.bench.connect(machine.console, "kernel");
+    machine.bench.start();
+    machine.print("one\ntw");
+    EXPECT_EQ(machine.console.take(), "one\n");
+    machine.print("o \xff\n");
+    EXPECT_EQ(machine.console.take(), "two \xff\n");
+    machine.console.set_room(3);
+    machine.print("three\nfour\n");
+    EXPECT_EQ(machine.console.take(), "thr");
+    machine.console.set_room(std::nullopt);
+    machine.bench.run();
+    EXPECT_EQ(machine.console.take(), "ee\nfour\n");
+    EXPECT_TRUE(machine.lines().empty());
+}
+
+TEST(OsDebug, CutsLongLines) {
+    Machine machine;
+    machine.bench.connect(machine.console, "kernel");
+    machine.bench.start();
+    machine.print(std::string(2500, 'x') + "\n");
+    EXPECT_EQ(machine.console.take(),
+              std::string(1024, 'x') + "\n" + std::string(1024, 'x') + "\n" + std::string(452, 'x') + "\n");
+}
+
+TEST(OsDebug, IsRateLimited) {
+    Machine machine(testkit::Properties{{"rate", "10"}});
+    machine.bench.start();
+    machine.bench.advance(1s);
+    for (int i = 0; i < 30; ++i)
+        machine.print("line " + std::to_string(i) + "\n");
+    machine.bench.run();
+    EXPECT_EQ(machine.lines().size(), 10u);
+    machine.bench.advance(500ms);
+    EXPECT_EQ(machine.lines().size(), 15u);
+    machine.bench.advance(10s);
+    EXPECT_EQ(machine.lines().size(), 30u);
+    EXPECT_EQ(machine.lines().back(), "line 29");
+}
+
+TEST(OsDebug, LosesWholeLinesAndCountsThem) {
+    Machine machine(testkit::Properties{{"rate", "1000"}});
+    machine.bench.start();
+    const std::string line = std::string(99, 'x') + "\n"; // 163 of them have room
+    for (int i = 0; i < 1000; ++i)
+        machine.print(line);
+    machine.bench.advance(10s);
+    const auto lines = machine.lines();
+    ASSERT_EQ(lines.size(), 164u);
+    EXPECT_EQ(lines.back(), "837 lines came too fast and were lost");
+    machine.print("again\n");
+    machine.bench.run();
+    EXPECT_EQ(machine.lines().back(), "again");
+}
+
+TEST(OsDebug, ABackendThatTakesNothingHoldsNobodyUp) {
+    Machine machine;
+    machine.bench.connect(machine.console, "kernel");
+    machine.bench.start();
+    machine.console.set_room(0);
+    for (int i = 0; i < 5000; ++i)
+        machine.print("0123456789\n");
+    machine.bench.advance(10s);
+    machine.console.set_room(std::nullopt);
+    machine.bench.advance(100s);
+    EXPECT_EQ(machine.console.text().size() % 11, 0u);
+    EXPECT_GT(machine.console.text().size(), 16000u);
+    EXPECT_THAT(machine.lines().back(), HasSubstr("were lost"));
+}
+
+TEST(OsDebug, LogsWhatIsLeft) {
+    Machine machine(testkit::Properties{{"rate", "1"}});
+    machine.bench.start();
+    machine.print("one\ntwo\nthree\nunfini");
+    machine.bench.run();
+    EXPECT_THAT(machine.lines(), ElementsAre("one"));
+    machine.bench.quiesce();
+    EXPECT_THAT(machine.lines(), ElementsAre("one", "two", "three"));
+    machine.bench.resume();
+    machine.print("shed");
+    machine.bench.reset();
+    EXPECT_EQ(machine.lines().back(), "unfinished");
+}
+
+TEST(OsDebug, KeepsLinesInItsState) {
+    const testkit::Properties slow{{"rate", "1"}};
+    Machine machine(slow);
+    machine.bench.connect(machine.console, "kernel");
+    machine.bench.start();
+    machine.print("one\ntwo\nbeg");
+    EXPECT_EQ(machine.console.text(), "one\n");
+    machine.bench.quiesce();
+    const auto image = machine.bench.save("kernel");
+    Machine other(slow);
+    other.bench.connect(other.console, "kernel");
+    other.bench.load("kernel", image);
+    other.bench.start();
+    other.print("un\n");
+    other.bench.advance(5s);
+    EXPECT_EQ(other.console.text(), "two\nbegun\n");
+}

@@ -1,0 +1,110 @@
+// What a char/1 backend has to do about a far end that may be slow: a bounded queue, back-pressure to the
+// frontend when it is full, and, when that has lasted too long, bytes that are lost instead, so that nobody
+// outside holds the guest up for ever.
+//
+//     on_write(...)          return output_.write(bytes);
+//     something has left     output_.queue().drop(count); output_.relieve(frontend_);
+//     on_timer(stall_token)  output_.stall(frontend_);
+#pragma once
+
+#include <plugbay/byte_queue.hpp>
+#include <plugbay/host.hpp>
+#include <plugbay/link.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace plugbay {
+
+class CharOutput {
+  public:
+    enum class WhenStalled : std::uint8_t { drop_oldest, drop_newest, wait };
+
+    // `patience`: how long the frontend is held back, with a full queue, for a far end that takes less than a
+    // quarter of it in that time. One that is slow and steady loses nothing.
+    CharOutput(Host host, std::size_t capacity, std::uint64_t stall_token, WhenStalled when_stalled,
+               std::chrono::milliseconds patience)
+        : host_(host), when_stalled_(when_stalled), patience_(patience),
+          timer_(host.timer(PLUGBAY_CLOCK_HOST, stall_token)), queue_(capacity) {}
+
+    [[nodiscard]] ByteQueue& queue() { return queue_; }
+
+    // Returns how many of the guest's bytes are done with, as on_write does.
+    std::uint32_t write(std::span<const std::uint8_t> bytes) {
+        const auto all = static_cast<std::uint32_t>(bytes.size());
+        const std::size_t taken = queue_.append(bytes);
+        put_ += taken;
+        const auto rest = bytes.subspan(taken);
+        if (rest.empty()) return all;
+        if (stalled_) {
+            if (when_stalled_ == WhenStalled::drop_oldest) {
+                lost_ += queue_.append_over_oldest(rest);
+                put_ += rest.size();
+            } else {
+                lost_ += rest.size();
+            }
+            return all;
+        }
+        refused_ = true;
+        if (when_stalled_ != WhenStalled::wait && !std::exchange(timed_, true)) arm();
+        return static_cast<std::uint32_t>(all - rest.size());
+    }
+
+    // After bytes have left the queue: the frontend may go on, and who has taken half of them is well again.
+    void relieve(const CharFrontend& frontend) {
+        if (queue_.size() <= queue_.capacity() / 2) {
+            if (std::exchange(timed_, false)) timer_.disarm();
+            if (std::exchange(stalled_, false))
+                host_.warning("output is taken again; " + std::to_string(lost_) + " bytes were lost");
+        }
+        if (queue_.room() > 0 && std::exchange(refused_, false)) frontend.write_ready();
+    }
+
+    // The timer has gone off: patience is over, unless enough has left meanwhile.
+    void stall(const CharFrontend& frontend) {
+        if (left() - left_before_ >= queue_.capacity() / 4) {
+            arm();
+            return;
+        }
+        timed_ = false;
+        stalled_ = true;
+        lost_ = 0;
+        host_.warning("output is taken too slowly, some of it is lost");
+        if (std::exchange(refused_, false)) frontend.write_ready();
+    }
+
+    // Nobody is there any more.
+    void clear(const CharFrontend& frontend) {
+        queue_.clear();
+        stalled_ = false;
+        relieve(frontend);
+    }
+
+    // Without the bytes: they are for a far end that stays with the process.
+    void state(auto& fields) { fields("refused", refused_); }
+
+  private:
+    // Bytes that have left the queue since the beginning.
+    [[nodiscard]] std::uint64_t left() const { return put_ - queue_.size(); }
+    void arm() {
+        left_before_ = left();
+        timer_.arm(host_.now(PLUGBAY_CLOCK_HOST) +
+                   static_cast<std::uint64_t>(std::chrono::nanoseconds(patience_).count()));
+    }
+
+    Host host_;
+    WhenStalled when_stalled_;
+    std::chrono::milliseconds patience_;
+    Timer timer_;
+    ByteQueue queue_;
+    bool refused_ = false; // the frontend waits for write_ready
+    bool timed_ = false;
+    bool stalled_ = false;
+    std::uint64_t lost_ = 0;        // bytes, since it stalled
+    std::uint64_t put_ = 0;         // bytes, into the queue since the beginning
+    std::uint64_t left_before_ = 0; // left() when the timer was armed
+};
+
+} // namespace plugbay
