@@ -6,6 +6,7 @@
 #include "core/device/firmware_records.hpp"
 #include "core/device/host/host_extensions.hpp"
 #include "core/device/status.hpp"
+#include "core/pci/pci_bus.hpp"
 #include "core/version.hpp"
 
 #include <chrono>
@@ -56,9 +57,8 @@ void host_quiesced(const plugbay_host* host) {
 
 } // namespace
 
-Device::Device(std::string id, LoadedType type, MachineServices& services, IoLoop& loop,
-               std::shared_ptr<CallbackLock> lock)
-    : loaded_(std::move(type)), services_(services), loop_(loop), lock_(std::move(lock)) {
+Device::Device(std::string id, LoadedType type, MachineServices& services, IoLoop& loop)
+    : loaded_(std::move(type)), services_(services), loop_(loop) {
     slot_->id = std::move(id);
     record_ = {.host = {.size = sizeof(plugbay_host),
                         .abi_major = PLUGBAY_ABI_MAJOR,
@@ -80,9 +80,10 @@ Device& Device::of(const plugbay_host* host) {
 }
 
 Device::~Device() {
-    {
+    services_.pci.unplug(*this);
+    if (slot_->binding.load() != nullptr) {
         const GateClosed closed(*slot_, services_.bus.presences());
-        slot_->binding.store(nullptr, std::memory_order_release);
+        vacate_slot();
     }
     phase_.store(Phase::quiesced);
     if (binding_.instance != nullptr) {
