@@ -16,13 +16,17 @@
 
 namespace plugbay::core {
 
+bool HotPlug::can_raise() const {
+    const Device* provider = devices_.find(services_.firmware.fixed_hardware_owner());
+    return provider != nullptr &&
+           provider->callbacks<plugbay_firmware_callbacks>(PLUGBAY_FIRMWARE) != nullptr;
+}
+
 void HotPlug::raise(std::uint32_t event) {
-    Device* provider = devices_.find(services_.firmware.fixed_hardware_owner());
-    if (provider == nullptr) return;
-    const auto* callbacks = provider->callbacks<plugbay_firmware_callbacks>(PLUGBAY_FIRMWARE);
-    if (callbacks == nullptr || callbacks->raise_event == nullptr) return;
-    const std::lock_guard guard(provider->lock());
-    callbacks->raise_event(provider->instance(), event);
+    if (!can_raise()) return;
+    Device& provider = *devices_.find(services_.firmware.fixed_hardware_owner());
+    const std::lock_guard guard(provider.lock());
+    provider.callbacks<plugbay_firmware_callbacks>(PLUGBAY_FIRMWARE)->raise_event(provider.instance(), event);
 }
 
 HotPlug::Places HotPlug::occupied() const {
@@ -51,6 +55,12 @@ Result<void> HotPlug::request(std::string_view id, bool with_dependents) {
     if (!depending->empty() && !with_dependents) {
         return Error{fmt::format("device \"{}\" is needed by \"{}\"", id, fmt::join(*depending, "\", \"")),
                      "disconnect or remove these first, or ask for them to be removed too"};
+    }
+    if (!can_raise()) {
+        return Error{
+            fmt::format(
+                "the guest cannot be asked to let go of device \"{}\": the machine has no ACPI events", id),
+            "add a device of type acpi-pm, or remove the device without asking"};
     }
     bool asked = false;
     services_.pci.each_function([&](PciBus& bus, std::uint32_t slot, PciFunction& function) {

@@ -42,6 +42,7 @@ class HotPlug {
     [[nodiscard]] const std::set<std::string>& requested() const { return requested_; }
 
   private:
+    [[nodiscard]] bool can_raise() const;
     void raise(std::uint32_t event);
     [[nodiscard]] Result<void> remove(const std::string& id);
 

@@ -14,6 +14,8 @@
 //     void state(auto& fields);  void loaded();                see state.hpp
 //     std::uint32_t config_read(plugbay::ConfigAccess);
 //     void config_write(plugbay::ConfigAccess, std::uint32_t value);
+//     void on_slot_changed(std::uint32_t slot);  void on_slot_detach_requested(std::uint32_t slot);    PCI bridges
+//     void on_acpi_event(std::uint32_t event);                 the provider of ACPI's fixed hardware
 //     char/1 frontends: std::uint32_t on_receive(port, bytes);  void on_write_ready(port);
 //                       void on_char_event(port, event);
 //     char/1 backends:  std::uint32_t on_write(port, bytes);  void on_receive_ready(port);
@@ -27,7 +29,9 @@
 // backend throws before it has taken or completed the first of them, or not at all.
 #pragma once
 
+#include <plugbay/abi/firmware.h>
 #include <plugbay/abi/pci.h>
+#include <plugbay/abi/pci_bus.h>
 #include <plugbay/abi/plugin.h>
 #include <plugbay/host.hpp>
 #include <plugbay/link.hpp>
@@ -303,6 +307,30 @@ class Glue {
         }
         return table;
     }
+    static constexpr plugbay_pci_bus_callbacks make_pci_bus() {
+        plugbay_pci_bus_callbacks table{sizeof(plugbay_pci_bus_callbacks), 0, nullptr, nullptr};
+        if constexpr (requires(Device & d) {
+                          d.on_slot_changed(std::uint32_t{});
+                          d.on_slot_detach_requested(std::uint32_t{});
+                      }) {
+            table.changed = [](void* i, std::uint32_t slot) noexcept {
+                contained(i, [&] { self(i).device.on_slot_changed(slot); });
+            };
+            table.detach_requested = [](void* i, std::uint32_t slot) noexcept {
+                contained(i, [&] { self(i).device.on_slot_detach_requested(slot); });
+            };
+        }
+        return table;
+    }
+    static constexpr plugbay_firmware_callbacks make_firmware() {
+        plugbay_firmware_callbacks table{sizeof(plugbay_firmware_callbacks), 0, nullptr};
+        if constexpr (requires(Device & d) { d.on_acpi_event(std::uint32_t{}); }) {
+            table.raise_event = [](void* i, std::uint32_t event) noexcept {
+                contained(i, [&] { self(i).device.on_acpi_event(event); });
+            };
+        }
+        return table;
+    }
     static constexpr plugbay_char_backend make_char_backend() {
         plugbay_char_backend table{sizeof(plugbay_char_backend), 0, nullptr, nullptr};
         if constexpr (requires(Device & d, std::span<const std::uint8_t> b) {
@@ -406,6 +434,8 @@ class Glue {
     static constexpr auto link = make_link();
     static constexpr auto state = make_state();
     static constexpr auto pci = make_pci();
+    static constexpr auto pci_bus = make_pci_bus();
+    static constexpr auto firmware = make_firmware();
     static constexpr auto char_backend = make_char_backend();
     static constexpr auto char_frontend = make_char_frontend();
     static constexpr auto blk_backend = make_blk_backend();
@@ -424,6 +454,8 @@ class Glue {
             when(PLUGBAY_LINK, link.connected != nullptr, &link),
             when(PLUGBAY_STATE, state.save != nullptr, &state),
             when(PLUGBAY_PCI, pci.config_read != nullptr, &pci),
+            when(PLUGBAY_PCI_BUS, pci_bus.changed != nullptr, &pci_bus),
+            when(PLUGBAY_FIRMWARE, firmware.raise_event != nullptr, &firmware),
             when(PLUGBAY_CHAR ".backend", char_backend.write != nullptr, &char_backend),
             when(PLUGBAY_CHAR ".frontend", char_frontend.receive != nullptr, &char_frontend),
             when(PLUGBAY_BLK ".backend", blk_backend.submit != nullptr, &blk_backend),
