@@ -129,7 +129,6 @@ Result<void> Device::create(std::span<const plugbay_value> values) {
     phase_.store(Phase::quiesced, std::memory_order_release);
     const bool concurrent = (binding_.type->flags & PLUGBAY_DEVICE_CONCURRENT) != 0;
     slot_->lock.store(concurrent ? nullptr : lock_.get(), std::memory_order_release);
-    slot_->binding.store(&binding_, std::memory_order_release);
     return {};
 }
 
@@ -141,6 +140,8 @@ Result<void> Device::start() {
         if (status != PLUGBAY_OK) return explain("could not be started", status);
     }
     end_hold();
+    // Only now: the guest may be running already.
+    slot_->binding.store(&binding_, std::memory_order_release);
     return {};
 }
 
