@@ -2,6 +2,7 @@
 #include "core/boot/aml.hpp"
 
 #include <spdlog/fmt/fmt.h>
+#include <string>
 
 namespace plugbay::core {
 
@@ -31,6 +32,43 @@ Code interrupt_routing() {
     return aml::name("_PRT", aml::package(routes));
 }
 
+std::string slot_name(unsigned slot) {
+    return fmt::format("S{:03X}", slot);
+}
+
+// 5.6.6: what Notify tells of a device.
+constexpr std::uint64_t device_check = 1;
+constexpr std::uint64_t eject_request = 3;
+
+// 6.3: slots that can change; slot 0 is the bridge itself. SCAN(slots, what) notifies the devices of a bit map, LOOK asks
+// the registers for what has happened.
+Code hot_plug_slots(const AcpiHotPlug& hot_plug) {
+    Code code = aml::port_registers("HPRG", hot_plug.port, {"CHNG", "RQST", "EJCT"});
+    Code scan;
+    for (unsigned slot = 1; slot < pci_slots; ++slot) {
+        const Code mask = aml::integer(std::uint64_t{1} << slot);
+        append(code,
+               aml::device(slot_name(slot), aml::join({aml::name("_ADR", aml::integer(slot << 16)),
+                                                       aml::name("_SUN", aml::integer(slot)),
+                                                       aml::method("_EJ0", 1, aml::store(mask, "EJCT"))})));
+        append(scan, aml::when(aml::bitwise_and(aml::argument(0), mask),
+                               aml::notify(slot_name(slot), aml::argument(1))));
+    }
+    append(code, aml::method("SCAN", 2, scan));
+    append(
+        code,
+        aml::method("LOOK", 0,
+                    aml::join({aml::call("SCAN", {aml::name_string("CHNG"), aml::integer(device_check)}),
+                               aml::call("SCAN", {aml::name_string("RQST"), aml::integer(eject_request)})})));
+    return code;
+}
+
+// 5.6.4.1.1: what the general-purpose event runs; edge-triggered, because the registers keep no level.
+Code hot_plug_event(const AcpiHotPlug& hot_plug) {
+    return aml::scope(
+        "\\_GPE", aml::method(fmt::format("_E{:02X}", hot_plug.event), 0, aml::call("\\_SB.PCI0.LOOK", {})));
+}
+
 Code pci_root(const AcpiPciRoot& root) {
     ResourceTemplate resources;
     resources.word_bus_number(root.first_bus, root.last_bus).io(0xcf8, 8);
@@ -44,9 +82,10 @@ Code pci_root(const AcpiPciRoot& root) {
     for (const auto& window : root.memory_64)
         resources.qword_memory(window.first, window.last);
     return aml::device(
-        "PCI0", aml::join({aml::name("_HID", aml::eisa_id("PNP0A03")), aml::name("_UID", aml::integer(0)),
-                           aml::name("_BBN", aml::integer(root.first_bus)),
-                           aml::name("_CRS", resources.code()), interrupt_routing()}));
+        "PCI0",
+        aml::join({aml::name("_HID", aml::eisa_id("PNP0A03")), aml::name("_UID", aml::integer(0)),
+                   aml::name("_BBN", aml::integer(root.first_bus)), aml::name("_CRS", resources.code()),
+                   interrupt_routing(), root.hot_plug ? hot_plug_slots(*root.hot_plug) : Code{}}));
 }
 
 // 6.1.5: an EISA id is packed into a number, an ACPI id is text.
@@ -85,6 +124,8 @@ Bytes make_dsdt(const AcpiOptions& options) {
         append(devices, legacy_device(options, i));
 
     Code body = aml::scope("\\_SB", devices);
+    if (options.pci_root && options.pci_root->hot_plug)
+        append(body, hot_plug_event(*options.pci_root->hot_plug));
     if (options.fixed_hardware) {
         const Code type = aml::integer(power_off_sleep_type);
         append(body, aml::name("\\_S5", aml::package({type, type, aml::integer(0), aml::integer(0)})));

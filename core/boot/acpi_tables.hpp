@@ -37,6 +37,12 @@ struct AddressWindow {
     std::uint64_t last;
 };
 
+// Registers for slots that change while the system runs, as abi/pci_bus.h describes them.
+struct AcpiHotPlug {
+    std::uint16_t port = 0;
+    std::uint32_t event = 0; // general-purpose event, of block 0
+};
+
 // What the PCI host bridge passes on to its bus. Ports 0xcf8-0xcff are added by the tables.
 struct AcpiPciRoot {
     std::uint8_t first_bus = 0;
@@ -44,6 +50,7 @@ struct AcpiPciRoot {
     std::vector<AddressWindow> io = {};
     std::vector<AddressWindow> memory_32 = {};
     std::vector<AddressWindow> memory_64 = {};
+    std::optional<AcpiHotPlug> hot_plug = {};
 };
 
 struct AcpiPorts {

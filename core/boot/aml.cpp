@@ -25,7 +25,14 @@ constexpr std::uint8_t method_op = 0x14;
 constexpr std::uint8_t dual_name_prefix = 0x2e;
 constexpr std::uint8_t multi_name_prefix = 0x2f;
 constexpr std::uint8_t extended_prefix = 0x5b;
+constexpr std::uint8_t argument_0 = 0x68;
+constexpr std::uint8_t store_op = 0x70;
+constexpr std::uint8_t and_op = 0x7b;
+constexpr std::uint8_t region_op = 0x80; // these three after extended_prefix
+constexpr std::uint8_t field_op = 0x81;
 constexpr std::uint8_t device_op = 0x82;
+constexpr std::uint8_t notify_op = 0x86;
+constexpr std::uint8_t if_op = 0xa0;
 constexpr std::uint8_t return_op = 0xa4;
 
 Code with_length(std::initializer_list<std::uint8_t> operation, const Code& content) {
@@ -180,6 +187,69 @@ Code method(std::string_view path, unsigned arguments, const Code& body) {
     append(content, static_cast<std::uint8_t>(arguments));
     append(content, body);
     return with_length({method_op}, content);
+}
+
+Code argument(unsigned number) {
+    assert(number <= 6);
+    Code code;
+    append(code, static_cast<std::uint8_t>(argument_0 + number));
+    return code;
+}
+
+Code call(std::string_view method, std::initializer_list<Code> arguments) {
+    return join({name_string(method), join(arguments)});
+}
+
+Code store(const Code& value, std::string_view target) {
+    Code code;
+    append(code, store_op);
+    append(code, value);
+    append(code, name_string(target));
+    return code;
+}
+
+Code bitwise_and(const Code& left, const Code& right) {
+    Code code;
+    append(code, and_op);
+    append(code, left);
+    append(code, right);
+    append(code, zero_op); // the result goes nowhere else
+    return code;
+}
+
+Code when(const Code& condition, const Code& body) {
+    return with_length({if_op}, join({condition, body}));
+}
+
+Code notify(std::string_view device, const Code& value) {
+    Code code;
+    append(code, notify_op);
+    append(code, name_string(device));
+    append(code, value);
+    return code;
+}
+
+Code port_registers(std::string_view region, std::uint16_t port,
+                    std::initializer_list<std::string_view> registers) {
+    constexpr std::uint8_t system_io = 1;
+    constexpr std::uint8_t doublewords_written_whole =
+        0x43; // access type 3, no lock, other bits written as zeros
+    constexpr std::uint8_t bits = 32;
+    Code code;
+    append(code, extended_prefix);
+    append(code, region_op);
+    append(code, name_string(region));
+    append(code, system_io);
+    append(code, integer(port));
+    append(code, integer(registers.size() * bits / 8));
+    Code field = name_string(region);
+    append(field, doublewords_written_whole);
+    for (const std::string_view each : registers) {
+        append(field, name_string(each));
+        append(field, bits);
+    }
+    append(code, with_length({extended_prefix, field_op}, field));
+    return code;
 }
 
 Code return_value(const Code& value) {

@@ -38,6 +38,18 @@ using Code = Bytes;
 [[nodiscard]] Code method(std::string_view path, unsigned arguments, const Code& body);
 [[nodiscard]] Code return_value(const Code& value);
 
+// Inside methods (20.2.5.3, 20.2.5.4, 20.2.6).
+[[nodiscard]] Code argument(unsigned number); // 0 to 6
+[[nodiscard]] Code call(std::string_view method, std::initializer_list<Code> arguments);
+[[nodiscard]] Code store(const Code& value, std::string_view target);
+[[nodiscard]] Code bitwise_and(const Code& left, const Code& right);
+[[nodiscard]] Code when(const Code& condition, const Code& body);
+[[nodiscard]] Code notify(std::string_view device, const Code& value);
+
+// Ports as 32-bit registers, by their names in order; a register that is written has no other bits to keep.
+[[nodiscard]] Code port_registers(std::string_view region, std::uint16_t port,
+                                  std::initializer_list<std::string_view> registers);
+
 // The value of a _CRS: resource descriptors (6.4) in the order added, and the end tag.
 class ResourceTemplate {
   public:

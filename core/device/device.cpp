@@ -6,6 +6,7 @@
 #include "core/device/firmware_records.hpp"
 #include "core/device/host/host_extensions.hpp"
 #include "core/device/status.hpp"
+#include "core/pci/pci_bus.hpp"
 #include "core/version.hpp"
 
 #include <chrono>
@@ -56,9 +57,8 @@ void host_quiesced(const plugbay_host* host) {
 
 } // namespace
 
-Device::Device(std::string id, LoadedType type, MachineServices& services, IoLoop& loop,
-               std::shared_ptr<CallbackLock> lock)
-    : loaded_(std::move(type)), services_(services), loop_(loop), lock_(std::move(lock)) {
+Device::Device(std::string id, LoadedType type, MachineServices& services, IoLoop& loop)
+    : loaded_(std::move(type)), services_(services), loop_(loop) {
     slot_->id = std::move(id);
     record_ = {.host = {.size = sizeof(plugbay_host),
                         .abi_major = PLUGBAY_ABI_MAJOR,
@@ -80,9 +80,10 @@ Device& Device::of(const plugbay_host* host) {
 }
 
 Device::~Device() {
-    {
+    services_.pci.unplug(*this);
+    if (slot_->binding.load() != nullptr) {
         const GateClosed closed(*slot_, services_.bus.presences());
-        slot_->binding.store(nullptr, std::memory_order_release);
+        vacate_slot();
     }
     phase_.store(Phase::quiesced);
     if (binding_.instance != nullptr) {
@@ -128,7 +129,6 @@ Result<void> Device::create(std::span<const plugbay_value> values) {
     phase_.store(Phase::quiesced, std::memory_order_release);
     const bool concurrent = (binding_.type->flags & PLUGBAY_DEVICE_CONCURRENT) != 0;
     slot_->lock.store(concurrent ? nullptr : lock_.get(), std::memory_order_release);
-    slot_->binding.store(&binding_, std::memory_order_release);
     return {};
 }
 
@@ -140,6 +140,8 @@ Result<void> Device::start() {
         if (status != PLUGBAY_OK) return explain("could not be started", status);
     }
     end_hold();
+    // Only now: the guest may be running already.
+    slot_->binding.store(&binding_, std::memory_order_release);
     return {};
 }
 

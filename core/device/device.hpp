@@ -36,9 +36,8 @@ enum class Phase : std::uint32_t {
 // Thread: [control], but for what says otherwise. Not movable: plugins hold a pointer to its host table.
 class Device {
   public:
-    // Devices joined by links share `lock` and `loop`.
-    Device(std::string id, LoadedType type, MachineServices& services, IoLoop& loop,
-           std::shared_ptr<CallbackLock> lock);
+    // Devices that are going to be joined by links had better share a loop.
+    Device(std::string id, LoadedType type, MachineServices& services, IoLoop& loop);
     Device(const Device&) = delete;
     Device& operator=(const Device&) = delete;
     // Destroys the instance, if there is one, and gives back everything it held, newest first. The device is
@@ -52,6 +51,8 @@ class Device {
     [[nodiscard]] Result<void> quiesce();
     void resume();
     void reset();
+    // Guest accesses find nobody from now on. Its gate is closed; it is going to be destroyed.
+    void vacate_slot() { slot_->binding.store(nullptr, std::memory_order_release); }
     // Tells the device about a link; `options` as its port declares.
     [[nodiscard]] Result<void> connected(std::uint64_t port, const plugbay_link& link,
                                          std::span<const plugbay_value> options);
@@ -65,8 +66,10 @@ class Device {
     // For regions: a guest access may still look at the slot when the device is gone.
     [[nodiscard]] std::shared_ptr<Slot> shared_slot() { return slot_; }
     [[nodiscard]] ResourceTable& resources() { return resources_; }
+    [[nodiscard]] const ResourceTable& resources() const { return resources_; }
     [[nodiscard]] MachineServices& services() { return services_; }
     [[nodiscard]] IoLoop& loop() { return loop_; }
+    [[nodiscard]] const LoadedPlugin* plugin() const { return loaded_.plugin.get(); }
     [[nodiscard]] CallbackLock& lock() { return *lock_; }
     // For what an I/O loop may still call once after the device is gone: it finds out under this lock.
     [[nodiscard]] std::shared_ptr<CallbackLock> shared_lock() { return lock_; }
@@ -109,7 +112,7 @@ class Device {
     LoadedType loaded_;
     MachineServices& services_;
     IoLoop& loop_;
-    std::shared_ptr<CallbackLock> lock_;
+    const std::shared_ptr<CallbackLock> lock_ = std::make_shared<CallbackLock>();
     HostRecord record_;
     Binding binding_;
     std::atomic<Phase> phase_{Phase::creating};

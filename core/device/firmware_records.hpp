@@ -38,7 +38,10 @@ class FirmwareRecords {
     void add(Table table) { tables_.push_back(std::move(table)); }
     // Forgets what `owner` added.
     void remove(const std::string& owner) {
-        if (fixed_owner_ == owner) fixed_hardware_.reset();
+        if (fixed_owner_ == owner) {
+            fixed_hardware_.reset();
+            fixed_owner_.clear();
+        }
         std::erase_if(legacy_devices_, [&](const auto& each) { return each.owner == owner; });
         std::erase_if(tables_, [&](const auto& each) { return each.owner == owner; });
     }
@@ -46,6 +49,7 @@ class FirmwareRecords {
     [[nodiscard]] const std::optional<plugbay_acpi_fixed_hardware>& fixed_hardware() const {
         return fixed_hardware_;
     }
+    // The id of the device that provides it; empty: none.
     [[nodiscard]] const std::string& fixed_hardware_owner() const { return fixed_owner_; }
     [[nodiscard]] const std::vector<LegacyDevice>& legacy_devices() const { return legacy_devices_; }
     [[nodiscard]] const std::vector<Table>& tables() const { return tables_; }

@@ -35,6 +35,8 @@ struct MachineServices {
     std::uint32_t cpu_count;
     // Thread: any. The first request of a run wins.
     std::function<void(MachineRequest)> request;
+    // Thread: any. PciBus::take_ejected() of some bus has something for the control thread.
+    std::function<void()> attention;
 };
 
 } // namespace plugbay::core

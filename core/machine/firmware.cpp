@@ -62,7 +62,17 @@ Result<LoadedImage> prepare_boot(const GuestMemory& memory, const MachineConfig&
     acpi.cpu_count = config.cpus;
     if (records.fixed_hardware())
         acpi.fixed_hardware = fixed_hardware(records.fixed_hardware_owner(), *records.fixed_hardware());
-    if (!buses.buses().empty()) acpi.pci_root = pci_root(buses.buses().front()->description());
+    if (!buses.buses().empty()) {
+        const plugbay_pci_bus& bus = buses.buses().front()->description();
+        acpi.pci_root = pci_root(bus);
+        // Half of the event block's bytes are status bits.
+        const bool has_event =
+            acpi.fixed_hardware && bus.hotplug_event < 4u * acpi.fixed_hardware->gpe0_length;
+        if (bus.hotplug_port != 0 && has_event) {
+            acpi.pci_root->hot_plug =
+                AcpiHotPlug{.port = static_cast<std::uint16_t>(bus.hotplug_port), .event = bus.hotplug_event};
+        }
+    }
     for (const auto& record : records.legacy_devices())
         add_legacy(acpi, record);
     for (const auto& table : records.tables())

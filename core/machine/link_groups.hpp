@@ -1,30 +1,27 @@
-// Which devices of a machine are joined by links, directly or through others: they share a callback lock and
-// an I/O loop.
+// Which devices are going to be joined by links, directly or through others: they had better share an I/O loop.
 #pragma once
 
 #include "core/config/machine_config.hpp"
-#include "core/device/callback_lock.hpp"
 
 #include <cstddef>
-#include <map>
-#include <memory>
+#include <span>
 #include <string>
-#include <vector>
+#include <unordered_map>
 
 namespace plugbay::core {
 
 class LinkGroups {
   public:
-    explicit LinkGroups(const MachineConfig& config);
+    // Links to devices that are not among these are left out.
+    explicit LinkGroups(std::span<const DeviceConfig> devices);
 
-    // The device's group, 0 to count() - 1. `id` is one of the configuration's.
+    // The device's group, 0 to count() - 1. `id` is one of the devices'.
     [[nodiscard]] std::size_t of(const std::string& id) const { return group_.at(id); }
-    [[nodiscard]] std::size_t count() const { return locks_.size(); }
-    [[nodiscard]] const std::shared_ptr<CallbackLock>& lock(std::size_t group) const { return locks_[group]; }
+    [[nodiscard]] std::size_t count() const { return count_; }
 
   private:
-    std::map<std::string, std::size_t> group_;
-    std::vector<std::shared_ptr<CallbackLock>> locks_;
+    std::unordered_map<std::string, std::size_t> group_;
+    std::size_t count_ = 0;
 };
 
 } // namespace plugbay::core

@@ -3,11 +3,8 @@
 #include "core/base/errno_error.hpp"
 #include "core/base/log.hpp"
 #include "core/machine/firmware.hpp"
-#include "core/machine/link_groups.hpp"
 
-#include <algorithm>
 #include <fmt/format.h>
-#include <map>
 #include <sys/eventfd.h>
 #include <utility>
 
@@ -34,8 +31,6 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config,
         return std::move(slots).error();
     if (auto done = machine->create_vcpus(*system); !done) return std::move(done).error();
     if (auto done = machine->create_devices(device_types); !done) return std::move(done).error();
-    if (auto done = machine->connect_devices(); !done) return std::move(done).error();
-    if (auto done = machine->start_devices(); !done) return std::move(done).error();
     if (auto done = machine->boot(); !done) return std::move(done).error();
     return machine;
 }
@@ -50,9 +45,11 @@ Machine::Machine(const MachineConfig& config, std::unique_ptr<GuestMemory> memor
                                                                  .firmware = firmware_,
                                                                  .clock = clock_,
                                                                  .cpu_count = config_.cpus,
-                                                                 .request = [this](MachineRequest request) {
-                                                                     take_request(std::move(request));
-                                                                 }} {}
+                                                                 .request =
+                                                                     [this](MachineRequest request) {
+                                                                         take_request(std::move(request));
+                                                                     },
+                                                                 .attention = [this] { wake(); }} {}
 
 Machine::~Machine() {
     {
@@ -63,13 +60,7 @@ Machine::~Machine() {
     for (const auto& vcpu : vcpus_)
         vcpu->park();
     vcpus_.clear();
-    for (Device* device : frontends_first()) {
-        if (auto done = device->quiesce(); !done) spdlog::warn("{}", done.error().text());
-    }
-    while (!devices_.empty()) {
-        registry_.withdraw(*devices_.back());
-        devices_.pop_back();
-    }
+    devices_.reset();
 }
 
 Result<void> Machine::create_vcpus(const KvmSystem& system) {
@@ -94,49 +85,18 @@ Result<void> Machine::create_vcpus(const KvmSystem& system) {
 }
 
 Result<void> Machine::create_devices(MasterDeviceTable& device_types) {
+    std::vector<std::unique_ptr<IoLoop>> loops;
     for (std::uint32_t i = 0; i < config_.io_threads; ++i) {
         auto loop = IoLoop::create("io" + std::to_string(i));
         if (!loop) return std::move(loop).error();
-        loops_.push_back(std::move(*loop));
+        loops.push_back(std::move(*loop));
     }
-    const LinkGroups groups(config_);
-    for (const DeviceConfig& each : config_.devices) {
-        auto type = device_types.load(each.type);
-        if (!type) return with_context(where(config_, each.position), std::move(type).error());
-        const std::size_t group = groups.of(each.id);
-        devices_.push_back(std::make_unique<Device>(each.id, std::move(*type), services_,
-                                                    *loops_[group % loops_.size()], groups.lock(group)));
-        Device& device = *devices_.back();
-        const auto values = abi_values(each.properties);
-        auto created = device.create(values);
-        if (created) created = registry_.offer(device);
-        if (!created) return with_context(where(config_, each.position), std::move(created).error());
-    }
-    return {};
-}
-
-Result<void> Machine::connect_devices() {
-    if (auto connected = pci_.connect(); !connected) return connected;
-    for (std::size_t i = 0; i < config_.devices.size(); ++i) {
-        const auto& link = config_.devices[i].link;
-        if (!link) continue;
-        std::string name = link->frontend_device;
-        for (const auto& device : devices_) {
-            if (device->id() == link->frontend_device) name = port_name(*device, link->frontend_port);
-        }
-        const auto options = abi_values(link->options);
-        if (auto done = registry_.connect(*devices_[i], link->backend_port, name, options); !done) {
-            return with_context(where(config_, link->position), std::move(done).error());
-        }
-    }
-    return {};
-}
-
-Result<void> Machine::start_devices() {
-    for (const auto& device : devices_) {
-        if (auto started = device->start(); !started) return started;
-    }
-    return {};
+    devices_ = std::make_unique<DeviceManager>(
+        services_, [&device_types](std::string_view type) { return device_types.load(type); },
+        std::move(loops));
+    hot_plug_.emplace(*devices_, services_);
+    return devices_->add(config_.devices,
+                         [this](const SourcePosition& position) { return where(config_, position); });
 }
 
 Result<void> Machine::boot() {
@@ -160,51 +120,52 @@ void Machine::run_guest() {
         vcpu->run();
 }
 
-std::vector<Device*> Machine::frontends_first() const {
-    // How many backends lie between a device and the guest; links form chains, of filters for example.
-    std::map<const Device*, std::size_t> distance;
-    bool changed = true;
-    for (std::size_t round = 0; changed && round < devices_.size();
-         ++round) { // bounded: links may form a ring
-        changed = false;
-        for (const auto& link : registry_.links()) {
-            const std::size_t behind = distance[link->frontend().device] + 1;
-            std::size_t& known = distance[link->backend().device];
-            changed |= behind > known;
-            known = std::max(known, behind);
-        }
-    }
-    std::vector<Device*> ordered;
-    for (const auto& device : devices_)
-        ordered.push_back(device.get());
-    std::ranges::stable_sort(ordered, {}, [&](const Device* device) { return distance[device]; });
-    return ordered;
-}
-
 // As the reset line would: every device, bus, interrupt controller and CPU back to power-on, memory empty,
 // image loaded again.
 Result<void> Machine::reset() {
     stop_guest();
-    const std::vector<Device*> ordered = frontends_first();
-    for (Device* device : ordered) {
-        if (auto done = device->quiesce(); !done) return done;
-    }
-    {
-        const std::lock_guard guard(mutex_);
-        ending_.reset();
-    }
-    pci_.reset();
-    for (const auto& device : devices_)
-        device->reset();
-    if (auto done = chips_at_power_on_->apply(*vm_); !done) return done;
-    for (std::size_t i = 0; i < vcpus_.size(); ++i) {
-        if (auto done = vcpus_at_power_on_[i].apply(vcpus_[i]->vcpu()); !done) return done;
-    }
-    if (auto done = memory_->clear(); !done) return done;
-    if (auto done = boot(); !done) return done;
-    std::for_each(ordered.rbegin(), ordered.rend(), [](Device* device) { device->resume(); });
+    if (auto done = hot_plug_->finish_requests(); !done) spdlog::warn("{}", done.error().text());
+    const auto between = [this]() -> Result<void> {
+        {
+            const std::lock_guard guard(mutex_);
+            ending_.reset();
+        }
+        if (auto done = chips_at_power_on_->apply(*vm_); !done) return done;
+        for (std::size_t i = 0; i < vcpus_.size(); ++i) {
+            if (auto done = vcpus_at_power_on_[i].apply(vcpus_[i]->vcpu()); !done) return done;
+        }
+        if (auto done = memory_->clear(); !done) return done;
+        return boot();
+    };
+    if (auto done = devices_->reset_all(between); !done) return done;
     run_guest();
     return {};
+}
+
+Result<void> Machine::add_devices(std::span<const DeviceConfig> devices) {
+    const HotPlug::Places before = hot_plug_->occupied();
+    if (auto added = devices_->add(devices, {}); !added) return added;
+    hot_plug_->announce_changes(before);
+    return {};
+}
+
+Result<void> Machine::remove_device(std::string_view id, bool with_dependents) {
+    const HotPlug::Places before = hot_plug_->occupied();
+    if (auto removed = devices_->remove(id, with_dependents); !removed) return removed;
+    hot_plug_->announce_changes(before);
+    return {};
+}
+
+Result<void> Machine::unplug_device(std::string_view id, bool with_dependents) {
+    return hot_plug_->request(id, with_dependents);
+}
+
+void Machine::post(Command command) {
+    {
+        const std::lock_guard guard(mutex_);
+        commands_.push_back(std::move(command));
+    }
+    wake();
 }
 
 void Machine::wake() {

@@ -6,25 +6,28 @@
 #include "core/base/unique_fd.hpp"
 #include "core/bus/access_bus.hpp"
 #include "core/config/machine_config.hpp"
-#include "core/device/device.hpp"
 #include "core/device/firmware_records.hpp"
 #include "core/device/guest_clock.hpp"
 #include "core/device/interrupt_lines.hpp"
-#include "core/io/io_loop.hpp"
 #include "core/kvm/kvm_vm.hpp"
 #include "core/kvm/snapshot.hpp"
+#include "core/machine/device_manager.hpp"
+#include "core/machine/hot_plug.hpp"
 #include "core/machine/kvm_platform.hpp"
 #include "core/machine/vcpu_thread.hpp"
 #include "core/memory/guest_memory.hpp"
 #include "core/pci/pci_bus.hpp"
 #include "core/plugin/master_device_table.hpp"
-#include "core/registry/registry.hpp"
 
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace plugbay::core {
@@ -53,8 +56,21 @@ class Machine {
     // configuration says that they end the run.
     [[nodiscard]] Result<RunOutcome> run();
 
-    [[nodiscard]] const std::vector<std::unique_ptr<Device>>& devices() const { return devices_; }
-    [[nodiscard]] const Registry& registry() const { return registry_; }
+    // Thread: any. Has run() call `command` on the control thread, between other things, in the order posted; the guest
+    // runs on meanwhile. What run() has not called when it returns is dropped.
+    using Command = std::function<void(Machine&)>;
+    void post(Command command);
+
+    // --- for commands
+    // Devices that come while the guest runs; the guest is told of those on a PCI bus.
+    [[nodiscard]] Result<void> add_devices(std::span<const DeviceConfig> devices);
+    // At once, whatever the guest does with it: the guest hears of it afterwards.
+    [[nodiscard]] Result<void> remove_device(std::string_view id, bool with_dependents);
+    // Asks the guest first; the device goes when the guest has let go of it.
+    [[nodiscard]] Result<void> unplug_device(std::string_view id, bool with_dependents);
+    // For everything else; adding and removing through these would leave the guest uninformed.
+    [[nodiscard]] DeviceManager& devices() { return *devices_; }
+
     [[nodiscard]] const std::string& boot_summary() const { return boot_summary_; }
 
   private:
@@ -62,19 +78,15 @@ class Machine {
 
     [[nodiscard]] Result<void> create_vcpus(const KvmSystem& system);
     [[nodiscard]] Result<void> create_devices(MasterDeviceTable& device_types);
-    [[nodiscard]] Result<void> connect_devices();
-    [[nodiscard]] Result<void> start_devices();
     [[nodiscard]] Result<void> boot();
     [[nodiscard]] Result<void> reset();
     void stop_guest();
-    // Each frontend before the backends that serve it. In this order a frontend can finish what it has in flight while
-    // its backend still works; the other way round both are ready again.
-    [[nodiscard]] std::vector<Device*> frontends_first() const;
     void run_guest();
     void take_request(MachineRequest request);
     void take_failure(GuestFailure failure);
     void wake();
     [[nodiscard]] Result<RunOutcome> wait_for_event(int signals);
+    void run_commands();
 
     const MachineConfig config_;
     std::unique_ptr<GuestMemory> memory_;
@@ -88,10 +100,10 @@ class Machine {
     UniqueFd wake_;
     std::mutex mutex_;
     std::optional<RunOutcome> ending_; // guarded by mutex_: the first reason to stop
+    std::deque<Command> commands_;     // guarded by mutex_
     MachineServices services_;
-    std::vector<std::unique_ptr<IoLoop>> loops_;
-    std::vector<std::unique_ptr<Device>> devices_; // in creation order
-    Registry registry_;                            // before the devices in destruction: links name them
+    std::unique_ptr<DeviceManager> devices_; // null only while the machine is being created
+    std::optional<HotPlug> hot_plug_;        // made with devices_
     std::vector<std::unique_ptr<VcpuThread>> vcpus_;
     std::vector<VcpuSnapshot> vcpus_at_power_on_;
     std::optional<ChipSnapshot> chips_at_power_on_;

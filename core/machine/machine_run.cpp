@@ -42,6 +42,7 @@ Result<RunOutcome> Machine::wait_for_event(int signals) {
         if (::poll(sources.data(), sources.size(), -1) < 0 && errno != EINTR) return errno_error("poll");
         eventfd_t ignored = 0;
         ::eventfd_read(wake_.get(), &ignored);
+        run_commands();
         {
             const std::lock_guard guard(mutex_);
             if (ending_) return *ending_;
@@ -51,6 +52,17 @@ Result<RunOutcome> Machine::wait_for_event(int signals) {
             return RunOutcome{.kind = RunOutcome::Kind::signal, .number = signal.ssi_signo};
         }
     }
+}
+
+void Machine::run_commands() {
+    if (auto done = hot_plug_->process(); !done) spdlog::error("hot plug: {}", done.error().text());
+    std::deque<Command> commands;
+    {
+        const std::lock_guard guard(mutex_);
+        commands.swap(commands_);
+    }
+    for (const Command& command : commands)
+        command(*this);
 }
 
 } // namespace plugbay::core

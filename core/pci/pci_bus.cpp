@@ -1,5 +1,7 @@
 #include "core/pci/pci_bus.hpp"
 
+#include "core/bus/access_bus.hpp"
+#include "core/bus/gate.hpp"
 #include "core/pci/pci_function.hpp"
 
 #include <algorithm>
@@ -7,8 +9,8 @@
 
 namespace plugbay::core {
 
-PciBus::PciBus(PciBuses& buses, std::string id, const plugbay_pci_bus& description)
-    : buses_(buses), id_(std::move(id)), description_(description) {}
+PciBus::PciBus(PciBuses& buses, Device& device, const plugbay_pci_bus& description)
+    : buses_(buses), device_(device), description_(description) {}
 
 PciBus::~PciBus() {
     buses_.remove(*this);
@@ -24,7 +26,7 @@ Result<void> PciBus::plug(PciFunction& function) {
         slot = static_cast<std::uint32_t>(function.wanted_slot());
         if (PciFunction* other = slots_[slot].load()) {
             return Error{fmt::format("device \"{}\" wants slot {} of bus \"{}\", where device \"{}\" is",
-                                     function.device().id(), slot, id_, other->device().id()),
+                                     function.device().id(), slot, id(), other->device().id()),
                          "choose another slot, or none"};
         }
     } else {
@@ -34,7 +36,7 @@ Result<void> PciBus::plug(PciFunction& function) {
             ++slot;
         if (slot == slot_count) {
             return Error{
-                fmt::format("bus \"{}\" has no free slot for device \"{}\"", id_, function.device().id())};
+                fmt::format("bus \"{}\" has no free slot for device \"{}\"", id(), function.device().id())};
         }
     }
     const std::array<std::uint32_t, 4> lines{description_.lines[0], description_.lines[1],
@@ -44,6 +46,30 @@ Result<void> PciBus::plug(PciFunction& function) {
     }
     slots_[slot].store(&function, std::memory_order_release);
     return {};
+}
+
+void PciBus::unplug(std::uint32_t slot) {
+    slots_[slot].store(nullptr, std::memory_order_release);
+    ejected_.fetch_and(~(std::uint32_t{1} << slot)); // that was about this function
+    // Who found the function before is inside the bridge: on a vCPU in its slot, on an I/O loop under its lock.
+    const GateClosed closed(device_.slot(), device_.services().bus.presences());
+    const std::lock_guard guard(device_.lock());
+}
+
+bool PciBus::tell(Event plugbay_pci_bus_callbacks::*event, std::uint32_t slot) {
+    const auto* callbacks = device_.callbacks<plugbay_pci_bus_callbacks>(PLUGBAY_PCI_BUS);
+    if (description_.hotplug_port == 0 || callbacks == nullptr) return false;
+    const std::lock_guard guard(device_.lock());
+    (callbacks->*event)(device_.instance(), slot);
+    return true;
+}
+
+bool PciBus::tell_changed(std::uint32_t slot) {
+    return tell(&plugbay_pci_bus_callbacks::changed, slot);
+}
+
+bool PciBus::request_detach(std::uint32_t slot) {
+    return tell(&plugbay_pci_bus_callbacks::detach_requested, slot);
 }
 
 void PciBuses::remove(PciBus& bus) {
@@ -74,12 +100,20 @@ Result<void> PciBuses::connect() {
     return {};
 }
 
+void PciBuses::unplug(const Device& device) {
+    each_function([&](PciBus&, std::uint32_t, PciFunction& function) {
+        if (&function.device() == &device) function.unplug();
+    });
+}
+
 void PciBuses::reset() {
-    for (PciBus* bus : buses_) {
-        for (std::uint32_t slot = 0; slot < PciBus::slot_count; ++slot) {
-            if (PciFunction* function = bus->function(slot)) function->reset();
-        }
-    }
+    each_function([](PciBus&, std::uint32_t, PciFunction& function) { function.reset(); });
+}
+
+void PciBuses::reset(const Device& device) {
+    each_function([&](PciBus&, std::uint32_t, PciFunction& function) {
+        if (&function.device() == &device) function.reset();
+    });
 }
 
 } // namespace plugbay::core

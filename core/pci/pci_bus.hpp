@@ -25,12 +25,14 @@ class PciBus : public Resource {
     static constexpr ResourceKind resource_kind = ResourceKind::pci_bus;
     static constexpr std::uint32_t slot_count = 32;
 
-    PciBus(PciBuses& buses, std::string id, const plugbay_pci_bus& description);
+    // `device` is the bridge.
+    PciBus(PciBuses& buses, Device& device, const plugbay_pci_bus& description);
     ~PciBus() override;
     [[nodiscard]] ResourceKind kind() const override { return resource_kind; }
-    [[nodiscard]] std::string describe() const override { return "PCI bus " + id_; }
+    [[nodiscard]] std::string describe() const override { return "PCI bus " + id(); }
 
-    [[nodiscard]] const std::string& id() const { return id_; }
+    [[nodiscard]] Device& device() const { return device_; }
+    [[nodiscard]] const std::string& id() const { return device_.id(); }
     [[nodiscard]] const plugbay_pci_bus& description() const { return description_; }
     // Null: empty. Any thread.
     [[nodiscard]] PciFunction* function(std::uint32_t slot) const {
@@ -38,13 +40,25 @@ class PciBus : public Resource {
     }
     // Puts the function where it wants to be, or into the next free slot.
     [[nodiscard]] Result<void> plug(PciFunction& function);
-    void unplug(std::uint32_t slot) { slots_[slot].store(nullptr, std::memory_order_release); }
+    // Empties the slot. Afterwards no access of the guest is on its way to the function. Without callback locks.
+    void unplug(std::uint32_t slot);
+
+    // Hot plug: tells the bridge, if it takes part; false when it does not.
+    [[nodiscard]] bool tell_changed(std::uint32_t slot);
+    [[nodiscard]] bool request_detach(std::uint32_t slot);
+    // Thread: any. The guest let go of the slots whose bits are set.
+    void eject(std::uint32_t slots) { ejected_.fetch_or(slots); }
+    [[nodiscard]] std::uint32_t take_ejected() { return ejected_.exchange(0); }
 
   private:
+    using Event = void (*)(void* instance, std::uint32_t slot);
+    [[nodiscard]] bool tell(Event plugbay_pci_bus_callbacks::*event, std::uint32_t slot);
+
     PciBuses& buses_;
-    const std::string id_;
+    Device& device_;
     const plugbay_pci_bus description_;
     std::array<std::atomic<PciFunction*>, slot_count> slots_{};
+    std::atomic<std::uint32_t> ejected_{0};
 };
 
 // [control] Functions may be created before their bus: they wait here until connect().
@@ -58,10 +72,22 @@ class PciBuses {
     // Puts every waiting function on its bus, those with a slot of their choice first. The error names the
     // device.
     [[nodiscard]] Result<void> connect();
-    // As after power-on.
+    // Takes the device's functions off their buses; they go when the device does. Without callback locks.
+    void unplug(const Device& device);
+    // As after power-on: all functions, or those of one device.
     void reset();
+    void reset(const Device& device);
 
     [[nodiscard]] const std::vector<PciBus*>& buses() const { return buses_; }
+    // Calls visit(PciBus&, std::uint32_t slot, PciFunction&) on every function that is on a bus.
+    template <typename Visit>
+    void each_function(Visit&& visit) const {
+        for (PciBus* bus : buses_) {
+            for (std::uint32_t slot = 0; slot < PciBus::slot_count; ++slot) {
+                if (PciFunction* function = bus->function(slot)) visit(*bus, slot, *function);
+            }
+        }
+    }
 
   private:
     std::vector<PciBus*> buses_;

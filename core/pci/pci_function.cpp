@@ -139,13 +139,23 @@ Result<void> PciFunction::describe_capabilities(const plugbay_pci_function& desc
 }
 
 PciFunction::~PciFunction() {
-    if (bus_ != nullptr) bus_->unplug(slot_);
+    unplug();
     device_.services().pci.remove(*this);
     const std::lock_guard guard(mutex_);
     for (Bar& bar : bars_) {
-        unmap_bar(bar);
+        unmap_bar(bar); // without a bus it can still be decoded
         if (bar.region != nullptr) bar.region->function_ = nullptr;
     }
+}
+
+void PciFunction::unplug() {
+    if (bus_ == nullptr) return;
+    bus_->unplug(slot_);
+    bus_ = nullptr;
+    const std::lock_guard guard(mutex_);
+    for (Bar& bar : bars_)
+        unmap_bar(bar);
+    line_.reset();
 }
 
 std::string PciFunction::describe() const {

@@ -39,12 +39,16 @@ class PciFunction : public Resource {
     [[nodiscard]] std::string describe() const override;
 
     [[nodiscard]] Device& device() { return device_; }
+    [[nodiscard]] bool plugged() const { return bus_ != nullptr; }
     [[nodiscard]] const std::string& wanted_bus() const { return wanted_bus_; } // empty: the first
     [[nodiscard]] std::int32_t wanted_slot() const { return wanted_slot_; }
 
     // [control] Where it sits from now on; claims the pin's line.
     [[nodiscard]] Result<void> plug(PciBus& bus, std::uint32_t slot,
                                     const std::array<std::uint32_t, 4>& lines);
+    // [control] Leaves its bus, if it is on one: no configuration access is on its way here afterwards, and nothing is
+    // decoded. Without callback locks.
+    void unplug();
     // [control] Its bus is being destroyed.
     void bus_gone() { bus_ = nullptr; }
 

@@ -74,9 +74,26 @@ void Registry::withdraw(Device& device) {
     std::erase_if(links_, [&](const std::unique_ptr<Link>& link) {
         return link->frontend().device == &device || link->backend().device == &device;
     });
-    for (auto& [interface, names] : interfaces_) {
-        std::erase_if(names, [&](const auto& entry) { return entry.second.device == &device; });
+    const plugbay_device_type& type = device.type();
+    for (std::uint32_t port = 0; port < type.port_count; ++port) {
+        const auto names = interfaces_.find(std::string_view(type.ports[port]->interface));
+        if (names == interfaces_.end()) continue;
+        const auto found = names->second.find(port_name(device, port));
+        if (found != names->second.end() && found->second.device == &device) names->second.erase(found);
     }
+}
+
+void Registry::disconnect(const Link& link) {
+    std::erase_if(links_, [&](const std::unique_ptr<Link>& each) { return each.get() == &link; });
+}
+
+const Link* Registry::link_at(const Device& device, std::uint32_t port) const {
+    for (const auto& link : links_) {
+        for (const Link::End* end : {&link->frontend(), &link->backend()}) {
+            if (end->device == &device && end->port == port) return link.get();
+        }
+    }
+    return nullptr;
 }
 
 Error Registry::no_such_frontend(const Device& backend, std::string_view interface,
@@ -98,22 +115,40 @@ Error Registry::no_such_frontend(const Device& backend, std::string_view interfa
                  offered.empty() ? "no device offers this interface" : "there are: " + offered};
 }
 
-Result<void> Registry::connect(Device& backend, std::uint32_t port, std::string_view name,
-                               std::span<const plugbay_value> options) {
+Result<const Registry::Offer*> Registry::find_offer(const Device& backend, std::uint32_t port,
+                                                    std::string_view name) const {
     const char* interface = backend.type().ports[port]->interface;
     const auto names = interfaces_.find(interface);
     if (names == interfaces_.end()) return no_such_frontend(backend, interface, name);
     const auto found = names->second.find(name);
     if (found == names->second.end()) return no_such_frontend(backend, interface, name);
     const Offer& offer = found->second;
-    for (const auto& link : links_) {
-        if (link->frontend().device == offer.device && link->frontend().port == offer.port) {
-            return Error{
-                fmt::format("device \"{}\" names the {} frontend \"{}\", which is connected to device \"{}\"",
-                            backend.id(), interface, name, link->backend().device->id()),
-                "disconnect that one first"};
-        }
+    if (const Link* link = link_at(*offer.device, offer.port)) {
+        return Error{
+            fmt::format("device \"{}\" names the {} frontend \"{}\", which is connected to device \"{}\"",
+                        backend.id(), interface, name, link->backend().device->id()),
+            "disconnect that one first"};
     }
+    if (const Link* link = link_at(backend, port)) {
+        return Error{fmt::format("the {} backend \"{}\" is connected to device \"{}\"", interface,
+                                 port_name(backend, port), link->frontend().device->id()),
+                     "disconnect it first"};
+    }
+    return &offer;
+}
+
+Result<Device*> Registry::find_free(const Device& backend, std::uint32_t port, std::string_view name) const {
+    const auto offer = find_offer(backend, port, name);
+    if (!offer) return offer.error();
+    return (*offer)->device;
+}
+
+Result<void> Registry::connect(Device& backend, std::uint32_t port, std::string_view name,
+                               std::span<const plugbay_value> options) {
+    const auto found = find_offer(backend, port, name);
+    if (!found) return found.error();
+    const Offer& offer = **found;
+    const char* interface = backend.type().ports[port]->interface;
     const void* frontend_table = role_table(*offer.device, interface, ".frontend");
     const void* backend_table = role_table(backend, interface, ".backend");
     if (frontend_table == nullptr || backend_table == nullptr) {

@@ -55,13 +55,20 @@ class Registry {
     // Takes the device's ports back and disconnects every link it has a part in.
     void withdraw(Device& device);
 
-    // Joins `backend`'s port `port` with the frontend named `name` (a device's id, or "<id>.<port>").
-    // Distinct errors: no such name at all, only in another interface, taken by another backend, refused by
-    // an end.
+    // The device that offers `name` (its id, or "<id>.<port>") for `backend`'s port, still free. Distinct errors: no
+    // such name at all, only in another interface, taken by another backend, this port is connected already.
+    [[nodiscard]] Result<Device*> find_free(const Device& backend, std::uint32_t port,
+                                            std::string_view name) const;
+    // Joins `backend`'s port `port` with the frontend named `name`; both devices are of one lock group and quiesced.
+    // Errors: those of find_free(), and the refusals of both ends.
     [[nodiscard]] Result<void> connect(Device& backend, std::uint32_t port, std::string_view name,
                                        std::span<const plugbay_value> options);
+    // Ends a link of links(). Both devices are quiesced.
+    void disconnect(const Link& link);
 
     [[nodiscard]] const std::vector<std::unique_ptr<Link>>& links() const { return links_; }
+    // The link at `device`'s port, or null.
+    [[nodiscard]] const Link* link_at(const Device& device, std::uint32_t port) const;
 
   private:
     struct Offer {
@@ -69,6 +76,8 @@ class Registry {
         std::uint32_t port;
     };
     using Names = std::map<std::string, Offer, std::less<>>;
+    [[nodiscard]] Result<const Offer*> find_offer(const Device& backend, std::uint32_t port,
+                                                  std::string_view name) const;
     [[nodiscard]] Error no_such_frontend(const Device& backend, std::string_view interface,
                                          std::string_view name) const;
 

@@ -116,6 +116,11 @@ class AcpiPm {
         update();
     }
     void resume() { update(); }
+    void on_acpi_event(std::uint32_t event) {
+        if (event >= 4 * gpe0_length) return; // half of its bytes are status
+        registers_.gpe_status |= static_cast<std::uint16_t>(1u << event);
+        update();
+    }
 
     void reset() {
         registers_ = Registers{};

@@ -126,6 +126,21 @@ TEST(AcpiPm, RaisesTheSciForGeneralPurposeEvents) {
     EXPECT_EQ(power.bench.line(sci), 0);
 }
 
+TEST(AcpiPm, RaisesTheEventsOfTheHost) {
+    Power power;
+    power.bench.raise_acpi_event("power", 1);
+    EXPECT_EQ(power.bench.in(gpe_status, 2), 2u);
+    EXPECT_EQ(power.bench.line(sci), 0); // not enabled
+    power.bench.out(gpe_enable, 2, 2);
+    EXPECT_EQ(power.bench.line(sci), 1);
+    power.bench.out(gpe_status, 2, 2);
+    EXPECT_EQ(power.bench.line(sci), 0);
+    power.bench.raise_acpi_event("power", 15);
+    EXPECT_EQ(power.bench.in(gpe_status, 2), 0x8000u);
+    power.bench.raise_acpi_event("power", 16); // there is none
+    EXPECT_EQ(power.bench.in(gpe_status, 2), 0x8000u);
+}
+
 TEST(AcpiPm, IgnoresGlobalRelease) {
     Power power;
     power.bench.out(control, 2, 0x0004);

@@ -20,6 +20,7 @@ class PciHost {
         plugbay::Size memory64_window_size{std::uint64_t{64} << 30};
         std::uint16_t port_window = 0xc000;
         std::uint16_t port_window_size = 0x1000;
+        std::uint16_t hotplug_port = 0xae00;
         static constexpr auto properties() {
             return plugbay::properties(
                 plugbay::property("memory32_window", &Options::memory32_window,
@@ -34,7 +35,10 @@ class PciHost {
                                   "bytes of that window; 0: none")
                     .range(0, std::uint64_t{1} << 52),
                 plugbay::property("port_window", &Options::port_window, "first port for BARs"),
-                plugbay::property("port_window_size", &Options::port_window_size, "ports in that window"));
+                plugbay::property("port_window_size", &Options::port_window_size, "ports in that window"),
+                plugbay::property("hotplug_port", &Options::hotplug_port,
+                                  "first of sixteen ports of the hot-plug registers; 0: no hot plug")
+                    .range(0, 0xfff0));
         }
     };
 
@@ -45,6 +49,8 @@ class PciHost {
                    {"memory64_window", options.memory64_window, options.memory64_window_size.bytes}} {
         check_windows();
         ports_ = host.map_ports(address_port, 8);
+        if (options.hotplug_port != 0)
+            hotplug_ports_ = host.map_ports(options.hotplug_port, 16, hotplug_token);
         plugbay_pci_bus bus{};
         bus.size = sizeof bus;
         for (std::uint32_t i = 0; i < 4; ++i)
@@ -55,6 +61,8 @@ class PciHost {
         bus.memory32_window_size = windows_.memory32.length;
         bus.memory64_window = windows_.memory64.first;
         bus.memory64_window_size = windows_.memory64.length;
+        bus.hotplug_port = options.hotplug_port;
+        bus.hotplug_event = hotplug_event;
         plugbay::check(bus_host_.add_bus(host.raw(), &bus, &bus_));
         // The bridge itself. Operating systems believe in mechanism #1 only when they find one on bus 0.
         bridge_ = plugbay::pci::Function(host, plugbay::pci::Description(vendor_id, device_id)
@@ -65,10 +73,16 @@ class PciHost {
     void start() { assign(); }
     void reset() {
         address_ = 0;
+        changed_ = 0;
+        detach_requested_ = 0;
         assign();
     }
 
+    void on_slot_changed(std::uint32_t slot) { changed_.fetch_or(1u << slot); }
+    void on_slot_detach_requested(std::uint32_t slot) { detach_requested_.fetch_or(1u << slot); }
+
     std::uint64_t read(plugbay::Access access) {
+        if (access.token == hotplug_token) return read_hotplug(access);
         if (access.offset < 4)
             return access.offset == 0 && access.width == 4 ? address_.load() : ~std::uint64_t{0};
         const Target target(address_, access);
@@ -76,6 +90,7 @@ class PciHost {
         return bus_host_.config_read(host_.raw(), bus_, target.slot, target.offset, access.width);
     }
     void write(plugbay::Access access, std::uint64_t value) {
+        if (access.token == hotplug_token) return write_hotplug(access, static_cast<std::uint32_t>(value));
         if (access.offset < 4) {
             // Only a whole doubleword is the address register; narrower writes are for other ports there.
             if (access.offset == 0 && access.width == 4) {
@@ -93,8 +108,14 @@ class PciHost {
 
     void state(auto& fields) {
         std::uint32_t address = address_;
+        std::uint32_t changed = changed_;
+        std::uint32_t detach_requested = detach_requested_;
         fields("address", address);
+        fields("slots_changed", changed);
+        fields("slots_detach_requested", detach_requested);
         address_ = address & writable_bits;
+        changed_ = changed;
+        detach_requested_ = detach_requested;
     }
 
   private:
@@ -107,6 +128,11 @@ class PciHost {
     static constexpr std::uint32_t first_line = 16;
     static constexpr std::uint64_t interrupt_controllers = 0xfec00000; // I/O APIC, local APICs
     static constexpr std::uint64_t interrupt_controllers_end = 0xfef00000;
+    static constexpr std::uint64_t hotplug_token = 1;
+    static constexpr std::uint32_t hotplug_event = 1; // of ACPI's general-purpose events
+    static constexpr std::uint64_t changed_register = 0;
+    static constexpr std::uint64_t detach_register = 4;
+    static constexpr std::uint64_t eject_register = 8;
     static constexpr std::uint32_t enable = 0x80000000;
     static constexpr std::uint32_t writable_bits = 0x80fffffc;
 
@@ -123,6 +149,18 @@ class PciHost {
         std::uint32_t offset;
         bool ours;
     };
+
+    // The registers that abi/pci_bus.h describes. Whole doublewords only.
+    std::uint64_t read_hotplug(const plugbay::Access& access) {
+        if (access.width != 4) return ~std::uint64_t{0};
+        if (access.offset == changed_register) return changed_.exchange(0);
+        if (access.offset == detach_register) return detach_requested_.exchange(0);
+        return 0;
+    }
+    void write_hotplug(const plugbay::Access& access, std::uint32_t slots) {
+        if (access.width == 4 && access.offset == eject_register)
+            plugbay::check(bus_host_.ejected(host_.raw(), bus_, slots));
+    }
 
     // The reset control register of PC chipsets shares the address register's doubleword, so nobody else can
     // have it: setting bit 2 resets the machine.
@@ -169,9 +207,12 @@ class PciHost {
     const plugbay_pci_bus_host& bus_host_;
     Windows windows_;
     plugbay::Region ports_;
+    plugbay::Region hotplug_ports_;
     plugbay_handle bus_ = PLUGBAY_NO_HANDLE;
     plugbay::pci::Function bridge_;
     std::atomic<std::uint32_t> address_{0};
+    std::atomic<std::uint32_t> changed_{0};          // slots, for the guest to look at
+    std::atomic<std::uint32_t> detach_requested_{0}; // slots, for the guest to let go of
 };
 
 PLUGBAY_PLUGIN("pci-host", "1.0.0", PciHost)

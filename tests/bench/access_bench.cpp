@@ -92,8 +92,7 @@ void measure(const KvmSystem& system, const char* name, GuestProgram program, st
     KvmVcpu& vcpu = guest->vcpu();
     Machine machine(*guest);
     MasterDeviceTable table = MasterDeviceTable::build({.files = {PLUGBAY_BENCH_PLUGIN}, .directories = {}});
-    Device device("counter", or_give_up(table.load("bench-counter")), machine.services, *machine.loop,
-                  std::make_shared<CallbackLock>());
+    Device device("counter", or_give_up(table.load("bench-counter")), machine.services, *machine.loop);
     const std::array<plugbay_value, 2> values{
         {{0, 0, 0xf4, nullptr}, {0, 0, TinyGuest::device_address, nullptr}}};
     if (auto created = device.create(values); !created) give_up(created.error().text());

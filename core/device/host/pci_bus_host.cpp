@@ -8,6 +8,8 @@
 #include <plugbay/abi/pci_bus.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 
 namespace plugbay::core {
 
@@ -18,11 +20,13 @@ plugbay_status add_bus(const plugbay_host* host, const plugbay_pci_bus* descript
     if (device.phase() != Phase::creating) {
         return device.refuse(PLUGBAY_FORBIDDEN, "a PCI bus can be added only while the device is created");
     }
-    if (description->size < sizeof *description)
+    if (description->size < offsetof(plugbay_pci_bus, hotplug_port))
         return device.refuse(PLUGBAY_INVALID, "the bus's description is too short");
-    if (const auto done = check_pci_windows(*description, device.services().memory); !done)
+    plugbay_pci_bus known{};
+    std::memcpy(&known, description, std::min<std::size_t>(description->size, sizeof known));
+    if (const auto done = check_pci_windows(known, device.services().memory); !done)
         return device.refuse(PLUGBAY_INVALID, done.error().text());
-    auto bus = std::make_unique<PciBus>(device.services().pci, device.id(), *description);
+    auto bus = std::make_unique<PciBus>(device.services().pci, device, known);
     PciBus& added = *bus;
     const plugbay_status status = hold(device, std::move(bus), handle);
     if (status == PLUGBAY_OK) device.services().pci.add(added);
@@ -71,11 +75,20 @@ plugbay_status assign(const plugbay_host* host, plugbay_handle bus, std::uint32_
     return assigned ? PLUGBAY_OK : Device::of(host).refuse(PLUGBAY_INVALID, assigned.error().text());
 }
 
+plugbay_status ejected(const plugbay_host* host, plugbay_handle handle, std::uint32_t slots) {
+    Device& device = Device::of(host);
+    PciBus* bus = device.resources().find<PciBus>(handle);
+    if (bus == nullptr) return device.refuse(PLUGBAY_STALE, "no such PCI bus");
+    bus->eject(slots);
+    device.services().attention();
+    return PLUGBAY_OK;
+}
+
 } // namespace
 
 const void* pci_bus_host_table() {
     static constexpr plugbay_pci_bus_host table{sizeof table,  0,     &add_bus, &config_read,
-                                                &config_write, &bars, &assign};
+                                                &config_write, &bars, &assign,  &ejected};
     return &table;
 }
 

@@ -53,7 +53,12 @@ plugbay_status set_pin(const plugbay_host* host, plugbay_handle handle, std::uin
 }
 
 plugbay_status remove_function(const plugbay_host* host, plugbay_handle handle) {
-    return give_back<PciFunction>(Device::of(host), handle);
+    Device& device = Device::of(host);
+    const PciFunction* function = find(device, handle);
+    // Taking it off a bus waits for the guest's accesses, and one of them may be what called here.
+    if (function != nullptr && function->plugged())
+        return device.refuse(PLUGBAY_FORBIDDEN, "a function on a bus goes when its device does");
+    return give_back<PciFunction>(device, handle);
 }
 
 } // namespace

@@ -117,19 +117,51 @@ TEST(PciHost, AssignsAtStartAndAgainOnReset) {
     EXPECT_EQ(bench.requests()[0].request, PLUGBAY_REQUEST_RESET);
 }
 
+TEST(PciHost, HotPlugRegisters) {
+    testkit::Bench bench;
+    bench.add(PLUGBAY_PLUGIN_FILE, "pci-host", "pci");
+    bench.start();
+    bench.slot_changed("pci", 3);
+    bench.slot_changed("pci", 31);
+    bench.request_detach("pci", 4);
+    EXPECT_EQ(bench.in(0xae00, 2), 0xffffu); // whole doublewords only; nothing is lost
+    EXPECT_EQ(bench.in(0xae00, 4), 0x80000008u);
+    EXPECT_EQ(bench.in(0xae00, 4), 0u) << "reading clears";
+    EXPECT_EQ(bench.in(0xae04, 4), 0x10u);
+    EXPECT_EQ(bench.in(0xae04, 4), 0u);
+    bench.out(0xae08, 4, 0x10);
+    bench.out(0xae08, 1, 0x20);
+    EXPECT_EQ(bench.take_ejected("pci"), 0x10u);
+    EXPECT_EQ(bench.in(0xae08, 4), 0u);
+
+    bench.slot_changed("pci", 5);
+    bench.reset();
+    EXPECT_EQ(bench.in(0xae00, 4), 0u);
+}
+
+TEST(PciHost, HotPlugCanBeLeftOut) {
+    testkit::Bench bench;
+    bench.add(PLUGBAY_PLUGIN_FILE, "pci-host", "pci", {{"hotplug_port", "0"}});
+    bench.start();
+    EXPECT_EQ(bench.in(0xae00, 4), 0xffffffffu);
+}
+
 TEST(PciHost, State) {
     testkit::Bench bench;
     bench.add(PLUGBAY_PLUGIN_FILE, "pci-host", "pci");
     bench.start();
     bench.out(0xcf8, 4, select(9, 0x40));
+    bench.slot_changed("pci", 6);
     bench.quiesce();
     const auto image = bench.save("pci");
     bench.resume();
     bench.out(0xcf8, 4, 0);
+    EXPECT_EQ(bench.in(0xae00, 4), 1u << 6);
     bench.quiesce();
     bench.load("pci", image);
     bench.resume();
     EXPECT_EQ(bench.in(0xcf8, 4), select(9, 0x40));
+    EXPECT_EQ(bench.in(0xae00, 4), 1u << 6);
 }
 
 TEST(PciHost, BadWindows) {

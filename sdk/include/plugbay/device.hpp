@@ -14,6 +14,8 @@
 //     void state(auto& fields);  void loaded();                see state.hpp
 //     std::uint32_t config_read(plugbay::ConfigAccess);
 //     void config_write(plugbay::ConfigAccess, std::uint32_t value);
+//     void on_slot_changed(std::uint32_t slot);  void on_slot_detach_requested(std::uint32_t slot);    PCI bridges
+//     void on_acpi_event(std::uint32_t event);                 the provider of ACPI's fixed hardware
 //     char/1 frontends: std::uint32_t on_receive(port, bytes);  void on_write_ready(port);
 //                       void on_char_event(port, event);
 //     char/1 backends:  std::uint32_t on_write(port, bytes);  void on_receive_ready(port);
@@ -36,7 +38,9 @@
 // backend throws before it has taken or completed the first of them, or not at all.
 #pragma once
 
+#include <plugbay/abi/firmware.h>
 #include <plugbay/abi/pci.h>
+#include <plugbay/abi/pci_bus.h>
 #include <plugbay/abi/plugin.h>
 #include <plugbay/entry.hpp>
 #include <plugbay/host.hpp>
@@ -236,6 +240,30 @@ class Glue : Entry<Device> {
         }
         return table;
     }
+    static constexpr plugbay_pci_bus_callbacks make_pci_bus() {
+        plugbay_pci_bus_callbacks table{sizeof(plugbay_pci_bus_callbacks), 0, nullptr, nullptr};
+        if constexpr (requires(Device & d) {
+                          d.on_slot_changed(std::uint32_t{});
+                          d.on_slot_detach_requested(std::uint32_t{});
+                      }) {
+            table.changed = [](void* i, std::uint32_t slot) noexcept {
+                contained(i, [&] { self(i).device.on_slot_changed(slot); });
+            };
+            table.detach_requested = [](void* i, std::uint32_t slot) noexcept {
+                contained(i, [&] { self(i).device.on_slot_detach_requested(slot); });
+            };
+        }
+        return table;
+    }
+    static constexpr plugbay_firmware_callbacks make_firmware() {
+        plugbay_firmware_callbacks table{sizeof(plugbay_firmware_callbacks), 0, nullptr};
+        if constexpr (requires(Device & d) { d.on_acpi_event(std::uint32_t{}); }) {
+            table.raise_event = [](void* i, std::uint32_t event) noexcept {
+                contained(i, [&] { self(i).device.on_acpi_event(event); });
+            };
+        }
+        return table;
+    }
     static constexpr auto access = make_access();
     static constexpr auto doorbell = make_doorbell();
     static constexpr auto timer = make_timer();
@@ -243,6 +271,8 @@ class Glue : Entry<Device> {
     static constexpr auto link = make_link();
     static constexpr auto state = make_state();
     static constexpr auto pci = make_pci();
+    static constexpr auto pci_bus = make_pci_bus();
+    static constexpr auto firmware = make_firmware();
 
     static const void* extension(const char* raw_id) noexcept {
         const std::string_view id(raw_id);
@@ -257,6 +287,8 @@ class Glue : Entry<Device> {
             when(PLUGBAY_LINK, link.connected != nullptr, &link),
             when(PLUGBAY_STATE, state.save != nullptr, &state),
             when(PLUGBAY_PCI, pci.config_read != nullptr, &pci),
+            when(PLUGBAY_PCI_BUS, pci_bus.changed != nullptr, &pci_bus),
+            when(PLUGBAY_FIRMWARE, firmware.raise_event != nullptr, &firmware),
         };
         for (const void* table : found) {
             if (table != nullptr) return table;

@@ -161,6 +161,21 @@ void Bench::config_write(unsigned slot, unsigned offset, unsigned width, std::ui
     check_config_access(slot, offset, width);
     machine_->entry([&] { machine_->config_write(machine_->bus(bus), slot, offset, width, value); });
 }
+void Bench::slot_changed(std::string_view bus, unsigned slot) {
+    machine_->entry(
+        [&] { machine_->tell_bridge(bus, &plugbay_pci_bus_callbacks::changed, "changed", slot); });
+}
+void Bench::request_detach(std::string_view bus, unsigned slot) {
+    machine_->entry([&] {
+        machine_->tell_bridge(bus, &plugbay_pci_bus_callbacks::detach_requested, "detach_requested", slot);
+    });
+}
+std::uint32_t Bench::take_ejected(std::string_view bus) {
+    return machine_->entry([&] { return std::exchange(machine_->bus(bus).ejected, 0); });
+}
+void Bench::raise_acpi_event(std::string_view provider, unsigned event) {
+    machine_->entry([&] { machine_->raise_acpi_event(provider, event); });
+}
 unsigned Bench::slot(std::string_view device) const {
     return machine_->entry([&] { return machine_->function_of(device).slot; });
 }

@@ -43,6 +43,8 @@ void Machine::resolve_tables(DeviceRecord& device) {
     resolve(device.link, PLUGBAY_LINK);
     resolve(device.state, PLUGBAY_STATE);
     resolve(device.pci, PLUGBAY_PCI);
+    resolve(device.pci_bus, PLUGBAY_PCI_BUS);
+    resolve(device.firmware, PLUGBAY_FIRMWARE);
     if ((device.type->state_version != 0) != (device.state != nullptr))
         violation(&device, "state_version says otherwise than whether there is a " PLUGBAY_STATE " table");
 }

@@ -1,7 +1,9 @@
 // plugbay.pci/1 and plugbay.pci-bus/1
 #include "host_call.hpp"
 
+#include <algorithm>
 #include <bit>
+#include <cstddef>
 #include <cstring>
 
 namespace plugbay::testkit::detail {
@@ -113,7 +115,7 @@ plugbay_status add_bus(const plugbay_host* host, const plugbay_pci_bus* bus,
                        plugbay_handle* handle) noexcept {
     HostCall call(host, "add_bus");
     if (!call.creating()) return PLUGBAY_FORBIDDEN;
-    if (handle == nullptr || bus == nullptr || bus->size < sizeof *bus)
+    if (handle == nullptr || bus == nullptr || bus->size < offsetof(plugbay_pci_bus, hotplug_port))
         return call.violate(PLUGBAY_INVALID, "an argument is NULL or the bus's size is too small");
     for (const std::uint32_t line : bus->lines) {
         if (line >= line_count)
@@ -126,10 +128,13 @@ plugbay_status add_bus(const plugbay_host* host, const plugbay_pci_bus* bus,
                                 "a PCI device took the built-in bus already: add the bridge first");
         if (other.owner == &call.device) return call.refuse(PLUGBAY_TAKEN, "the device has a bus already");
     }
-    if (const std::string fault = window_fault(call.machine, *bus); !fault.empty())
+    PciBus made;
+    made.owner = &call.device;
+    made.name = call.device.id;
+    std::memcpy(&made.facts, bus, std::min<std::size_t>(bus->size, sizeof made.facts));
+    if (const std::string fault = window_fault(call.machine, made.facts); !fault.empty())
         return call.refuse(PLUGBAY_INVALID, fault);
-    *handle =
-        HostCall::store(call.machine, call.machine.buses, PciBus{&call.device, call.device.id, *bus, {}});
+    *handle = HostCall::store(call.machine, call.machine.buses, std::move(made));
     return PLUGBAY_OK;
 }
 
@@ -204,11 +209,19 @@ plugbay_status assign(const plugbay_host* host, plugbay_handle handle, std::uint
     return PLUGBAY_OK;
 }
 
+plugbay_status ejected(const plugbay_host* host, plugbay_handle handle, std::uint32_t slots) noexcept {
+    HostCall call(host, "pci-bus ejected");
+    PciBus* bus = call.find(call.machine.buses, handle);
+    if (bus == nullptr) return PLUGBAY_STALE;
+    bus->ejected |= slots;
+    return PLUGBAY_OK;
+}
+
 } // namespace
 
 constinit const plugbay_pci_host pci_host{
     sizeof(plugbay_pci_host), 0, add_function, bar_region, notify, set_pin, remove_function};
 constinit const plugbay_pci_bus_host pci_bus_host{
-    sizeof(plugbay_pci_bus_host), 0, add_bus, config_read, config_write, bars, assign};
+    sizeof(plugbay_pci_bus_host), 0, add_bus, config_read, config_write, bars, assign, ejected};
 
 } // namespace plugbay::testkit::detail

@@ -111,6 +111,10 @@ class Machine {
     // --- PCI (pci_machine.cpp) ---
     PciBus& bus(std::string_view name);
     PciFunction& function_of(std::string_view device);
+    using SlotEvent = void (*)(void* instance, std::uint32_t slot);
+    void tell_bridge(std::string_view bus, SlotEvent plugbay_pci_bus_callbacks::*event, const char* name,
+                     unsigned slot);
+    void raise_acpi_event(std::string_view provider, unsigned event);
     plugbay_status add_function(DeviceRecord& device, const plugbay_pci_function& description,
                                 plugbay_handle& handle, std::string& why);
     void remove_function(plugbay_handle handle);

@@ -20,6 +20,7 @@ struct PciBus {
     std::string name;
     plugbay_pci_bus facts{};
     std::map<unsigned, plugbay_handle> slots;
+    std::uint32_t ejected = 0; // bits of slots that the guest has let go of
 };
 
 struct MsixEntry {

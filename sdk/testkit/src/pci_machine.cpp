@@ -16,7 +16,9 @@ constexpr plugbay_pci_bus built_in_facts{sizeof(plugbay_pci_bus),
                                          0xc0000000,
                                          0x10000000,
                                          0x1000000000,
-                                         0x1000000000};
+                                         0x1000000000,
+                                         0,
+                                         0};
 
 std::uint64_t align(std::uint64_t value, std::uint64_t to) {
     return (value + to - 1) & ~(to - 1);
@@ -139,6 +141,22 @@ void Machine::function_changed(PciFunction& function) {
     }
     if (function.interrupt_pin != 0)
         update_line(buses.at(function.bus).facts.lines[(function.slot + function.interrupt_pin - 1) % 4]);
+}
+
+void Machine::tell_bridge(std::string_view bus_name, SlotEvent plugbay_pci_bus_callbacks::*event,
+                          const char* name, unsigned slot) {
+    DeviceRecord* const bridge = bus(bus_name).owner;
+    if (bridge == nullptr || bridge->pci_bus == nullptr || slot > 31)
+        throw Error("the bus has no bridge with hot plug, or no such slot", PLUGBAY_INVALID);
+    Callback callback(*this, *bridge, name);
+    (bridge->pci_bus->*event)(bridge->instance, slot);
+}
+
+void Machine::raise_acpi_event(std::string_view provider, unsigned event) {
+    DeviceRecord& device = find(provider);
+    if (device.firmware == nullptr) throw Error("the device raises no ACPI events", PLUGBAY_INVALID);
+    Callback callback(*this, device, "raise_event");
+    device.firmware->raise_event(device.instance, event);
 }
 
 std::uint32_t Machine::config_read(PciBus& its_bus, unsigned slot, unsigned offset, unsigned width) {

@@ -4,9 +4,11 @@
 #include <plugbay/abi/access.h>
 #include <plugbay/abi/doorbell.h>
 #include <plugbay/abi/fd.h>
+#include <plugbay/abi/firmware.h>
 #include <plugbay/abi/host.h>
 #include <plugbay/abi/link.h>
 #include <plugbay/abi/pci.h>
+#include <plugbay/abi/pci_bus.h>
 #include <plugbay/abi/plugin.h>
 #include <plugbay/abi/state.h>
 #include <plugbay/abi/timer.h>
@@ -61,6 +63,8 @@ struct DeviceRecord {
     const plugbay_link_callbacks* link = nullptr;
     const plugbay_state_callbacks* state = nullptr;
     const plugbay_pci_callbacks* pci = nullptr;
+    const plugbay_pci_bus_callbacks* pci_bus = nullptr;
+    const plugbay_firmware_callbacks* firmware = nullptr;
 };
 
 // --- resources; each in a map by its handle ---

@@ -163,7 +163,10 @@ class DeviceTest : public ::testing::Test {
 
     [[nodiscard]] std::unique_ptr<Device> make(const std::string& id,
                                                const plugbay_device_type& type = scripted::type) {
-        return std::make_unique<Device>(id, LoadedType{nullptr, &type}, services, *loop, lock);
+        auto device = std::make_unique<Device>(id, LoadedType{nullptr, &type}, services, *loop);
+        CallbackLock* const own = &device->lock();
+        CallbackLock::regroup({&own, 1}, lock);
+        return device;
     }
     [[nodiscard]] Result<void> create(Device& device, Script& script) {
         scripted::next = &script;
@@ -189,9 +192,11 @@ class DeviceTest : public ::testing::Test {
     MachineServices services{
         *memory, bus, platform,
         lines,   pci, firmware,
-        clock,   1,   [this](MachineRequest request) { requests.push_back(std::move(request)); }};
+        clock,   1,   [this](MachineRequest request) { requests.push_back(std::move(request)); },
+        [this] { ++attentions; }};
     std::unique_ptr<IoLoop> loop = std::move(*IoLoop::create("test"));
-    std::shared_ptr<CallbackLock> lock = std::make_shared<CallbackLock>();
+    CallbackLock lock; // of the group that all devices form
+    int attentions = 0;
     Presence presence;
 };
 

@@ -148,12 +148,22 @@ TEST_F(PciFunctionTest, DoorbellFollowsItsBar) {
     EXPECT_TRUE(platform.ring(0xd800'0040));
     config(command, 2, 0);
     EXPECT_TRUE(platform.latches().empty());
-    // The function goes before the region that was made from it.
     ASSERT_TRUE(function_of(*card).assign(0, 0xd000'0000));
-    EXPECT_EQ(host().remove_function(card->script.host, card->handle), PLUGBAY_OK);
-    EXPECT_TRUE(platform.latches().empty());
-    EXPECT_EQ(doorbells.destroy(card->script.host, bell), PLUGBAY_OK);
+    EXPECT_EQ(host().remove_function(card->script.host, card->handle), PLUGBAY_FORBIDDEN) << "it is on its bus";
+    EXPECT_TRUE(platform.ring(0xd000'0040));
     card->device.reset();
+    EXPECT_TRUE(platform.latches().empty());
+}
+
+TEST_F(PciFunctionTest, RemovedBeforeItIsOnABusItLeavesItsRegionEmpty) {
+    const auto waiting = made("card2", with_bars());
+    const auto& functions = waiting->script.table<plugbay_pci_host>(PLUGBAY_PCI);
+    plugbay_handle region{}, bell{};
+    ASSERT_EQ(functions.bar_region(waiting->script.host, waiting->handle, 0, &region), PLUGBAY_OK);
+    const auto& doorbells = waiting->script.table<plugbay_doorbell_host>(PLUGBAY_DOORBELL);
+    ASSERT_EQ(doorbells.create(waiting->script.host, region, 0x40, 2, 1, 0, 0, &bell), PLUGBAY_OK);
+    EXPECT_EQ(functions.remove_function(waiting->script.host, waiting->handle), PLUGBAY_OK);
+    EXPECT_EQ(doorbells.destroy(waiting->script.host, bell), PLUGBAY_OK);
 }
 
 TEST_F(PciFunctionTest, PinFollowsDisableBitAndMsix) {

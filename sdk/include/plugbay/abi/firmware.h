@@ -1,5 +1,5 @@
-/* plugbay.firmware/1: what a device adds to the firmware tables that the guest boots with. Host side only;
- * only while creating: the tables are built when every device exists, and again on reset. */
+/* plugbay.firmware/1: what a device adds to the firmware tables that the guest boots with, only while creating: the
+ * tables are built when every device exists, and again on reset. */
 #ifndef PLUGBAY_ABI_FIRMWARE_H
 #define PLUGBAY_ABI_FIRMWARE_H
 
@@ -37,6 +37,16 @@ struct plugbay_acpi_legacy_device {
     uint16_t second_port_count;
 };
 
+/* Device side, for the provider of the fixed hardware. */
+struct plugbay_firmware_callbacks {
+    uint32_t size;
+    uint32_t reserved;
+    /* [control] & running  Sets the status of general-purpose event `event` (of gpe0_length / 2 * 8), which interrupts
+     * the guest when it has the event enabled. */
+    void (*raise_event)(void* instance, uint32_t event);
+};
+
+/* Host side. */
 struct plugbay_firmware_host {
     uint32_t size;
     uint32_t reserved;

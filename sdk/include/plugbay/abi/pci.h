@@ -82,7 +82,7 @@ struct plugbay_pci_host {
     plugbay_status (*notify)(const struct plugbay_host* host, plugbay_handle function, uint32_t vector);
     /* [any] Drives the interrupt pin to `level`. */
     plugbay_status (*set_pin)(const struct plugbay_host* host, plugbay_handle function, uint32_t level);
-    /* [device] */
+    /* [device]  Only before the function is on its bus (PLUGBAY_FORBIDDEN): later it goes with its device. */
     plugbay_status (*remove_function)(const struct plugbay_host* host, plugbay_handle function);
 };
 

@@ -1,5 +1,5 @@
 /* plugbay.pci-bus/1: for devices that are a PCI host bridge. The bridge decides how the guest reaches
- * configuration space and where BARs go at power-on; the host keeps the functions. Host side only. */
+ * configuration space and where BARs go at power-on; the host keeps the functions. */
 #ifndef PLUGBAY_ABI_PCI_BUS_H
 #define PLUGBAY_ABI_PCI_BUS_H
 
@@ -21,6 +21,15 @@ struct plugbay_pci_bus {
     uint32_t reserved;
     uint64_t memory32_window, memory32_window_size; /* bytes, below 4 GiB */
     uint64_t memory64_window, memory64_window_size; /* from 4 GiB on; 0: none */
+
+    /* Hot plug, told to the guest through ACPI (6.5, section 6.3): the first of sixteen ports of the device's own with
+     * these doublewords, and the general-purpose event that says "look at them".
+     *   +0  read: bit s is set when slot s got or lost its function; reading clears
+     *   +4  read: bit s is set when the guest is asked to let go of slot s; reading clears
+     *   +8  write: bit s says that the guest has let go of slot s
+     * Port 0: no hot plug. */
+    uint32_t hotplug_port;
+    uint32_t hotplug_event;
 };
 
 /* A BAR as the bridge sees it when it assigns addresses. Fixed. */
@@ -33,6 +42,17 @@ struct plugbay_pci_bar_slot {
     uint64_t address; /* 0: not assigned */
 };
 
+/* Device side, for bridges with hot plug. After each call the host raises hotplug_event. */
+struct plugbay_pci_bus_callbacks {
+    uint32_t size;
+    uint32_t reserved;
+    /* [control] & running  `slot` got a function, or lost it without the guest's consent, while the guest runs. */
+    void (*changed)(void* instance, uint32_t slot);
+    /* [control] & running  The guest shall let go of `slot`. */
+    void (*detach_requested)(void* instance, uint32_t slot);
+};
+
+/* Host side. */
 struct plugbay_pci_bus_host {
     uint32_t size;
     uint32_t reserved;
@@ -53,6 +73,8 @@ struct plugbay_pci_bus_host {
     /* [control] Puts an address into a BAR and enables decoding of its space. */
     plugbay_status (*assign)(const struct plugbay_host* host, plugbay_handle bus, uint32_t slot, uint32_t bar,
                              uint64_t address);
+    /* [any] The guest has let go of the slots whose bits are set: their devices are going to be removed. */
+    plugbay_status (*ejected)(const struct plugbay_host* host, plugbay_handle bus, uint32_t slots);
 };
 
 #ifdef __cplusplus

@@ -157,6 +157,12 @@ class Bench {
     [[nodiscard]] unsigned slot(std::string_view device) const;
     [[nodiscard]] std::uint64_t bar(std::string_view device, unsigned bar) const; // address; 0: not assigned
     [[nodiscard]] std::vector<BarPlace> bars(std::string_view bus = {}) const;
+    // Hot plug: what the host tells the bridge `bus`, and the slots (bits) that the guest has let go of since the last take.
+    void slot_changed(std::string_view bus, unsigned slot);
+    void request_detach(std::string_view bus, unsigned slot);
+    [[nodiscard]] std::uint32_t take_ejected(std::string_view bus);
+    // Has the provider of ACPI's fixed hardware raise general-purpose event `event`.
+    void raise_acpi_event(std::string_view provider, unsigned event);
     // Offset of a capability in the function's configuration space, the `nth` with this id; 0: none.
     [[nodiscard]] unsigned find_capability(std::string_view device, std::uint8_t id, unsigned nth = 0);
     // As a driver would: fills the table (vector v: address 0xfee00000, data v), unmasks, enables.

@@ -1,0 +1,35 @@
+// Some devices held still for a change: no guest access, no timer, no doorbell reaches them meanwhile.
+#pragma once
+
+#include "core/base/result.hpp"
+#include "core/bus/gate.hpp"
+#include "core/device/device.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace plugbay::core {
+
+// Thread: [control], without any callback lock. When it ends, the devices run again, the last held first.
+class DeviceHold {
+  public:
+    DeviceHold() = default;
+    DeviceHold(const DeviceHold&) = delete;
+    DeviceHold& operator=(const DeviceHold&) = delete;
+    ~DeviceHold();
+
+    // Closes the device's gate, then quiesces it: frontends before their backends. A device that does not run, or is held
+    // already, stays as it is.
+    [[nodiscard]] Result<void> add(Device& device);
+    // The device is going to be destroyed: guest accesses find nobody from now on.
+    void let_go(Device& device);
+
+  private:
+    struct Held {
+        Device* device;
+        std::unique_ptr<GateClosed> gate;
+    };
+    std::vector<Held> held_;
+};
+
+} // namespace plugbay::core

@@ -1,0 +1,97 @@
+// All devices of a machine: made, joined, started, taken away and listed, before the guest runs and while it does.
+#pragma once
+
+#include "core/base/result.hpp"
+#include "core/config/machine_config.hpp"
+#include "core/device/device.hpp"
+#include "core/device/machine_services.hpp"
+#include "core/io/io_loop.hpp"
+#include "core/plugin/master_device_table.hpp"
+#include "core/registry/registry.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace plugbay::core {
+
+// Thread: [control], never inside a callback of a device (refused). Every change is a transaction: when it fails, the
+// devices and links are what they were before. Only accesses to the devices that a change touches wait for it.
+class DeviceManager {
+  public:
+    // Where device types come from: the master device table of a real machine.
+    using LoadType = std::function<Result<LoadedType>(std::string_view type)>;
+    // Begins an error about something in a machine file: "linux.json:12:3".
+    using Place = std::function<std::string(const SourcePosition&)>;
+
+    // `services` outlives the manager; `loops` holds at least one.
+    DeviceManager(MachineServices& services, LoadType load_type, std::vector<std::unique_ptr<IoLoop>> loops);
+    DeviceManager(const DeviceManager&) = delete;
+    DeviceManager& operator=(const DeviceManager&) = delete;
+    // Quiesces and takes away all, newest first.
+    ~DeviceManager();
+
+    // Creates all of `devices`, connects all and starts all; a link may lead to a device that is there already.
+    // `place` may be empty.
+    [[nodiscard]] Result<void> add(std::span<const DeviceConfig> devices, const Place& place);
+
+    // The devices that could not work without `id`: those at the other end of a link whose port is not optional, and
+    // those on its PCI bus; and so on. Without `id` itself.
+    [[nodiscard]] Result<std::vector<std::string>> dependents(std::string_view id) const;
+    // Takes the device away, with or without its dependents; refused when there are dependents and they are not to go.
+    // The guest is not asked: for what the guest drives, see HotPlug.
+    [[nodiscard]] Result<void> remove(std::string_view id, bool with_dependents);
+
+    // Joins a backend's port with the frontend `frontend` (a device's id or "<id>.<port>"), giving it `options`.
+    [[nodiscard]] Result<void> connect(std::string_view backend, std::uint32_t port,
+                                       std::string_view frontend, std::span<const PropertyValue> options);
+    // Ends the link at a port of either end.
+    [[nodiscard]] Result<void> disconnect(std::string_view id, std::uint32_t port);
+
+    // Back to power-on, for one device.
+    [[nodiscard]] Result<void> reset(std::string_view id);
+
+    // --- the whole machine, while no vCPU runs.
+    // Back to power-on. `between` runs while every device holds still.
+    [[nodiscard]] Result<void> reset_all(const std::function<Result<void>()>& between);
+
+    // --- looking
+    [[nodiscard]] Device* find(std::string_view id) const; // null: no such device
+    [[nodiscard]] const std::vector<std::unique_ptr<Device>>& devices() const {
+        return devices_;
+    } // oldest first
+    [[nodiscard]] const Registry& registry() const { return registry_; }
+
+  private:
+    class Addition;
+
+    [[nodiscard]] Result<Device*> find_named(std::string_view id) const;
+    [[nodiscard]] Result<void> refuse_inside_callback() const;
+    [[nodiscard]] Result<void> create(const DeviceConfig& config, IoLoop& loop);
+    [[nodiscard]] Result<void> connect_new(const DeviceConfig& config);
+    [[nodiscard]] Result<void> join(Device& backend, std::uint32_t port, std::string_view frontend,
+                                    std::span<const plugbay_value> options);
+    void join_groups(Device& one, Device& other);
+    void split_group(Device& member);
+    [[nodiscard]] std::vector<Device*> group_of(Device& member) const;
+    [[nodiscard]] std::vector<Device*> dependents_of(Device& device) const;
+    // Each frontend before the backends that serve it. In this order a frontend can finish what it has in flight while
+    // its backend still works; the other way round both are ready again.
+    [[nodiscard]] std::vector<Device*> frontends_first(std::vector<Device*> devices) const;
+    void take_away(Device& device);
+
+    MachineServices& services_;
+    const LoadType load_type_;
+    std::vector<std::unique_ptr<IoLoop>> loops_;
+    std::size_t next_loop_ = 0;
+    std::vector<std::unique_ptr<Device>> devices_;               // in creation order
+    std::unordered_map<std::string_view, Device*> device_by_id_; // keys are the devices' own ids
+    Registry registry_; // before the devices in destruction: links name them
+};
+
+} // namespace plugbay::core
