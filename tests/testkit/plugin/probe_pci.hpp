@@ -105,8 +105,8 @@ class ProbeBridge {
         : host_(host), table_(host.extension<plugbay_pci_bus_host>(PLUGBAY_PCI_BUS)),
           ports_(host.map_ports(0xcf8, 8)) {
         const plugbay_pci_bus bus{
-            sizeof(plugbay_pci_bus), {8, 9, 10, 11}, 0x2000,      0x1000, 0, options.low,
-            options.low_size,        0x4000000000,   0x1000000000};
+            sizeof(plugbay_pci_bus), {8, 9, 10, 11}, 0x2000,       0x1000, 0, options.low,
+            options.low_size,        0x4000000000,   0x1000000000, 0,      0};
         plugbay::check(table_.add_bus(host.raw(), &bus, &bus_));
     }
 

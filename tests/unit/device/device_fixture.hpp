@@ -189,11 +189,16 @@ class DeviceTest : public ::testing::Test {
     FirmwareRecords firmware;
     GuestClock clock;
     std::vector<MachineRequest> requests;
-    MachineServices services{
-        *memory, bus, platform,
-        lines,   pci, firmware,
-        clock,   1,   [this](MachineRequest request) { requests.push_back(std::move(request)); },
-        [this] { ++attentions; }};
+    MachineServices services{*memory,
+                             bus,
+                             platform,
+                             lines,
+                             pci,
+                             firmware,
+                             clock,
+                             1,
+                             [this](MachineRequest request) { requests.push_back(std::move(request)); },
+                             [this] { ++attentions; }};
     std::unique_ptr<IoLoop> loop = std::move(*IoLoop::create("test"));
     CallbackLock lock; // of the group that all devices form
     int attentions = 0;

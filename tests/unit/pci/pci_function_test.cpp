@@ -149,7 +149,8 @@ TEST_F(PciFunctionTest, DoorbellFollowsItsBar) {
     config(command, 2, 0);
     EXPECT_TRUE(platform.latches().empty());
     ASSERT_TRUE(function_of(*card).assign(0, 0xd000'0000));
-    EXPECT_EQ(host().remove_function(card->script.host, card->handle), PLUGBAY_FORBIDDEN) << "it is on its bus";
+    EXPECT_EQ(host().remove_function(card->script.host, card->handle), PLUGBAY_FORBIDDEN)
+        << "it is on its bus";
     EXPECT_TRUE(platform.ring(0xd000'0040));
     card->device.reset();
     EXPECT_TRUE(platform.latches().empty());
