@@ -48,15 +48,21 @@ std::vector<std::uint32_t> ResourceTable::by_age() const {
 }
 
 void ResourceTable::release_all() {
-    for (;;) {
-        std::unique_ptr<Resource> newest; // destroyed without the lock, one at a time
+    // Again when a destructor has added something.
+    const auto all = [this] {
         const std::lock_guard guard(mutex_);
-        const auto indices = by_age();
-        if (indices.empty()) return;
-        Entry& each = entry(indices.back());
-        each.generation.fetch_add(1, std::memory_order_release);
-        newest.reset(each.resource.exchange(nullptr));
-        free_.push_back(indices.back());
+        return by_age();
+    };
+    for (auto indices = all(); !indices.empty(); indices = all()) {
+        for (; !indices.empty(); indices.pop_back()) {
+            std::unique_ptr<Resource> newest; // destroyed without the lock, one at a time
+            const std::lock_guard guard(mutex_);
+            Entry& each = entry(indices.back());
+            if (each.resource.load() == nullptr) continue; // another's destructor gave it back
+            each.generation.fetch_add(1, std::memory_order_release);
+            newest.reset(each.resource.exchange(nullptr));
+            free_.push_back(indices.back());
+        }
     }
 }
 
