@@ -65,7 +65,8 @@ struct Machine {
                                                               .firmware = firmware,
                                                               .clock = clock,
                                                               .cpu_count = 1,
-                                                              .request = [](MachineRequest) {}} {}
+                                                              .request = [](MachineRequest) {},
+                                                              .attention = [] {}} {}
 
     KvmPlatform platform;
     AccessBus bus;
