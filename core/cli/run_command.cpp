@@ -48,7 +48,7 @@ void tell_mistakes(std::span<const Diagnostic> mistakes) {
 void block_ending_signals() {
     sigset_t mask;
     ::sigemptyset(&mask);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP})
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1})
         ::sigaddset(&mask, number);
     ::pthread_sigmask(SIG_BLOCK, &mask, nullptr);
     std::signal(SIGPIPE,

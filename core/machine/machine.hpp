@@ -41,7 +41,7 @@ struct RunOutcome {
     GuestFailure failure = {}; // guest_failure
 };
 
-// Thread: [control], the one that created it, which has SIGINT and SIGTERM blocked.
+// Thread: [control], the one that created it, which has SIGINT, SIGTERM, SIGHUP and SIGUSR1 blocked.
 class Machine {
   public:
     // Creates all devices, connects all, starts all, and prepares the first vCPU. On failure everything made
@@ -52,8 +52,8 @@ class Machine {
     Machine& operator=(const Machine&) = delete;
     ~Machine();
 
-    // Runs the guest until it ends or a signal asks for the end. Resets happen inside, unless the
-    // configuration says that they end the run.
+    // Runs the guest until it ends or a signal asks for the end; SIGUSR1 prints the devices to standard error. Resets
+    // happen inside, unless the configuration says that they end the run.
     [[nodiscard]] Result<RunOutcome> run();
 
     // Thread: any. Has run() call `command` on the control thread, between other things, in the order posted; the guest

@@ -1,11 +1,13 @@
 // The control thread's loop: waits for signals and for what vCPUs and devices ask.
 #include "core/base/errno_error.hpp"
 #include "core/base/log.hpp"
+#include "core/machine/device_tree.hpp"
 #include "core/machine/machine.hpp"
 
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -15,7 +17,7 @@ namespace plugbay::core {
 Result<RunOutcome> Machine::run() {
     sigset_t mask;
     ::sigemptyset(&mask);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP})
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1})
         ::sigaddset(&mask, number);
     const UniqueFd signals(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!signals) return errno_error("cannot wait for signals");
@@ -48,7 +50,10 @@ Result<RunOutcome> Machine::wait_for_event(int signals) {
             if (ending_) return *ending_;
         }
         signalfd_siginfo signal{};
-        if (::read(signals, &signal, sizeof signal) == sizeof signal) {
+        if (::read(signals, &signal, sizeof signal) != sizeof signal) continue;
+        if (signal.ssi_signo == SIGUSR1) {
+            std::fputs(tree_text(describe(*devices_)).c_str(), stderr);
+        } else {
             return RunOutcome{.kind = RunOutcome::Kind::signal, .number = signal.ssi_signo};
         }
     }

@@ -136,5 +136,21 @@ TEST_F(Signals, EndAllVcpus) {
     EXPECT_FALSE(outcome.left_children);
 }
 
+// The guest loops on; the tree goes to standard error, and the machine with it.
+TEST_F(Signals, UserSignalPrintsTheDevices) {
+    Child child(plugbay_command({"run", prepare(guest_program_endless_loop(), serial_to_stdio)}));
+    ASSERT_TRUE(child.wait_for_output("!", seconds(20)));
+    child.send_signal(SIGUSR1);
+    ::usleep(500'000); // signals of different numbers keep no order
+    child.send_signal(SIGTERM);
+    const Outcome outcome = child.finish(seconds(20));
+    EXPECT_EQ(outcome.status, 128 + SIGTERM) << outcome.text();
+    EXPECT_NE(outcome.errors.find("(serial-16550)\n    ports 0x3f8-0x3ff\n    interrupt line 4\n"),
+              std::string::npos)
+        << outcome.errors;
+    EXPECT_NE(outcome.errors.find("    char/1 <- "), std::string::npos) << outcome.errors;
+    EXPECT_NE(outcome.errors.find("(char-stdio)"), std::string::npos) << outcome.errors;
+}
+
 } // namespace
 } // namespace plugbay::end_to_end

@@ -116,7 +116,7 @@ int run(const std::vector<std::string>& arguments) {
     }
     sigset_t mask;
     ::sigemptyset(&mask);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP})
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1})
         ::sigaddset(&mask, number);
     ::pthread_sigmask(SIG_BLOCK, &mask, nullptr);
     auto machine = Machine::create(loaded->config, loaded->device_types);
