@@ -9,6 +9,7 @@
 namespace plugbay::core {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -91,7 +92,9 @@ TEST_F(AncestorRemove, ItsFrontendsGoWithIt) {
 
 TEST_F(AncestorRemove, AFrontendForgetsARemovedBackend) {
     ASSERT_TRUE(add({device("com", "desk", 0x3f8), linked(device("con", "clerk"), "com")}));
+    static_cast<void>(journal.take());
     ASSERT_TRUE(manager->remove("con", false));
+    EXPECT_THAT(journal.take(), Contains("disconnect com")) << "it is told";
     out(0x3f8, 1);
     EXPECT_EQ(in(0x3f8), 0xeeU) << "it knows that nobody is there";
     ASSERT_TRUE(add({linked(device("con", "clerk"), "com")}));

@@ -17,12 +17,11 @@ cd -- "$checkout"
 mkdir -p build
 cmake --preset dev >build/configure.log
 
-# build_and_run TEST: 0 if it passes; anything else, a crash too, if not. A mutation that does not build is a mistake here.
+# build_and_run TEST: 0 if it passes; anything else, a crash too (of which the shell tells), if not. A mutation that does not build is a mistake here.
 build_and_run() {
     cmake --build --preset dev --target regression >build/build.log 2>&1 ||
         { tail -n 20 build/build.log && printf 'the mutation does not build\n' && exit 1; }
-    # A shell of its own, which keeps quiet about a crash.
-    (timeout 60 build/dev/bin/regression --gtest_filter="$1" >build/test.log 2>&1) 2>/dev/null
+    timeout 60 build/dev/bin/regression --gtest_filter="$1" >build/test.log 2>&1
 }
 
 build_and_run '*' || { tail -n 30 build/test.log && printf 'the tests fail without a mutation\n' && exit 1; }
