@@ -1,4 +1,4 @@
-// A range of ports or of guest-physical addresses and who answers for it.
+// A range of ports, guest-physical addresses, MSRs or hypercalls and who answers for it.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,7 @@ struct Region {
     std::uint64_t base = 0;
     std::uint64_t length = 0;
     std::uint64_t token = 0;
+    std::uint32_t flags = 0; // of the map it is in
     Slot* slot = nullptr;
     AccessHandler* handler = nullptr;
     // Keeps the slot or the handler: a reader may reach for it after the device has gone.

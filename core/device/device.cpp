@@ -126,6 +126,7 @@ Result<void> Device::create(std::span<const plugbay_value> values) {
     if (instance == nullptr) return explain("said it was created but gave no instance", PLUGBAY_INVALID);
     binding_.instance = instance;
     binding_.access = callbacks<plugbay_access_callbacks>(PLUGBAY_ACCESS);
+    binding_.msr = callbacks<plugbay_msr_callbacks>(PLUGBAY_MSR);
     phase_.store(Phase::quiesced, std::memory_order_release);
     const bool concurrent = (binding_.type->flags & PLUGBAY_DEVICE_CONCURRENT) != 0;
     slot_->lock.store(concurrent ? nullptr : lock_.get(), std::memory_order_release);

@@ -2,10 +2,12 @@
 #pragma once
 
 #include "core/base/result.hpp"
+#include "core/kvm/msr_filter.hpp"
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 
 namespace plugbay::core {
 
@@ -42,6 +44,9 @@ class Platform {
     // An error means that the write arrives as an ordinary access instead.
     [[nodiscard]] virtual Result<std::unique_ptr<DoorbellLatch>>
     latch_doorbell(const LatchRequest& request) = 0;
+    // From now on exactly these accesses come to the bus, and those to MSRs that the hypervisor does not have.
+    // An error leaves it as it was.
+    [[nodiscard]] virtual Result<void> intercept_msrs(std::span<const MsrInterception> interceptions) = 0;
 };
 
 } // namespace plugbay::core

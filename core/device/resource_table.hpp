@@ -14,7 +14,7 @@
 
 namespace plugbay::core {
 
-enum class ResourceKind { region, doorbell, line, timer, fd_watch, pci_function, pci_bus };
+enum class ResourceKind { region, doorbell, line, timer, fd_watch, pci_function, pci_bus, msr };
 
 // Anything a device holds. Giving it back is its destructor's work and cannot fail.
 class Resource {

@@ -39,6 +39,8 @@ constexpr std::array all{
                       "the cheap mode of the guest's timer", false},
     KvmCapabilityInfo{user_space_msr, KVM_CAP_X86_USER_SPACE_MSR, "X86_USER_SPACE_MSR",
                       "MSRs answered by the monitor", false},
+    KvmCapabilityInfo{msr_filter, KVM_CAP_X86_MSR_FILTER, "X86_MSR_FILTER", "devices that answer for MSRs",
+                      false},
     KvmCapabilityInfo{vcpu_events, KVM_CAP_VCPU_EVENTS, "VCPU_EVENTS",
                       "saving pending exceptions and interrupts", false},
     KvmCapabilityInfo{debug_registers, KVM_CAP_DEBUGREGS, "DEBUGREGS", "saving debug registers", false},

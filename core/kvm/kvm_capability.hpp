@@ -25,6 +25,7 @@ enum class KvmCapability : std::uint8_t {
     readonly_memory,
     tsc_deadline_timer,
     user_space_msr,
+    msr_filter,
     vcpu_events,
     debug_registers,
     xsave,

@@ -7,6 +7,7 @@
 #include "core/kvm/ioeventfd.hpp"
 #include "core/kvm/irq_routes.hpp"
 #include "core/kvm/kvm_system.hpp"
+#include "core/kvm/msr_filter.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -99,9 +100,12 @@ class KvmVm {
 
     // --- exits to user space ---
 
-    // From now on accesses to MSRs that KVM does not know are read_msr and write_msr exits instead of #GP.
-    // Needs user_space_msr. Call before the vCPUs run.
+    // From now on accesses to MSRs that KVM does not know, or whose value it refuses, or that are intercepted
+    // are read_msr and write_msr exits instead of #GP. Needs user_space_msr.
     [[nodiscard]] Result<void> enable_msr_exits();
+    // From now on exactly these accesses are exits too, although KVM could serve them, on every vCPU; with
+    // enable_msr_exits() implied. Needs msr_filter. On error it stays as it was. (4.97 KVM_X86_SET_MSR_FILTER)
+    [[nodiscard]] Result<void> intercept_msrs(std::span<const MsrInterception> interceptions);
 
     // For KvmVcpu.
     [[nodiscard]] int file() const { return file_.get(); }

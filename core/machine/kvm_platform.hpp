@@ -16,6 +16,9 @@ class KvmPlatform : public Platform {
     // system call.
     [[nodiscard]] Result<std::unique_ptr<MsiVector>> create_msi_vector() override;
     [[nodiscard]] Result<std::unique_ptr<DoorbellLatch>> latch_doorbell(const LatchRequest& request) override;
+    [[nodiscard]] Result<void> intercept_msrs(std::span<const MsrInterception> interceptions) override {
+        return vm_.intercept_msrs(interceptions);
+    }
 
   private:
     KvmVm& vm_;

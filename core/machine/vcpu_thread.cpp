@@ -87,8 +87,10 @@ bool VcpuThread::handle(const VcpuExit& exit) {
     case VcpuExit::Kind::interrupted:
         return true;
     case VcpuExit::Kind::read_msr:
+        *exit.msr.error = bus_.msrs().read(presence_, exit.msr.index, *exit.msr.value) ? 0 : 1;
+        return true;
     case VcpuExit::Kind::write_msr:
-        *exit.msr.error = 1;
+        *exit.msr.error = bus_.msrs().write(presence_, exit.msr.index, *exit.msr.value) ? 0 : 1;
         return true;
     case VcpuExit::Kind::shutdown:
         // AMD's processors leave no state behind, so KVM resets the vCPU before it says so.

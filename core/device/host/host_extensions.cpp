@@ -7,6 +7,7 @@
 #include <plugbay/abi/interrupt.h>
 #include <plugbay/abi/machine.h>
 #include <plugbay/abi/memory.h>
+#include <plugbay/abi/msr.h>
 #include <plugbay/abi/pci.h>
 #include <plugbay/abi/pci_bus.h>
 #include <plugbay/abi/timer.h>
@@ -29,6 +30,7 @@ const void* find_host_extension(const plugbay_host*, const char* id) {
         {PLUGBAY_INTERRUPT, &interrupt_host_table},
         {PLUGBAY_MACHINE, &machine_host_table},
         {PLUGBAY_MEMORY, &memory_host_table},
+        {PLUGBAY_MSR, &msr_host_table},
         {PLUGBAY_PCI_BUS, &pci_bus_host_table},
         {PLUGBAY_PCI, &pci_host_table},
         {PLUGBAY_TIMER, &timer_host_table},

@@ -17,6 +17,7 @@ namespace plugbay::core {
 [[nodiscard]] const void* interrupt_host_table();
 [[nodiscard]] const void* machine_host_table();
 [[nodiscard]] const void* memory_host_table();
+[[nodiscard]] const void* msr_host_table();
 [[nodiscard]] const void* pci_bus_host_table();
 [[nodiscard]] const void* pci_host_table();
 [[nodiscard]] const void* timer_host_table();

@@ -7,6 +7,8 @@
 //     void start();  void reset();
 //     plugbay_status quiesce();  void resume();                see abi/plugin.h
 //     std::uint64_t read(plugbay::Access);  void write(plugbay::Access, std::uint64_t value);
+//     std::optional<std::uint64_t> msr_read(plugbay::MsrAccess);      nothing: the guest faults
+//     bool msr_write(plugbay::MsrAccess, std::uint64_t value);         false: the guest faults
 //     void on_doorbell(std::uint64_t token);
 //     void on_timer(std::uint64_t token);
 //     void on_fd(std::uint64_t token, int fd, std::uint32_t events);
@@ -50,6 +52,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -146,6 +149,31 @@ class Glue : Entry<Device> {
             table.write = [](void* i, std::uint64_t token, std::uint64_t offset, std::uint32_t width,
                              std::uint64_t value) noexcept {
                 contained(i, [&] { self(i).device.write(Access{token, offset, width}, value); });
+            };
+        }
+        return table;
+    }
+    static constexpr plugbay_msr_callbacks make_msr() {
+        plugbay_msr_callbacks table{sizeof(plugbay_msr_callbacks), 0, nullptr, nullptr};
+        if constexpr (requires(Device & d, MsrAccess a) {
+                          d.msr_read(a);
+                          d.msr_write(a, std::uint64_t{});
+                      }) {
+            table.read = [](void* i, std::uint64_t token, std::uint32_t index,
+                            std::uint64_t* value) noexcept {
+                return contained(i, plugbay_status{PLUGBAY_FAILED}, [&]() -> plugbay_status {
+                    const std::optional<std::uint64_t> read =
+                        self(i).device.msr_read(MsrAccess{token, index});
+                    *value = read.value_or(0);
+                    return read ? PLUGBAY_OK : PLUGBAY_INVALID;
+                });
+            };
+            table.write = [](void* i, std::uint64_t token, std::uint32_t index,
+                             std::uint64_t value) noexcept {
+                return contained(i, plugbay_status{PLUGBAY_FAILED}, [&]() -> plugbay_status {
+                    return self(i).device.msr_write(MsrAccess{token, index}, value) ? PLUGBAY_OK
+                                                                                    : PLUGBAY_INVALID;
+                });
             };
         }
         return table;
@@ -265,6 +293,7 @@ class Glue : Entry<Device> {
         return table;
     }
     static constexpr auto access = make_access();
+    static constexpr auto msr = make_msr();
     static constexpr auto doorbell = make_doorbell();
     static constexpr auto timer = make_timer();
     static constexpr auto fd = make_fd();
@@ -281,6 +310,7 @@ class Glue : Entry<Device> {
         };
         const void* const found[] = {
             when(PLUGBAY_ACCESS, access.read != nullptr, &access),
+            when(PLUGBAY_MSR, msr.read != nullptr, &msr),
             when(PLUGBAY_DOORBELL, doorbell.rung != nullptr, &doorbell),
             when(PLUGBAY_TIMER, timer.expired != nullptr, &timer),
             when(PLUGBAY_FD, fd.ready != nullptr, &fd),

@@ -11,6 +11,7 @@
 #include <plugbay/abi/interrupt.h>
 #include <plugbay/abi/machine.h>
 #include <plugbay/abi/memory.h>
+#include <plugbay/abi/msr.h>
 #include <plugbay/abi/timer.h>
 #include <plugbay/failure.hpp>
 
@@ -27,6 +28,12 @@ struct Access {
     std::uint64_t token;
     std::uint64_t offset;
     std::uint32_t width;
+};
+
+// A guest's rdmsr or wrmsr as `msr_read` and `msr_write` receive it; see abi/msr.h.
+struct MsrAccess {
+    std::uint64_t token;
+    std::uint32_t index;
 };
 
 namespace detail {
@@ -71,6 +78,9 @@ class Resource {
 
 // Ports or addresses whose accesses reach the device's read and write.
 using Region = detail::Resource<plugbay_access_host, &plugbay_access_host::unmap>;
+
+// MSRs whose accesses reach the device's msr_read and msr_write.
+using MsrHook = detail::Resource<plugbay_msr_host, &plugbay_msr_host::unhook>;
 
 // A guest write that reaches on_doorbell on the I/O loop.
 class Doorbell : public detail::Resource<plugbay_doorbell_host, &plugbay_doorbell_host::destroy> {
@@ -182,6 +192,15 @@ class Host {
         const auto& table = extension<plugbay_access_host>(PLUGBAY_ACCESS);
         plugbay_handle handle{};
         check(table.map_memory(raw_, address, length, token, &handle));
+        return {raw_, &table, handle};
+    }
+    // `flags`: PLUGBAY_MSR_...
+    [[nodiscard]] MsrHook hook_msrs(std::uint32_t first, std::uint32_t count,
+                                    std::uint32_t flags = PLUGBAY_MSR_READ | PLUGBAY_MSR_WRITE,
+                                    std::uint64_t token = 0) const {
+        const auto& table = extension<plugbay_msr_host>(PLUGBAY_MSR);
+        plugbay_handle handle{};
+        check(table.hook(raw_, first, count, flags, token, &handle));
         return {raw_, &table, handle};
     }
     // Every write of `width` bytes rings, whatever its value.

@@ -104,6 +104,15 @@ std::uint64_t Bench::read(std::uint64_t address, unsigned width) {
 void Bench::write(std::uint64_t address, unsigned width, std::uint64_t value) {
     machine_->entry([&] { machine_->access(MappedRange::Space::memory, address, width, value); });
 }
+std::optional<std::uint64_t> Bench::rdmsr(std::uint32_t index) {
+    return machine_->entry([&] {
+        std::uint64_t value = 0;
+        return machine_->access_msr(index, value, false) ? std::optional(value) : std::nullopt;
+    });
+}
+bool Bench::wrmsr(std::uint32_t index, std::uint64_t value) {
+    return machine_->entry([&] { return machine_->access_msr(index, value, true); });
+}
 std::span<std::byte> Bench::memory() {
     return machine_->ram.range(0, machine_->ram.below_4gb());
 }

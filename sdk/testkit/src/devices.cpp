@@ -45,6 +45,7 @@ void Machine::resolve_tables(DeviceRecord& device) {
     resolve(device.pci, PLUGBAY_PCI);
     resolve(device.pci_bus, PLUGBAY_PCI_BUS);
     resolve(device.firmware, PLUGBAY_FIRMWARE);
+    resolve(device.msr, PLUGBAY_MSR);
     if ((device.type->state_version != 0) != (device.state != nullptr))
         violation(&device, "state_version says otherwise than whether there is a " PLUGBAY_STATE " table");
 }
@@ -107,6 +108,7 @@ Holdings Machine::holdings(const DeviceRecord& device) const {
                    pair.second.bar < 0; // BARs come and go with their function
         }));
     held.doorbells = count_owned(doorbells, device);
+    held.msrs = count_owned(msrs, device);
     held.lines = count_owned(claims, device);
     held.timers = count_owned(timers, device);
     held.watches = count_owned(watches, device);
@@ -120,6 +122,7 @@ Holdings Machine::holdings(const DeviceRecord& device) const {
 
 void Machine::release_everything(DeviceRecord& device) {
     erase_owned(doorbells, device);
+    erase_owned(msrs, device);
     erase_owned(timers, device);
     erase_owned(watches, device);
     std::erase_if(maps, [&](const MapRecord& record) { return record.owner == &device; });

@@ -66,6 +66,7 @@ class HostCall {
 
 // The tables (host_*.cpp).
 extern const plugbay_access_host access_host;
+extern const plugbay_msr_host msr_host;
 extern const plugbay_doorbell_host doorbell_host;
 extern const plugbay_timer_host timer_host;
 extern const plugbay_fd_host fd_host;

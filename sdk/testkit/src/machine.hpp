@@ -100,6 +100,9 @@ class Machine {
     [[nodiscard]] std::vector<MappedRange> ranges(const DeviceRecord& device) const;
     void update_line(unsigned gsi);
 
+    // --- the guest's processor (processor.cpp) ---
+    bool access_msr(std::uint32_t index, std::uint64_t& value, bool write); // false: the guest faults
+
     // --- time and I/O (io_loop.cpp) ---
     void run();
     bool run_until(const std::function<bool()>& predicate, std::chrono::milliseconds timeout,
@@ -136,6 +139,7 @@ class Machine {
     std::map<plugbay_handle, Region> regions;
     std::map<plugbay_handle, DoorbellRecord> doorbells;
     std::deque<plugbay_handle> rung;
+    std::map<plugbay_handle, MsrRecord> msrs;
     std::map<plugbay_handle, LineClaim> claims;
     std::map<plugbay_handle, TimerRecord> timers;
     std::map<plugbay_handle, WatchRecord> watches;

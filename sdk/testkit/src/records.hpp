@@ -7,6 +7,7 @@
 #include <plugbay/abi/firmware.h>
 #include <plugbay/abi/host.h>
 #include <plugbay/abi/link.h>
+#include <plugbay/abi/msr.h>
 #include <plugbay/abi/pci.h>
 #include <plugbay/abi/pci_bus.h>
 #include <plugbay/abi/plugin.h>
@@ -65,6 +66,7 @@ struct DeviceRecord {
     const plugbay_pci_callbacks* pci = nullptr;
     const plugbay_pci_bus_callbacks* pci_bus = nullptr;
     const plugbay_firmware_callbacks* firmware = nullptr;
+    const plugbay_msr_callbacks* msr = nullptr;
 };
 
 // --- resources; each in a map by its handle ---
@@ -79,6 +81,14 @@ struct Region {
     plugbay_handle function = 0; // BARs: whose
     int bar = -1;
     bool msix = false; // served by the host
+};
+
+struct MsrRecord {
+    DeviceRecord* owner = nullptr;
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+    std::uint32_t flags = 0;
+    std::uint64_t token = 0;
 };
 
 struct DoorbellRecord {

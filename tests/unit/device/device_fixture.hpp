@@ -16,6 +16,7 @@
 #include <plugbay/abi/doorbell.h>
 #include <plugbay/abi/fd.h>
 #include <plugbay/abi/link.h>
+#include <plugbay/abi/msr.h>
 #include <plugbay/abi/pci.h>
 #include <plugbay/abi/timer.h>
 
@@ -49,6 +50,9 @@ struct Script {
     std::function<void(std::uint64_t)> disconnected = {};
     std::function<std::uint32_t(std::uint32_t, std::uint32_t, std::uint32_t)> config_read = {};
     std::function<void(std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t)> config_write = {};
+
+    std::function<plugbay_status(std::uint64_t, std::uint32_t, std::uint64_t*)> msr_read = {};
+    std::function<plugbay_status(std::uint64_t, std::uint32_t, std::uint64_t)> msr_write = {};
 
     template <typename Table>
     [[nodiscard]] const Table& table(const char* id) const {
@@ -104,6 +108,14 @@ inline const void* extension(const char* raw_id) {
         },
         [](void* i, std::uint32_t capability, std::uint32_t offset, std::uint32_t width,
            std::uint32_t value) { play(self(i).config_write, capability, offset, width, value); }};
+    static constexpr plugbay_msr_callbacks msr{
+        sizeof msr, 0,
+        [](void* i, std::uint64_t token, std::uint32_t index, std::uint64_t* value) {
+            return play(self(i).msr_read, token, index, value);
+        },
+        [](void* i, std::uint64_t token, std::uint32_t index, std::uint64_t value) {
+            return play(self(i).msr_write, token, index, value);
+        }};
     static constexpr int role_table = 0; // what links point at; nobody calls through it
     const std::string_view id(raw_id);
     if (id == PLUGBAY_ACCESS) return &access;
@@ -112,6 +124,7 @@ inline const void* extension(const char* raw_id) {
     if (id == PLUGBAY_FD) return &fd;
     if (id == PLUGBAY_LINK) return &link;
     if (id == PLUGBAY_PCI) return &pci;
+    if (id == PLUGBAY_MSR) return &msr;
     if (id.ends_with(".frontend") || id.ends_with(".backend")) return &role_table;
     return nullptr;
 }

@@ -37,6 +37,12 @@ class FakePlatform : public Platform {
         return std::unique_ptr<DoorbellLatch>(std::make_unique<Latch>(*this, request));
     }
 
+    [[nodiscard]] Result<void> intercept_msrs(std::span<const MsrInterception> wanted) override {
+        if (refuse_msrs) return Error{"no MSRs here"};
+        interceptions.assign(wanted.begin(), wanted.end());
+        return {};
+    }
+
     // The level last driven, or none.
     [[nodiscard]] std::optional<bool> level(std::uint32_t gsi) const {
         const std::lock_guard guard(mutex_);
@@ -71,6 +77,8 @@ class FakePlatform : public Platform {
     }
 
     bool refuse_latches = false;
+    bool refuse_msrs = false;
+    std::vector<MsrInterception> interceptions; // the last that were asked for
 
   private:
     class Vector : public MsiVector {

@@ -115,6 +115,11 @@ class Bench {
     std::uint64_t read(std::uint64_t address, unsigned width);
     void write(std::uint64_t address, unsigned width, std::uint64_t value);
 
+    // rdmsr and wrmsr. Nothing and false: the guest faults, as it does where no device has a hook for the
+    // access.
+    std::optional<std::uint64_t> rdmsr(std::uint32_t index);
+    bool wrmsr(std::uint32_t index, std::uint64_t value);
+
     // RAM from address 0 (below 4 GiB); checked copies anywhere in RAM.
     [[nodiscard]] std::span<std::byte> memory();
     void read_memory(std::uint64_t address, std::span<std::byte> bytes);
