@@ -1,6 +1,8 @@
 // The plugin that the testkit's own tests load.
 #include "probe.hpp"
 #include "probe_backends.hpp"
+#include "probe_loop.hpp"
+#include "probe_memory.hpp"
 #include "probe_net.hpp"
 #include "probe_pci.hpp"
 #include "probe_processor.hpp"
@@ -8,4 +10,5 @@
 #include "probe_screen.hpp"
 
 PLUGBAY_PLUGIN("testkit-probe", "1.0.0", Probe, ProbePci, ProbeBridge, ProbeEcho, ProbeDisk, ProbeNic,
-               ProbeScreen, ProbeRogue, ProbeMsr)
+               ProbeScreen, ProbeRogue, ProbeMsr, ProbeCpuid, ProbeHypercall, ProbeRegion, ProbeWatch,
+               ProbeWorker, ProbeEvents)
