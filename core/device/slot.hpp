@@ -5,6 +5,7 @@
 #include "core/device/callback_lock.hpp"
 
 #include <plugbay/abi/access.h>
+#include <plugbay/abi/hypercall.h>
 #include <plugbay/abi/msr.h>
 #include <plugbay/abi/plugin.h>
 
@@ -19,6 +20,7 @@ struct Binding {
     void* instance = nullptr;
     const plugbay_access_callbacks* access = nullptr; // null: the device takes no guest accesses
     const plugbay_msr_callbacks* msr = nullptr;       // null: it has no MSRs
+    const plugbay_hypercall_callbacks* hypercall = nullptr;
 };
 
 struct Slot {

@@ -41,6 +41,7 @@ constexpr std::array all{
                       "MSRs answered by the monitor", false},
     KvmCapabilityInfo{msr_filter, KVM_CAP_X86_MSR_FILTER, "X86_MSR_FILTER", "devices that answer for MSRs",
                       false},
+    KvmCapabilityInfo{sync_registers, KVM_CAP_SYNC_REGS, "SYNC_REGS", "the quick way of hypercalls", false},
     KvmCapabilityInfo{vcpu_events, KVM_CAP_VCPU_EVENTS, "VCPU_EVENTS",
                       "saving pending exceptions and interrupts", false},
     KvmCapabilityInfo{debug_registers, KVM_CAP_DEBUGREGS, "DEBUGREGS", "saving debug registers", false},

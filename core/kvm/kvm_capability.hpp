@@ -26,6 +26,7 @@ enum class KvmCapability : std::uint8_t {
     tsc_deadline_timer,
     user_space_msr,
     msr_filter,
+    sync_registers,
     vcpu_events,
     debug_registers,
     xsave,

@@ -3,6 +3,7 @@
 #include "core/kvm/kick_signal.hpp"
 #include "core/kvm/vcpu_dump.hpp"
 #include "core/machine/guest_access.hpp"
+#include "core/machine/guest_hypercall.hpp"
 
 #include <csignal>
 #include <pthread.h>
@@ -82,7 +83,7 @@ void VcpuThread::run_guest() {
 
 // False: the guest cannot go on.
 bool VcpuThread::handle(const VcpuExit& exit) {
-    if (answer_access(bus_, presence_, exit)) return true;
+    if (answer_hypercall(bus_, presence_, *vcpu_, exit) || answer_access(bus_, presence_, exit)) return true;
     switch (exit.kind) {
     case VcpuExit::Kind::interrupted:
         return true;

@@ -2,6 +2,7 @@
 #include "tests/unit/device/device_fixture.hpp"
 
 #include <gmock/gmock.h>
+#include <plugbay/abi/cpuid.h>
 
 namespace plugbay::core {
 namespace {
@@ -17,6 +18,8 @@ class MsrHooks : public DeviceTest {
         std::unique_ptr<Device> device;
         plugbay_handle handle{};
         Result<void> created = Error{"not yet"};
+
+        ~Hooker() { EXPECT_TRUE(device->quiesce()); }
     };
     std::unique_ptr<Hooker> hook(const std::string& id, std::uint32_t first, std::uint32_t count,
                                  std::uint32_t flags = PLUGBAY_MSR_READ | PLUGBAY_MSR_WRITE) {
@@ -27,6 +30,7 @@ class MsrHooks : public DeviceTest {
         };
         hooker->device = make(id);
         hooker->created = create(*hooker->device, hooker->script);
+        if (hooker->created) hooker->created = hooker->device->start();
         return hooker;
     }
     bool read(std::uint32_t index, std::uint64_t& result) { return bus.msrs().read(presence, index, result); }
@@ -113,6 +117,124 @@ TEST_F(MsrHooks, NonsenseIsRefused) {
     EXPECT_THAT(hook("x", 1, 1)->created.error().text(), HasSubstr("no MSRs here"));
     platform.refuse_msrs = false;
     EXPECT_TRUE(hook("x", 1, 1)->created);
+}
+
+using CpuidHooks = DeviceTest;
+
+// Bits of ecx, or a whole leaf when the mask is all ones.
+plugbay_cpuid_bits cpuid_bits(std::uint32_t leaf, std::uint32_t mask, std::uint32_t value = 0) {
+    plugbay_cpuid_bits bits{};
+    bits.size = sizeof bits;
+    bits.leaf = leaf;
+    for (std::uint32_t i = 0; i < 4; ++i) {
+        bits.mask[i] = mask == ~0U || i == PLUGBAY_CPUID_ECX ? mask : 0;
+        bits.value[i] = bits.mask[i] & value;
+    }
+    return bits;
+}
+
+TEST_F(CpuidHooks, BitsHaveOneOwnerUntilTheMachineRuns) {
+    Script script;
+    plugbay_handle handle{};
+    std::vector<plugbay_cpuid_bits> wanted;
+    std::vector<plugbay_status> statuses;
+    script.create = [&](const plugbay_host* host) {
+        for (const auto& bits : wanted)
+            statuses.push_back(script.table<plugbay_cpuid_host>(PLUGBAY_CPUID).set(host, &bits, &handle));
+        return PLUGBAY_OK;
+    };
+    wanted = {cpuid_bits(1, 6, 2),  cpuid_bits(1, 8, 8),         cpuid_bits(0x40000200, ~0U, 5),
+              cpuid_bits(0xb, ~0U), cpuid_bits(0x40000100, ~0U), cpuid_bits(1, ~0U),
+              cpuid_bits(1, 0)};
+    wanted.push_back(cpuid_bits(2, 1));
+    wanted.back().value[2] = 2; // outside the mask
+    wanted.push_back(cpuid_bits(2, 1));
+    wanted.back().subleaf = 1; // without the flag
+    auto first = make("first");
+    ASSERT_TRUE(create(*first, script));
+    EXPECT_EQ(statuses, (std::vector<plugbay_status>{PLUGBAY_OK, PLUGBAY_OK, PLUGBAY_OK, PLUGBAY_TAKEN,
+                                                     PLUGBAY_TAKEN, PLUGBAY_TAKEN, PLUGBAY_INVALID,
+                                                     PLUGBAY_INVALID, PLUGBAY_INVALID}));
+    Script other;
+    plugbay_cpuid_bits bits = cpuid_bits(1, 12);
+    other.create = [&](const plugbay_host* host) {
+        return other.table<plugbay_cpuid_host>(PLUGBAY_CPUID).set(host, &bits, &handle);
+    };
+    auto second = make("second");
+    const auto refused = create(*second, other);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().text(),
+                AllOf(HasSubstr("\"first\""), HasSubstr("\"second\""), HasSubstr("ecx")));
+
+    CpuidTable table({{.leaf = 0, .eax = 0xd},
+                      {.leaf = 1, .ecx = 0xf0f5},
+                      {.leaf = 0x4000'0200, .subleaf = 3, .subleaf_significant = true}});
+    ASSERT_TRUE(cpuid.apply(table));
+    EXPECT_EQ(table.find(1)->ecx, 0xf0fbu);
+    EXPECT_EQ(table.find(0)->eax, 0xdu);
+    EXPECT_EQ(table.find(0x4000'0200, 7)->edx, 5u);
+    EXPECT_EQ(table.find(0x4000'0100)->eax, 0x4000'0101u);
+    EXPECT_EQ(table.find(0x4000'0101)->ebx, PLUGBAY_HYPERCALL_PORT);
+
+    first.reset(); // and its bits
+    CpuidTable untouched({{.leaf = 1, .ecx = 5}});
+    ASSERT_TRUE(cpuid.apply(untouched));
+    EXPECT_EQ(untouched.find(1)->ecx, 5u);
+    cpuid.seal();
+    auto third = make("third");
+    EXPECT_THAT(create(*third, other).error().text(), HasSubstr("has run"));
+}
+
+TEST_F(CpuidHooks, SubleavesMustBeAsTheProcessorHasThem) {
+    const CpuidEdits::Edit* added = nullptr;
+    EXPECT_FALSE(cpuid.add({.owner = "d", .leaf = 7, .mask = {1, 0, 0, 0}, .value = {1, 0, 0, 0}}, added));
+    CpuidTable with({{.leaf = 0, .eax = 1}, {.leaf = 7, .subleaf = 0, .subleaf_significant = true}});
+    EXPECT_THAT(cpuid.apply(with).error().text(), AllOf(HasSubstr("\"d\""), HasSubstr("has subleaves")));
+    CpuidTable without({{.leaf = 0, .eax = 1}});
+    ASSERT_TRUE(cpuid.apply(without));
+    EXPECT_EQ(without.find(0)->eax, 7u); // admitted to
+    EXPECT_EQ(without.find(7)->eax, 1u);
+}
+
+class HypercallHooks : public DeviceTest {
+  protected:
+    std::uint64_t call(std::uint32_t number) {
+        plugbay_hypercall_registers registers{};
+        registers.number = number;
+        registers.rax = number;
+        bus.hypercalls().call(presence, registers);
+        return registers.rax;
+    }
+    plugbay_status claim(const Script& script, std::uint32_t first, std::uint32_t count) {
+        return script.table<plugbay_hypercall_host>(PLUGBAY_HYPERCALL)
+            .claim(script.host, first, count, 3, &handle);
+    }
+    plugbay_handle handle{};
+};
+
+TEST_F(HypercallHooks, ReachTheirDeviceOnly) {
+    Script script;
+    script.call = [](std::uint64_t token, plugbay_hypercall_registers* registers) {
+        registers->rax = token + registers->number;
+    };
+    auto device = run("h", script);
+    ASSERT_EQ(claim(script, 0x100, 2), PLUGBAY_OK);
+    EXPECT_EQ(call(0x101), 0x104u);
+    EXPECT_EQ(call(0x102), PLUGBAY_HYPERCALL_UNKNOWN);
+    EXPECT_EQ(call(0xffffffff), PLUGBAY_HYPERCALL_UNKNOWN);
+    EXPECT_EQ(call(0), PLUGBAY_HYPERCALL_VERSION);
+    EXPECT_EQ(claim(script, 0x101, 5), PLUGBAY_TAKEN);
+    EXPECT_EQ(claim(script, 0xff, 1), PLUGBAY_INVALID);
+    EXPECT_EQ(claim(script, 0x200, 0), PLUGBAY_INVALID);
+    EXPECT_EQ(claim(script, 0x200, 0xffffffff), PLUGBAY_INVALID);
+    EXPECT_EQ(claim(script, 0xffffffff, 1), PLUGBAY_OK);
+    EXPECT_EQ(call(0xffffffff), 0x100000002u);
+    plugbay_handle region{};
+    EXPECT_EQ(script.table<plugbay_access_host>(PLUGBAY_ACCESS).map_ports(script.host, 0x5040, 8, 0, &region),
+              PLUGBAY_TAKEN);
+    ASSERT_TRUE(device->quiesce());
+    device.reset();
+    EXPECT_EQ(call(0x100), PLUGBAY_HYPERCALL_UNKNOWN);
 }
 
 TEST_F(MsrHooks, NamesOfAnyLengthAndBytesAreHarmless) {

@@ -17,9 +17,9 @@ extern "C" {
 #endif
 
 /* The result of a call whose number no device has; in 32-bit code its lower half. */
-#define PLUGBAY_GUEST_CALL_UNKNOWN (~(uintptr_t)0)
+#define PLUGBAY_GUEST_CALL_UNKNOWN UINTPTR_MAX
 /* The result of a call that the device could not carry out. */
-#define PLUGBAY_GUEST_CALL_FAILED (~(uintptr_t)0 - 1)
+#define PLUGBAY_GUEST_CALL_FAILED (UINTPTR_MAX - 1)
 
 static inline void plugbay_guest_cpuid(uint32_t leaf, uint32_t registers[4]) {
     __asm__ volatile("cpuid"
@@ -36,7 +36,7 @@ static inline uint16_t plugbay_hypercall_port(void) {
     /* "Plug" "bayC" "alls" */
     if (r[0] < 0x40000101u || r[1] != 0x67756c50u || r[2] != 0x43796162u || r[3] != 0x736c6c61u) return 0;
     plugbay_guest_cpuid(0x40000101u, r);
-    return r[0] >= 1 ? (uint16_t)r[1] : (uint16_t)0;
+    return r[0] >= 1 ? r[1] & 0xffffu : 0;
 }
 
 /* Makes call `number` with four arguments and returns its result. Devices reach memory by its physical
