@@ -46,7 +46,8 @@ struct plugbay_region_host {
      * page has one watcher. Refused with PLUGBAY_FORBIDDEN while the guest runs. */
     plugbay_status (*watch_ram)(const struct plugbay_host* host, uint32_t what, uint64_t address,
                                 uint64_t length, uint64_t token, plugbay_handle* watch);
-    /* [control] & creating or quiesced  Gives a region or a watch back. */
+    /* [control] & creating or quiesced  Gives a region or a watch back; a watch is refused with
+     * PLUGBAY_FORBIDDEN while the guest runs. */
     plugbay_status (*remove)(const struct plugbay_host* host, plugbay_handle handle);
 };
 
