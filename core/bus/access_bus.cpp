@@ -3,6 +3,8 @@
 #include "core/bus/gate.hpp"
 #include "core/device/slot.hpp"
 
+#include <cstring>
+
 namespace plugbay::core {
 
 namespace {
@@ -15,7 +17,9 @@ AccessBus::Placement obstructed(const Region& region) {
     return {.placed = false,
             .obstacle = AccessBus::Obstacle{.base = region.base,
                                             .length = region.length,
-                                            .owner = region.slot != nullptr ? region.slot->id : ""}};
+                                            .owner = region.owner != nullptr  ? region.owner->id
+                                                     : region.slot != nullptr ? region.slot->id
+                                                                              : ""}};
 }
 
 } // namespace
@@ -24,6 +28,10 @@ std::uint64_t AccessBus::read(Presence& presence, const Region& region, std::uin
                               std::uint32_t width) {
     if (region.handler != nullptr) return region.handler->read(offset, width);
     std::uint64_t value = ~std::uint64_t{0};
+    if (region.backing != nullptr) {
+        std::memcpy(&value, region.backing + offset, width);
+        return value & all_ones(width);
+    }
     inside_slot(presence, *region.slot, [&](const Binding& binding) {
         if (binding.access != nullptr)
             value = binding.access->read(binding.instance, region.token, offset, width);
@@ -36,6 +44,10 @@ void AccessBus::write(Presence& presence, const Region& region, std::uint64_t of
     value &= all_ones(width);
     if (region.handler != nullptr) {
         region.handler->write(offset, width, value);
+        return;
+    }
+    if (region.slot == nullptr) {
+        if (region.writable) std::memcpy(region.backing + offset, &value, width);
         return;
     }
     inside_slot(presence, *region.slot, [&](const Binding& binding) {

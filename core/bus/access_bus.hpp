@@ -3,7 +3,9 @@
 #pragma once
 
 #include "core/base/log.hpp"
+#include "core/bus/hypercall_map.hpp"
 #include "core/bus/memory_map.hpp"
+#include "core/bus/msr_map.hpp"
 #include "core/bus/port_map.hpp"
 #include "core/bus/presence.hpp"
 #include "core/bus/region.hpp"
@@ -19,7 +21,7 @@ struct Slot;
 
 class AccessBus {
   public:
-    AccessBus() : memory_(presences_) {}
+    AccessBus() : memory_(presences_), msrs_(presences_), hypercalls_(presences_) {}
 
     // --- guest accesses: any thread that owns `presence` and has added it; no lock is shared between
     // devices, nothing is allocated or logged (but for a rate-limited line about an unmapped address).
@@ -49,6 +51,8 @@ class AccessBus {
     void remove_ports(const Region& region, std::shared_ptr<const void> garbage);
     void remove_memory(const Region& region, std::shared_ptr<const void> garbage);
 
+    [[nodiscard]] MsrMap& msrs() { return msrs_; }
+    [[nodiscard]] HypercallMap& hypercalls() { return hypercalls_; }
     [[nodiscard]] PresenceList& presences() { return presences_; }
 
   private:
@@ -61,6 +65,8 @@ class AccessBus {
     PresenceList presences_;
     PortMap ports_;
     MemoryMap memory_;
+    MsrMap msrs_;
+    HypercallMap hypercalls_;
     std::mutex mutex_; // serialises changes of the maps
     RateLimiter unmapped_reports_;
 };

@@ -1,25 +1,18 @@
-// Guest-physical addresses that are not RAM: who owns each. Readers look into an immutable sorted table that
-// writers replace as a whole.
+// Guest-physical addresses that are not plain RAM: who owns each.
 #pragma once
 
-#include "core/bus/presence.hpp"
-#include "core/bus/region.hpp"
+#include "core/bus/range_map.hpp"
 
-#include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <memory>
-#include <vector>
 
 namespace plugbay::core {
 
-// find(): any thread with a Presence, between its begin_lookup and end_lookup. The others: one thread at a
-// time.
+// A RangeMap that remembers each thread's last hit. find(): any thread with a Presence, between its
+// begin_lookup and end_lookup. The others: one thread at a time.
 class MemoryMap {
   public:
-    explicit MemoryMap(PresenceList& presences);
-    MemoryMap(const MemoryMap&) = delete;
-    MemoryMap& operator=(const MemoryMap&) = delete;
+    explicit MemoryMap(PresenceList& presences) : ranges_(presences) {}
 
     // The region that holds all of [address, address + width), or null.
     [[nodiscard]] const Region* find(Presence& presence, std::uint64_t address, std::uint32_t width) const {
@@ -27,25 +20,28 @@ class MemoryMap {
         if (presence.hint.version == version && presence.hint.region->holds(address, width)) {
             return presence.hint.region;
         }
-        return search(presence, version, address, width);
+        // The version was read before the table: a change in between makes the hint stale at once, never
+        // wrong.
+        const Region* region = ranges_.find(address, width);
+        if (region != nullptr) presence.hint = {.region = region, .version = version};
+        return region;
     }
 
-    // The first region that overlaps [address, address + length), or null.
-    [[nodiscard]] const Region* overlap(std::uint64_t address, std::uint64_t length) const;
-    // `region` must overlap nothing and not wrap; it stays borrowed until removed and retired.
-    void insert(const Region& region);
-    void remove(const Region& region);
+    // As in RangeMap.
+    [[nodiscard]] const Region* overlap(std::uint64_t address, std::uint64_t length) const {
+        return ranges_.overlap(address, length);
+    }
+    void insert(const Region& region) {
+        ranges_.insert(region);
+        version_.fetch_add(1, std::memory_order_release);
+    }
+    void remove(const Region& region) {
+        ranges_.remove(region);
+        version_.fetch_add(1, std::memory_order_release);
+    }
 
   private:
-    using Table = std::vector<const Region*>; // by base
-
-    [[nodiscard]] const Region* search(Presence& presence, std::uint64_t version, std::uint64_t address,
-                                       std::uint32_t width) const;
-    void publish(std::shared_ptr<const Table> next);
-
-    PresenceList& presences_;
-    std::shared_ptr<const Table> owner_;    // writers only
-    std::atomic<const Table*> table_;       // what readers see: *owner_
+    RangeMap ranges_;
     std::atomic<std::uint64_t> version_{1}; // raised after each change; 0 never occurs
 };
 

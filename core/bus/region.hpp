@@ -1,6 +1,7 @@
-// A range of ports or of guest-physical addresses and who answers for it.
+// A range of ports, guest-physical addresses, MSRs or hypercalls and who answers for it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -17,13 +18,19 @@ class AccessHandler {
     virtual void write(std::uint64_t offset, std::uint32_t width, std::uint64_t value) = 0;
 };
 
-// Immutable while any map points at it. Exactly one of `slot` and `handler` is set.
+// Immutable while any map points at it. At least one of `slot`, `handler` and `backing` is set.
 struct Region {
     std::uint64_t base = 0;
     std::uint64_t length = 0;
     std::uint64_t token = 0;
+    std::uint32_t flags = 0; // of the map it is in
     Slot* slot = nullptr;
     AccessHandler* handler = nullptr;
+    // Memory that reads see. Writes go to the slot, else to the memory if it is writable, else nowhere.
+    // Keeping it mapped is the garbage's part, see AccessBus::remove_memory.
+    std::byte* backing = nullptr;
+    bool writable = false;
+    std::shared_ptr<const Slot> owner = {}; // for reports, where `slot` is not set
     // Keeps the slot or the handler: a reader may reach for it after the device has gone.
     std::shared_ptr<const void> keeps = {};
 

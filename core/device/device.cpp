@@ -86,6 +86,7 @@ Device::~Device() {
         vacate_slot();
     }
     phase_.store(Phase::quiesced);
+    static_cast<void>(wait_until_still(std::nullopt));
     if (binding_.instance != nullptr) {
         const std::lock_guard guard(*lock_);
         binding_.type->destroy(binding_.instance);
@@ -126,6 +127,8 @@ Result<void> Device::create(std::span<const plugbay_value> values) {
     if (instance == nullptr) return explain("said it was created but gave no instance", PLUGBAY_INVALID);
     binding_.instance = instance;
     binding_.access = callbacks<plugbay_access_callbacks>(PLUGBAY_ACCESS);
+    binding_.msr = callbacks<plugbay_msr_callbacks>(PLUGBAY_MSR);
+    binding_.hypercall = callbacks<plugbay_hypercall_callbacks>(PLUGBAY_HYPERCALL);
     phase_.store(Phase::quiesced, std::memory_order_release);
     const bool concurrent = (binding_.type->flags & PLUGBAY_DEVICE_CONCURRENT) != 0;
     slot_->lock.store(concurrent ? nullptr : lock_.get(), std::memory_order_release);
@@ -155,7 +158,7 @@ Result<void> Device::quiesce() {
         if (binding_.type->quiesce != nullptr) status = binding_.type->quiesce(binding_.instance);
         if (status == PLUGBAY_OK) phase_.store(Phase::quiesced, std::memory_order_release);
     }
-    if (status == PLUGBAY_OK) return {};
+    if (status == PLUGBAY_OK) return wait_until_still(quiesce_limit) ? Result<void>() : too_slow();
     if (status != PLUGBAY_PENDING) {
         Error error = explain("could not be quiesced", status);
         resume();
@@ -167,10 +170,35 @@ Result<void> Device::quiesce() {
         over = quiesced_.wait_for(guard, quiesce_limit, [&] { return phase() == Phase::quiesced; });
     }
     if (over) {
-        // The callback that reported it may still be running.
-        const std::lock_guard guard(*lock_);
-        return {};
+        {
+            // The callback that reported it may still be running.
+            const std::lock_guard guard(*lock_);
+        }
+        return wait_until_still(quiesce_limit) ? Result<void>() : too_slow();
     }
+    return too_slow();
+}
+
+void Device::add_in_flight(std::weak_ptr<InFlight> work) {
+    const std::lock_guard guard(mutex_);
+    std::erase_if(in_flight_, [](const auto& each) { return each.expired(); });
+    in_flight_.push_back(std::move(work));
+}
+
+bool Device::wait_until_still(std::optional<std::chrono::seconds> limit) {
+    std::vector<std::weak_ptr<InFlight>> all;
+    {
+        const std::lock_guard guard(mutex_);
+        all = in_flight_;
+    }
+    bool still = true;
+    for (const auto& weak : all) {
+        if (const auto work = weak.lock()) still = work->wait_until_still(limit) && still;
+    }
+    return still;
+}
+
+Error Device::too_slow() const {
     return Error{"device \"" + slot_->id + "\" did not finish what it has in flight within " +
                      std::to_string(quiesce_limit.count()) + " s",
                  "look at its backend: a disk or file system may hang"};

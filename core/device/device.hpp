@@ -13,10 +13,12 @@
 #include <plugbay/abi/plugin.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -98,7 +100,20 @@ class Device {
     // [io], holding the lock.
     void hold_back(std::weak_ptr<Held> held) { held_.push_back(std::move(held)); }
 
+    // Work of the device's on other threads, which must not go on while it is quiesced.
+    class InFlight {
+      public:
+        virtual ~InFlight() = default;
+        // [control], without the lock. Begins nothing more until the device resumes; false when what has
+        // begun did not end within `limit`, if there is one.
+        [[nodiscard]] virtual bool wait_until_still(std::optional<std::chrono::seconds> limit) = 0;
+    };
+    // Any thread.
+    void add_in_flight(std::weak_ptr<InFlight> work);
+
   private:
+    [[nodiscard]] bool wait_until_still(std::optional<std::chrono::seconds> limit);
+    [[nodiscard]] Error too_slow() const;
     struct HostRecord {
         plugbay_host host; // first: `of` goes from it to the record
         Device* device;
@@ -119,6 +134,7 @@ class Device {
     std::mutex mutex_; // for what follows
     std::condition_variable quiesced_;
     std::string error_text_;
+    std::vector<std::weak_ptr<InFlight>> in_flight_;
     std::vector<std::weak_ptr<Held>> held_; // guarded by lock_
     ResourceTable resources_;               // last: given back before anything else goes
 };

@@ -8,6 +8,7 @@
 namespace plugbay::core {
 
 class AccessBus;
+class CpuidEdits;
 class FirmwareRecords;
 class GuestClock;
 class GuestMemory;
@@ -15,6 +16,9 @@ class InterruptLines;
 class IoLoop;
 class PciBuses;
 class Platform;
+class RamWatches;
+class HostEvents;
+class WorkerPool;
 
 // How a running machine comes to an end, or begins again.
 struct MachineRequest {
@@ -31,6 +35,10 @@ struct MachineServices {
     InterruptLines& lines;
     PciBuses& pci;
     FirmwareRecords& firmware;
+    CpuidEdits& cpuid;
+    RamWatches& ram_watches;
+    WorkerPool& workers;
+    HostEvents& events;
     GuestClock& clock;
     std::uint32_t cpu_count;
     // Thread: any. The first request of a run wins.

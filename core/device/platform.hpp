@@ -2,10 +2,14 @@
 #pragma once
 
 #include "core/base/result.hpp"
+#include "core/kvm/memory_slot.hpp"
+#include "core/kvm/msr_filter.hpp"
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
+#include <vector>
 
 namespace plugbay::core {
 
@@ -32,6 +36,14 @@ struct LatchRequest {
     int eventfd = -1; // borrowed; outlives the latch
 };
 
+// Host memory that the guest sees; out of its sight when destroyed.
+class PlatformMemory {
+  public:
+    virtual ~PlatformMemory() = default;
+    // A bit a 4 KiB page that the guest wrote since the last call; an error when that is not logged.
+    [[nodiscard]] virtual Result<std::vector<std::uint64_t>> take_dirty() = 0;
+};
+
 // Thread: any.
 class Platform {
   public:
@@ -42,6 +54,14 @@ class Platform {
     // An error means that the write arrives as an ordinary access instead.
     [[nodiscard]] virtual Result<std::unique_ptr<DoorbellLatch>>
     latch_doorbell(const LatchRequest& request) = 0;
+    [[nodiscard]] virtual Result<std::unique_ptr<PlatformMemory>>
+    map_memory(const MemorySlotRequest& request) = 0;
+    // From now on exactly these pages of the guest's RAM are watched: their accesses come to the bus. No
+    // vCPU runs meanwhile. An error leaves it as it was, if that is possible.
+    [[nodiscard]] virtual Result<void> watch_ram(std::span<const WatchedRam> watched) = 0;
+    // From now on exactly these accesses come to the bus, and those to MSRs that the hypervisor does not
+    // have. An error leaves it as it was.
+    [[nodiscard]] virtual Result<void> intercept_msrs(std::span<const MsrInterception> interceptions) = 0;
 };
 
 } // namespace plugbay::core

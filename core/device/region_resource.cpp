@@ -1,14 +1,12 @@
 #include "core/device/region_resource.hpp"
 
-#include "core/base/errno_error.hpp"
+#include "core/base/log.hpp"
 #include "core/bus/access_bus.hpp"
 
 #include <plugbay/abi/doorbell.h>
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <utility>
 
 namespace plugbay::core {
@@ -51,73 +49,29 @@ std::string MappedRegion::describe() const {
                        region_->base + region_->length - 1);
 }
 
-// The eventfd and what happens when it is signalled. Outlives the resource by at most one call of the loop.
-class DoorbellResource::Source : public FdHandler,
-                                 public Device::Held,
-                                 public std::enable_shared_from_this<Source> {
-  public:
-    Source(Device& device, UniqueFd eventfd, std::uint64_t token)
-        : device_(device), callbacks_(device.callbacks<plugbay_doorbell_callbacks>(PLUGBAY_DOORBELL)),
-          lock_(device.shared_lock()), eventfd_(std::move(eventfd)), token_(token) {}
-
-    void ready(std::uint32_t) override {
-        eventfd_t count = 0;
-        if (::eventfd_read(eventfd_.get(), &count) != 0) return;
-        const std::lock_guard guard(*lock_);
-        if (!alive_) return;
-        if (device_.phase() != Phase::running) {
-            if (!std::exchange(held_, true)) device_.hold_back(weak_from_this());
-            return;
-        }
-        callbacks_->rung(device_.instance(), token_);
-    }
-    void release() override {
-        held_ = false;
-        ring();
-    }
-    void ring() { ::eventfd_write(eventfd_.get(), 1); }
-    void end() {
-        const std::lock_guard guard(*lock_);
-        alive_ = false;
-    }
-    [[nodiscard]] int eventfd() const { return eventfd_.get(); }
-
-  private:
-    Device& device_;
-    const plugbay_doorbell_callbacks* callbacks_;
-    const std::shared_ptr<CallbackLock> lock_;
-    UniqueFd eventfd_;
-    const std::uint64_t token_;
-    bool alive_ = true; // guarded by lock_, as is the next
-    bool held_ = false;
-};
-
 Result<std::unique_ptr<DoorbellResource>> DoorbellResource::create(Device& device, RegionResource& region,
                                                                    const Spec& spec) {
-    UniqueFd eventfd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!eventfd)
-        return errno_error("cannot create an eventfd for a doorbell", errno, "raise the limit of open files");
-    auto source = std::make_shared<Source>(device, std::move(eventfd), spec.token);
-    auto watch = device.loop().watch(source->eventfd(), EPOLLIN, source);
-    if (!watch) return std::move(watch).error();
-    return std::unique_ptr<DoorbellResource>(
-        new DoorbellResource(device, region, spec, std::move(source), *watch));
+    const auto* callbacks = device.callbacks<plugbay_doorbell_callbacks>(PLUGBAY_DOORBELL);
+    auto signal = LoopSignal::create(device, false, [&device, callbacks, token = spec.token] {
+        callbacks->rung(device.instance(), token);
+    });
+    if (!signal) return with_context("a doorbell", std::move(signal).error());
+    return std::unique_ptr<DoorbellResource>(new DoorbellResource(device, region, spec, std::move(*signal)));
 }
 
 DoorbellResource::DoorbellResource(Device& device, RegionResource& region, const Spec& spec,
-                                   std::shared_ptr<Source> source, IoLoop::WatchId watch)
-    : device_(device), region_(region), spec_(spec), source_(std::move(source)), watch_(watch) {
+                                   std::shared_ptr<LoopSignal> signal)
+    : device_(device), region_(region), spec_(spec), signal_(std::move(signal)) {
     region_.attach(*this);
 }
 
 DoorbellResource::~DoorbellResource() {
     region_.detach(*this);
-    source_->end();
-    device_.loop().unwatch(watch_);
+    signal_->end();
 }
 
 void DoorbellResource::ring() {
-    source_->ring();
+    signal_->ring();
 }
 
 void DoorbellResource::place(std::optional<RegionResource::Place> place) {
@@ -127,7 +81,7 @@ void DoorbellResource::place(std::optional<RegionResource::Place> place) {
                                                              .address = place->base + spec_.offset,
                                                              .width = spec_.width,
                                                              .value = spec_.value,
-                                                             .eventfd = source_->eventfd()});
+                                                             .eventfd = signal_->eventfd()});
     if (latch) {
         latch_ = std::move(*latch);
     } else {

@@ -4,9 +4,9 @@
 
 #include "core/bus/region.hpp"
 #include "core/device/device.hpp"
+#include "core/device/loop_signal.hpp"
 #include "core/device/platform.hpp"
 #include "core/device/resource_table.hpp"
-#include "core/io/io_loop.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -86,15 +86,13 @@ class DoorbellResource : public Resource {
     void place(std::optional<RegionResource::Place> place);
 
   private:
-    class Source;
-    DoorbellResource(Device& device, RegionResource& region, const Spec& spec, std::shared_ptr<Source> source,
-                     IoLoop::WatchId watch);
+    DoorbellResource(Device& device, RegionResource& region, const Spec& spec,
+                     std::shared_ptr<LoopSignal> signal);
 
     Device& device_;
     RegionResource& region_;
     const Spec spec_;
-    std::shared_ptr<Source> source_;
-    IoLoop::WatchId watch_;
+    std::shared_ptr<LoopSignal> signal_;
     std::unique_ptr<DoorbellLatch> latch_; // guarded by the region's mutex
 };
 

@@ -14,7 +14,22 @@
 
 namespace plugbay::core {
 
-enum class ResourceKind { region, doorbell, line, timer, fd_watch, pci_function, pci_bus };
+enum class ResourceKind {
+    region,
+    doorbell,
+    line,
+    timer,
+    fd_watch,
+    pci_function,
+    pci_bus,
+    msr,
+    cpuid,
+    hypercall,
+    memory_region,
+    ram_watch,
+    work_queue,
+    host_events,
+};
 
 // Anything a device holds. Giving it back is its destructor's work and cannot fail.
 class Resource {

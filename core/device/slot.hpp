@@ -5,6 +5,8 @@
 #include "core/device/callback_lock.hpp"
 
 #include <plugbay/abi/access.h>
+#include <plugbay/abi/hypercall.h>
+#include <plugbay/abi/msr.h>
 #include <plugbay/abi/plugin.h>
 
 #include <atomic>
@@ -17,6 +19,8 @@ struct Binding {
     const plugbay_device_type* type = nullptr;
     void* instance = nullptr;
     const plugbay_access_callbacks* access = nullptr; // null: the device takes no guest accesses
+    const plugbay_msr_callbacks* msr = nullptr;       // null: it has no MSRs
+    const plugbay_hypercall_callbacks* hypercall = nullptr;
 };
 
 struct Slot {

@@ -70,6 +70,7 @@ static_assert(sizeof(kvm_mp_state) == 4);
 static_assert(sizeof(kvm_irqchip) == 520);
 static_assert(sizeof(kvm_pit_state2) == 112);
 static_assert(sizeof(kvm_irq_level) == 8);
+static_assert(sizeof(kvm_msr_filter) == 392);
 static_assert(offsetof(kvm_run, exit_reason) == 8);
 static_assert(offsetof(kvm_run, io) == 32);
 

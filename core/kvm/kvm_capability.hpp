@@ -25,6 +25,8 @@ enum class KvmCapability : std::uint8_t {
     readonly_memory,
     tsc_deadline_timer,
     user_space_msr,
+    msr_filter,
+    sync_registers,
     vcpu_events,
     debug_registers,
     xsave,

@@ -80,6 +80,12 @@ class KvmVcpu {
     // instruction needs another access first (a string or page-crossing one): handle it and call again.
     [[nodiscard]] VcpuExit complete_pending_io();
 
+    // The guest's registers after an exit, and what they become when it goes on. Registers of an instruction
+    // that is not over yet (port_out) may be changed, but for rip, which KVM moves on itself. Quick from the
+    // second use on.
+    [[nodiscard]] Result<GeneralRegisters> exit_registers();
+    [[nodiscard]] Result<void> set_exit_registers(const GeneralRegisters& registers);
+
     // --- state; not while run() is in progress ---
 
     [[nodiscard]] Result<GeneralRegisters> general_registers() const;

@@ -83,6 +83,16 @@ void copy_special(const From& from, To& to) {
     to.apic_base = from.apic_base;
 }
 
+GeneralRegisters from_kernel(const kvm_regs& r) {
+    return {r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rsp, r.rbp, r.r8,
+            r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rip, r.rflags};
+}
+
+kvm_regs to_kernel(const GeneralRegisters& g) {
+    return {g.rax, g.rbx, g.rcx, g.rdx, g.rsi, g.rdi, g.rsp, g.rbp, g.r8,
+            g.r9,  g.r10, g.r11, g.r12, g.r13, g.r14, g.r15, g.rip, g.rflags};
+}
+
 std::string name(std::uint32_t index) {
     return ", vCPU " + std::to_string(index);
 }
@@ -150,14 +160,28 @@ Result<void> KvmVcpu::set_entry(const CpuEntry& entry) {
 Result<GeneralRegisters> KvmVcpu::general_registers() const {
     kvm_regs r{};
     if (abi::call(file_.get(), KVM_GET_REGS, &r) < 0) return errno_error("KVM_GET_REGS" + name(index_));
-    return GeneralRegisters{r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rsp, r.rbp, r.r8,
-                            r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rip, r.rflags};
+    return from_kernel(r);
 }
 
 Result<void> KvmVcpu::set_general_registers(const GeneralRegisters& g) {
-    kvm_regs r{g.rax, g.rbx, g.rcx, g.rdx, g.rsi, g.rdi, g.rsp, g.rbp, g.r8,
-               g.r9,  g.r10, g.r11, g.r12, g.r13, g.r14, g.r15, g.rip, g.rflags};
+    kvm_regs r = to_kernel(g);
     if (abi::call(file_.get(), KVM_SET_REGS, &r) < 0) return errno_error("KVM_SET_REGS" + name(index_));
+    return {};
+}
+
+// KVM fills the page at each exit once it is asked to, which guests without hypercalls need not pay for.
+Result<GeneralRegisters> KvmVcpu::exit_registers() {
+    auto& run = *reinterpret_cast<kvm_run*>(page_);
+    if (run.kvm_valid_regs != 0) return from_kernel(run.s.regs.regs);
+    if (has(KvmCapability::sync_registers)) run.kvm_valid_regs = KVM_SYNC_X86_REGS;
+    return general_registers();
+}
+
+Result<void> KvmVcpu::set_exit_registers(const GeneralRegisters& registers) {
+    if (!has(KvmCapability::sync_registers)) return set_general_registers(registers);
+    auto& run = *reinterpret_cast<kvm_run*>(page_);
+    run.s.regs.regs = to_kernel(registers);
+    run.kvm_dirty_regs = KVM_SYNC_X86_REGS;
     return {};
 }
 

@@ -64,9 +64,30 @@ Result<void> KvmVm::enable_msr_exits() {
     }
     kvm_enable_cap enable{};
     enable.cap = KVM_CAP_X86_USER_SPACE_MSR;
-    enable.args[0] = KVM_MSR_EXIT_REASON_UNKNOWN;
+    enable.args[0] = KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_FILTER;
     if (abi::call(file(), KVM_ENABLE_CAP, &enable) < 0)
         return errno_error("KVM_ENABLE_CAP X86_USER_SPACE_MSR");
+    return {};
+}
+
+Result<void> KvmVm::intercept_msrs(std::span<const MsrInterception> interceptions) {
+    if (!has(KvmCapability::msr_filter)) {
+        return Error{"this KVM has no X86_MSR_FILTER", "use Linux 5.10 or later"};
+    }
+    auto ranges = compute_msr_filter(interceptions);
+    if (!ranges) return std::move(ranges).error();
+    if (auto enabled = enable_msr_exits(); !enabled) return enabled;
+    kvm_msr_filter filter{};
+    filter.flags = KVM_MSR_FILTER_DEFAULT_ALLOW;
+    for (std::size_t i = 0; i < ranges->size(); ++i) {
+        MsrFilterRange& range = (*ranges)[i];
+        filter.ranges[i].flags =
+            (range.read ? KVM_MSR_FILTER_READ : 0U) | (range.write ? KVM_MSR_FILTER_WRITE : 0U);
+        filter.ranges[i].base = range.first;
+        filter.ranges[i].nmsrs = range.count;
+        filter.ranges[i].bitmap = range.allowed.data();
+    }
+    if (abi::call(file(), KVM_X86_SET_MSR_FILTER, &filter) < 0) return errno_error("KVM_X86_SET_MSR_FILTER");
     return {};
 }
 

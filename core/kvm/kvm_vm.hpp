@@ -7,6 +7,8 @@
 #include "core/kvm/ioeventfd.hpp"
 #include "core/kvm/irq_routes.hpp"
 #include "core/kvm/kvm_system.hpp"
+#include "core/kvm/memory_slot.hpp"
+#include "core/kvm/msr_filter.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -20,15 +22,6 @@
 namespace plugbay::core {
 
 class GuestMemory;
-
-// Host memory shown to the guest. Everything is in bytes and a multiple of 4 KiB.
-struct MemorySlotRequest {
-    std::uint64_t address = 0; // guest-physical
-    std::uint64_t size = 0;
-    std::byte* host = nullptr; // borrowed; must stay mapped until the slot is removed
-    bool read_only = false;    // guest writes become mmio_write exits; needs readonly_memory
-    bool log_dirty = false;
-};
 
 using MemorySlotId = std::uint32_t;
 
@@ -63,6 +56,9 @@ class KvmVm {
     // All ranges of the guest's RAM; on error none of them stays. The GuestMemory must outlive the VM.
     [[nodiscard]] Result<std::vector<MemorySlotId>> add_guest_memory(const GuestMemory& memory,
                                                                      bool log_dirty = false);
+    // From now on exactly these pages of that RAM are left out, or are read-only: needs readonly_memory. The
+    // slots that change are removed and added anew, so no vCPU runs meanwhile.
+    [[nodiscard]] Result<void> watch_guest_memory(std::span<const WatchedRam> watched);
     [[nodiscard]] Result<void> remove_memory(MemorySlotId slot);
     [[nodiscard]] Result<void> set_dirty_log(MemorySlotId slot, bool enabled);
     // One bit a 4 KiB page (bit 0 of word 0 is the slot's first page), set where the guest wrote since the
@@ -99,9 +95,13 @@ class KvmVm {
 
     // --- exits to user space ---
 
-    // From now on accesses to MSRs that KVM does not know are read_msr and write_msr exits instead of #GP.
-    // Needs user_space_msr. Call before the vCPUs run.
+    // From now on accesses to MSRs that KVM does not know, or whose value it refuses, or that are intercepted
+    // are read_msr and write_msr exits instead of #GP. Needs user_space_msr.
     [[nodiscard]] Result<void> enable_msr_exits();
+    // From now on exactly these accesses are exits too, although KVM could serve them, on every vCPU; with
+    // enable_msr_exits() implied. Needs msr_filter. On error it stays as it was. (4.97
+    // KVM_X86_SET_MSR_FILTER)
+    [[nodiscard]] Result<void> intercept_msrs(std::span<const MsrInterception> interceptions);
 
     // For KvmVcpu.
     [[nodiscard]] int file() const { return file_.get(); }
@@ -118,6 +118,12 @@ class KvmVm {
     KvmCapabilitySet capabilities_;
     std::size_t vcpu_page_size_;
     std::uint32_t max_memory_slots_;
+
+    [[nodiscard]] Result<void> arrange_guest_memory(std::span<const MemorySlotRequest> wanted);
+
+    const GuestMemory* guest_memory_ = nullptr;
+    std::vector<MemorySlotId> guest_memory_slots_;
+    bool guest_memory_logged_ = false;
 
     std::mutex memory_mutex_;
     std::map<MemorySlotId, MemorySlotRequest> slots_; // guarded by memory_mutex_

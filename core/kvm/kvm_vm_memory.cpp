@@ -4,6 +4,7 @@
 #include "core/kvm/kvm_vm.hpp"
 #include "core/memory/guest_memory.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace plugbay::core {
@@ -94,7 +95,45 @@ Result<std::vector<MemorySlotId>> KvmVm::add_guest_memory(const GuestMemory& mem
         }
         added.push_back(*slot);
     }
+    guest_memory_ = &memory;
+    guest_memory_slots_ = added;
+    guest_memory_logged_ = log_dirty;
     return added;
+}
+
+// Removes the guest's slots that are not wanted, then adds those that are missing.
+Result<void> KvmVm::arrange_guest_memory(std::span<const MemorySlotRequest> wanted) {
+    std::vector<MemorySlotId> kept;
+    std::vector<MemorySlotRequest> present;
+    for (const MemorySlotId slot : guest_memory_slots_) {
+        const MemorySlotRequest request = slots_.at(slot);
+        if (std::find(wanted.begin(), wanted.end(), request) != wanted.end()) {
+            kept.push_back(slot);
+            present.push_back(request);
+        } else if (auto removed = remove_memory(slot); !removed) {
+            return removed;
+        }
+    }
+    guest_memory_slots_ = kept;
+    for (const MemorySlotRequest& request : wanted) {
+        if (std::find(present.begin(), present.end(), request) != present.end()) continue;
+        auto slot = add_memory(request);
+        if (!slot) return std::move(slot).error();
+        guest_memory_slots_.push_back(*slot);
+    }
+    return {};
+}
+
+Result<void> KvmVm::watch_guest_memory(std::span<const WatchedRam> watched) {
+    if (guest_memory_ == nullptr) return Error{"this VM has no guest memory to watch", {}};
+    std::vector<MemorySlotRequest> before;
+    for (const MemorySlotId slot : guest_memory_slots_)
+        before.push_back(slots_.at(slot));
+    auto done = arrange_guest_memory(cut_ram(guest_memory_->ranges(), watched, guest_memory_logged_));
+    if (!done && !arrange_guest_memory(before)) {
+        return with_context("the guest's memory is incomplete now", std::move(done).error());
+    }
+    return done;
 }
 
 Result<void> KvmVm::remove_memory(MemorySlotId slot) {

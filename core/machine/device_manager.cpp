@@ -2,6 +2,7 @@
 
 #include "core/base/log.hpp"
 #include "core/base/nearest_name.hpp"
+#include "core/device/guest_clock.hpp"
 #include "core/machine/device_hold.hpp"
 #include "core/machine/link_groups.hpp"
 #include "core/pci/pci_bus.hpp"
@@ -243,8 +244,7 @@ Result<std::vector<std::string>> DeviceManager::dependents(std::string_view id) 
     return ids;
 }
 
-Result<void> DeviceManager::remove(std::string_view id, bool with_dependents) {
-    if (auto allowed = refuse_inside_callback(); !allowed) return allowed;
+Result<std::vector<Device*>> DeviceManager::removable(std::string_view id, bool with_dependents) const {
     const auto depending = dependents(id);
     if (!depending) return depending.error();
     if (!depending->empty() && !with_dependents) {
@@ -254,6 +254,25 @@ Result<void> DeviceManager::remove(std::string_view id, bool with_dependents) {
     std::vector<Device*> going{find(id)};
     for (const std::string& each : *depending)
         going.push_back(find(each));
+    for (const Device* device : going) {
+        bool watches = false;
+        device->resources().each(
+            [&](const Resource& resource) { watches |= resource.kind() == ResourceKind::ram_watch; });
+        if (watches && services_.clock.running()) {
+            return Error{
+                fmt::format("device \"{}\" watches RAM, which ends only while the guest stands still",
+                            device->id()),
+                "pause the machine while the device is removed"};
+        }
+    }
+    return going;
+}
+
+Result<void> DeviceManager::remove(std::string_view id, bool with_dependents) {
+    if (auto allowed = refuse_inside_callback(); !allowed) return allowed;
+    auto removed = removable(id, with_dependents);
+    if (!removed) return std::move(removed).error();
+    std::vector<Device*> going = *std::move(removed);
     std::vector<Device*> still = going; // and the other ends of links that end
     for (const auto& link : registry_.links()) {
         for (const auto& [one, other] : {std::pair{link->frontend().device, link->backend().device},

@@ -43,8 +43,11 @@ class DeviceManager {
     // The devices that could not work without `id`: those at the other end of a link whose port is not optional, and
     // those on its PCI bus; and so on. Without `id` itself.
     [[nodiscard]] Result<std::vector<std::string>> dependents(std::string_view id) const;
-    // Takes the device away, with or without its dependents; refused when there are dependents and they are not to go.
-    // The guest is not asked: for what the guest drives, see HotPlug.
+    // The device and, with them, its dependents; or why remove() would refuse: there are dependents and they are not to
+    // go, or the guest runs and one that goes watches its RAM.
+    [[nodiscard]] Result<std::vector<Device*>> removable(std::string_view id, bool with_dependents) const;
+    // Takes the device away, with or without its dependents. The guest is not asked: for what the guest drives, see
+    // HotPlug.
     [[nodiscard]] Result<void> remove(std::string_view id, bool with_dependents);
 
     // Joins a backend's port with the frontend `frontend` (a device's id or "<id>.<port>"), giving it `options`.

@@ -50,12 +50,8 @@ void HotPlug::announce_changes(const Places& before) {
 }
 
 Result<void> HotPlug::request(std::string_view id, bool with_dependents) {
-    const auto depending = devices_.dependents(id);
-    if (!depending) return depending.error();
-    if (!depending->empty() && !with_dependents) {
-        return Error{fmt::format("device \"{}\" is needed by \"{}\"", id, fmt::join(*depending, "\", \"")),
-                     "disconnect or remove these first, or ask for them to be removed too"};
-    }
+    if (auto removable = devices_.removable(id, with_dependents); !removable)
+        return std::move(removable).error();
     if (!can_raise()) {
         return Error{
             fmt::format(

@@ -56,6 +56,19 @@ class KvmLatch : public DoorbellLatch {
     Ioeventfd ioeventfd_;
 };
 
+class KvmMemory : public PlatformMemory {
+  public:
+    KvmMemory(KvmVm& vm, MemorySlotId slot) : vm_(vm), slot_(slot) {}
+    ~KvmMemory() override {
+        if (auto done = vm_.remove_memory(slot_); !done) spdlog::error("{}", done.error().text());
+    }
+    [[nodiscard]] Result<std::vector<std::uint64_t>> take_dirty() override { return vm_.dirty_log(slot_); }
+
+  private:
+    KvmVm& vm_;
+    const MemorySlotId slot_;
+};
+
 } // namespace
 
 void KvmPlatform::set_line(std::uint32_t gsi, bool high) {
@@ -81,6 +94,12 @@ Result<std::unique_ptr<MsiVector>> KvmPlatform::create_msi_vector() {
         return by_system_call();
     }
     return std::unique_ptr<MsiVector>(std::make_unique<IrqfdVector>(vm_, std::move(eventfd), *gsi));
+}
+
+Result<std::unique_ptr<PlatformMemory>> KvmPlatform::map_memory(const MemorySlotRequest& request) {
+    auto slot = vm_.add_memory(request);
+    if (!slot) return std::move(slot).error();
+    return std::unique_ptr<PlatformMemory>(std::make_unique<KvmMemory>(vm_, *slot));
 }
 
 Result<std::unique_ptr<DoorbellLatch>> KvmPlatform::latch_doorbell(const LatchRequest& request) {

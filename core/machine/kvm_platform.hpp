@@ -16,6 +16,14 @@ class KvmPlatform : public Platform {
     // system call.
     [[nodiscard]] Result<std::unique_ptr<MsiVector>> create_msi_vector() override;
     [[nodiscard]] Result<std::unique_ptr<DoorbellLatch>> latch_doorbell(const LatchRequest& request) override;
+    [[nodiscard]] Result<std::unique_ptr<PlatformMemory>>
+    map_memory(const MemorySlotRequest& request) override;
+    [[nodiscard]] Result<void> watch_ram(std::span<const WatchedRam> watched) override {
+        return vm_.watch_guest_memory(watched);
+    }
+    [[nodiscard]] Result<void> intercept_msrs(std::span<const MsrInterception> interceptions) override {
+        return vm_.intercept_msrs(interceptions);
+    }
 
   private:
     KvmVm& vm_;

@@ -29,20 +29,26 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config,
     // ms.
     if (auto slots = machine->vm_->add_guest_memory(*machine->memory_); !slots)
         return std::move(slots).error();
-    if (auto done = machine->create_vcpus(*system); !done) return std::move(done).error();
+    if (auto done = machine->create_vcpus(); !done) return std::move(done).error();
     if (auto done = machine->create_devices(device_types); !done) return std::move(done).error();
+    if (auto done = machine->power_on_vcpus(*system); !done) return std::move(done).error();
     if (auto done = machine->boot(); !done) return std::move(done).error();
     return machine;
 }
 
 Machine::Machine(const MachineConfig& config, std::unique_ptr<GuestMemory> memory, std::unique_ptr<KvmVm> vm)
     : config_(config), memory_(std::move(memory)), vm_(std::move(vm)), platform_(*vm_), lines_(platform_),
+      ram_watches_(platform_),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), services_{.memory = *memory_,
                                                                  .bus = bus_,
                                                                  .platform = platform_,
                                                                  .lines = lines_,
                                                                  .pci = pci_,
                                                                  .firmware = firmware_,
+                                                                 .cpuid = cpuid_,
+                                                                 .ram_watches = ram_watches_,
+                                                                 .workers = workers_,
+                                                                 .events = events_,
                                                                  .clock = clock_,
                                                                  .cpu_count = config_.cpus,
                                                                  .request =
@@ -63,17 +69,10 @@ Machine::~Machine() {
     devices_.reset();
 }
 
-Result<void> Machine::create_vcpus(const KvmSystem& system) {
-    const auto cpuid = system.supported_cpuid();
-    if (!cpuid) return cpuid.error();
+Result<void> Machine::create_vcpus() {
     for (std::uint32_t index = 0; index < config_.cpus; ++index) {
         auto vcpu = KvmVcpu::create(*vm_, index);
         if (!vcpu) return std::move(vcpu).error();
-        if (auto done = (*vcpu)->set_cpuid(*cpuid, config_.cpus); !done) return done;
-        static_cast<void>((*vcpu)->set_boot_defaults()); // what a KVM refuses of these, guests do without
-        auto snapshot = VcpuSnapshot::take(**vcpu);
-        if (!snapshot) return std::move(snapshot).error();
-        vcpus_at_power_on_.push_back(std::move(*snapshot));
         vcpus_.push_back(
             std::make_unique<VcpuThread>(std::move(*vcpu), bus_, *memory_,
                                          [this](GuestFailure failure) { take_failure(std::move(failure)); }));
@@ -81,6 +80,27 @@ Result<void> Machine::create_vcpus(const KvmSystem& system) {
     auto chips = ChipSnapshot::take(*vm_);
     if (!chips) return std::move(chips).error();
     chips_at_power_on_ = std::move(*chips);
+    return {};
+}
+
+// After all devices have said what they change of the processor.
+Result<void> Machine::power_on_vcpus(const KvmSystem& system) {
+    const auto supported = system.supported_cpuid();
+    if (!supported) return supported.error();
+    CpuidTable trial = *supported;
+    if (auto possible = cpuid_.apply(trial); !possible) return possible;
+    const CpuidEditor edit = [this](CpuidTable& table, std::uint32_t) {
+        static_cast<void>(cpuid_.apply(table)); // tried above
+    };
+    cpuid_.seal();
+    for (const auto& thread : vcpus_) {
+        KvmVcpu& vcpu = thread->vcpu();
+        if (auto done = vcpu.set_cpuid(*supported, config_.cpus, {&edit, 1}); !done) return done;
+        static_cast<void>(vcpu.set_boot_defaults()); // what a KVM refuses of these, guests do without
+        auto snapshot = VcpuSnapshot::take(vcpu);
+        if (!snapshot) return std::move(snapshot).error();
+        vcpus_at_power_on_.push_back(std::move(*snapshot));
+    }
     return {};
 }
 

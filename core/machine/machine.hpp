@@ -6,9 +6,13 @@
 #include "core/base/unique_fd.hpp"
 #include "core/bus/access_bus.hpp"
 #include "core/config/machine_config.hpp"
+#include "core/device/cpuid_edits.hpp"
 #include "core/device/firmware_records.hpp"
 #include "core/device/guest_clock.hpp"
+#include "core/device/host_events.hpp"
 #include "core/device/interrupt_lines.hpp"
+#include "core/device/ram_watches.hpp"
+#include "core/io/worker_pool.hpp"
 #include "core/kvm/kvm_vm.hpp"
 #include "core/kvm/snapshot.hpp"
 #include "core/machine/device_manager.hpp"
@@ -76,7 +80,8 @@ class Machine {
   private:
     Machine(const MachineConfig& config, std::unique_ptr<GuestMemory> memory, std::unique_ptr<KvmVm> vm);
 
-    [[nodiscard]] Result<void> create_vcpus(const KvmSystem& system);
+    [[nodiscard]] Result<void> create_vcpus();
+    [[nodiscard]] Result<void> power_on_vcpus(const KvmSystem& system);
     [[nodiscard]] Result<void> create_devices(MasterDeviceTable& device_types);
     [[nodiscard]] Result<void> boot();
     [[nodiscard]] Result<void> reset();
@@ -96,6 +101,10 @@ class Machine {
     InterruptLines lines_;
     PciBuses pci_;
     FirmwareRecords firmware_;
+    CpuidEdits cpuid_;
+    RamWatches ram_watches_;
+    WorkerPool workers_;
+    HostEvents events_;
     GuestClock clock_;
     UniqueFd wake_;
     std::mutex mutex_;

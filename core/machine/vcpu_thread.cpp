@@ -3,6 +3,7 @@
 #include "core/kvm/kick_signal.hpp"
 #include "core/kvm/vcpu_dump.hpp"
 #include "core/machine/guest_access.hpp"
+#include "core/machine/guest_hypercall.hpp"
 
 #include <csignal>
 #include <pthread.h>
@@ -82,13 +83,15 @@ void VcpuThread::run_guest() {
 
 // False: the guest cannot go on.
 bool VcpuThread::handle(const VcpuExit& exit) {
-    if (answer_access(bus_, presence_, exit)) return true;
+    if (answer_hypercall(bus_, presence_, *vcpu_, exit) || answer_access(bus_, presence_, exit)) return true;
     switch (exit.kind) {
     case VcpuExit::Kind::interrupted:
         return true;
     case VcpuExit::Kind::read_msr:
+        *exit.msr.error = bus_.msrs().read(presence_, exit.msr.index, *exit.msr.value) ? 0 : 1;
+        return true;
     case VcpuExit::Kind::write_msr:
-        *exit.msr.error = 1;
+        *exit.msr.error = bus_.msrs().write(presence_, exit.msr.index, *exit.msr.value) ? 0 : 1;
         return true;
     case VcpuExit::Kind::shutdown:
         // AMD's processors leave no state behind, so KVM resets the vCPU before it says so.

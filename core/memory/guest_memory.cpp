@@ -69,6 +69,44 @@ bool GuestMemory::write(std::uint64_t address, std::span<const std::byte> bytes)
     const auto target = map(address, bytes.size());
     if (target.empty()) return false;
     std::memcpy(target.data(), bytes.data(), bytes.size());
+    mark_dirty(address, bytes.size());
+    return true;
+}
+
+void GuestMemory::mark_dirty(std::uint64_t address, std::uint64_t length) const {
+    const auto bytes = map(address, length);
+    if (!bytes.empty()) dirty_.mark(static_cast<std::uint64_t>(bytes.data() - base_), length);
+}
+
+namespace {
+
+// Whether all segments are RAM and add up to `length` bytes.
+bool fit(const GuestMemory& memory, std::span<const plugbay_segment> segments, std::uint64_t length) {
+    for (const plugbay_segment& each : segments) {
+        if (each.length > length || (each.length != 0 && memory.map(each.address, each.length).empty()))
+            return false;
+        length -= each.length;
+    }
+    return length == 0;
+}
+
+} // namespace
+
+bool GuestMemory::read(std::span<const plugbay_segment> segments, std::span<std::byte> bytes) const {
+    if (!fit(*this, segments, bytes.size())) return false;
+    for (const plugbay_segment& each : segments) {
+        static_cast<void>(read(each.address, bytes.first(each.length)));
+        bytes = bytes.subspan(each.length);
+    }
+    return true;
+}
+
+bool GuestMemory::write(std::span<const plugbay_segment> segments, std::span<const std::byte> bytes) const {
+    if (!fit(*this, segments, bytes.size())) return false;
+    for (const plugbay_segment& each : segments) {
+        static_cast<void>(write(each.address, bytes.first(each.length)));
+        bytes = bytes.subspan(each.length);
+    }
     return true;
 }
 

@@ -3,10 +3,12 @@
 
 #include "core/base/result.hpp"
 #include "core/base/unique_fd.hpp"
+#include "core/memory/dirty_pages.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <plugbay/abi/memory.h>
 #include <span>
 #include <vector>
 
@@ -55,6 +57,23 @@ class GuestMemory {
     [[nodiscard]] bool read(std::uint64_t address, std::span<std::byte> bytes) const;
     [[nodiscard]] bool write(std::uint64_t address, std::span<const std::byte> bytes) const;
 
+    // The same for bytes scattered over segments, whose lengths add up to those of `bytes`. All are checked
+    // first.
+    [[nodiscard]] bool read(std::span<const plugbay_segment> segments, std::span<std::byte> bytes) const;
+    [[nodiscard]] bool write(std::span<const plugbay_segment> segments,
+                             std::span<const std::byte> bytes) const;
+
+    // --- which pages the host writes. A page's number is its place in the file, so the ranges follow each
+    // other.
+
+    // [control] From now on write() and mark_dirty() are remembered.
+    void start_dirty_tracking() { dirty_.start(size_ / DirtyPages::page_size); }
+    // [control] A bit a page; begins anew. Empty while tracking is off.
+    [[nodiscard]] std::vector<std::uint64_t> take_dirty_pages() { return dirty_.take(); }
+    void stop_dirty_tracking() { dirty_.stop(); }
+    // [any] For who writes through map(): [address, address + length) is RAM of one range.
+    void mark_dirty(std::uint64_t address, std::uint64_t length) const;
+
     // Makes every byte zero and gives the pages back to the host. No vCPU runs meanwhile.
     [[nodiscard]] Result<void> clear() const;
 
@@ -65,6 +84,7 @@ class GuestMemory {
     std::byte* base_;
     std::uint64_t size_;
     std::vector<MemoryRange> ranges_;
+    mutable DirtyPages dirty_;
 };
 
 } // namespace plugbay::core

@@ -3,10 +3,14 @@
 // (decode, bus, gate, lock, plugin). Both run in slices of the same run, so that the machine's mood falls on
 // both alike. Prints the ratio of the medians.
 #include "core/bus/access_bus.hpp"
+#include "core/device/cpuid_edits.hpp"
 #include "core/device/device.hpp"
 #include "core/device/firmware_records.hpp"
 #include "core/device/guest_clock.hpp"
+#include "core/device/host_events.hpp"
 #include "core/device/interrupt_lines.hpp"
+#include "core/device/ram_watches.hpp"
+#include "core/io/worker_pool.hpp"
 #include "core/kvm/tiny_guest.hpp"
 #include "core/machine/guest_access.hpp"
 #include "core/machine/kvm_platform.hpp"
@@ -63,6 +67,10 @@ struct Machine {
                                                               .lines = lines,
                                                               .pci = pci,
                                                               .firmware = firmware,
+                                                              .cpuid = cpuid,
+                                                              .ram_watches = ram_watches,
+                                                              .workers = workers,
+                                                              .events = events,
                                                               .clock = clock,
                                                               .cpu_count = 1,
                                                               .request = [](MachineRequest) {},
@@ -73,6 +81,10 @@ struct Machine {
     InterruptLines lines;
     PciBuses pci;
     FirmwareRecords firmware;
+    CpuidEdits cpuid;
+    RamWatches ram_watches{platform};
+    WorkerPool workers;
+    HostEvents events;
     GuestClock clock;
     std::unique_ptr<IoLoop> loop;
     MachineServices services;

@@ -6,6 +6,7 @@
 #include "core/memory/guest_memory.hpp"
 
 #include <plugbay/abi/access.h>
+#include <plugbay/abi/hypercall.h>
 
 #include <fmt/format.h>
 
@@ -48,7 +49,15 @@ plugbay_status take(Device& device, bool port, std::uint64_t base, std::uint64_t
 
 plugbay_status map_ports(const plugbay_host* host, std::uint32_t first, std::uint32_t count,
                          std::uint64_t token, plugbay_handle* region) {
-    return take(Device::of(host), true, first, count, token, region);
+    Device& device = Device::of(host);
+    if (first < PLUGBAY_HYPERCALL_PORT + 4 && PLUGBAY_HYPERCALL_PORT < std::uint64_t{first} + count) {
+        return device.refuse(
+            PLUGBAY_TAKEN,
+            fmt::format("ports {:#x}-{:#x} overlap those of hypercalls, {:#x}-{:#x}; choose others", first,
+                        std::uint64_t{first} + count - 1, PLUGBAY_HYPERCALL_PORT,
+                        PLUGBAY_HYPERCALL_PORT + 3));
+    }
+    return take(device, true, first, count, token, region);
 }
 
 plugbay_status map_memory(const plugbay_host* host, std::uint64_t address, std::uint64_t length,

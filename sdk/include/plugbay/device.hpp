@@ -7,6 +7,11 @@
 //     void start();  void reset();
 //     plugbay_status quiesce();  void resume();                see abi/plugin.h
 //     std::uint64_t read(plugbay::Access);  void write(plugbay::Access, std::uint64_t value);
+//     std::optional<std::uint64_t> msr_read(plugbay::MsrAccess);      nothing: the guest faults
+//     bool msr_write(plugbay::MsrAccess, std::uint64_t value);         false: the guest faults
+//     void hypercall(std::uint64_t token, plugbay_hypercall_registers&);
+//     void work(std::uint64_t token);  void on_done(std::uint64_t token);    work: see abi/worker.h
+//     void on_host_event(std::uint64_t token, const plugbay_host_event&);
 //     void on_doorbell(std::uint64_t token);
 //     void on_timer(std::uint64_t token);
 //     void on_fd(std::uint64_t token, int fd, std::uint32_t events);
@@ -50,6 +55,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -146,6 +152,72 @@ class Glue : Entry<Device> {
             table.write = [](void* i, std::uint64_t token, std::uint64_t offset, std::uint32_t width,
                              std::uint64_t value) noexcept {
                 contained(i, [&] { self(i).device.write(Access{token, offset, width}, value); });
+            };
+        }
+        return table;
+    }
+    static constexpr plugbay_msr_callbacks make_msr() {
+        plugbay_msr_callbacks table{sizeof(plugbay_msr_callbacks), 0, nullptr, nullptr};
+        if constexpr (requires(Device & d, MsrAccess a) {
+                          d.msr_read(a);
+                          d.msr_write(a, std::uint64_t{});
+                      }) {
+            table.read = [](void* i, std::uint64_t token, std::uint32_t index,
+                            std::uint64_t* value) noexcept {
+                return contained(i, plugbay_status{PLUGBAY_FAILED}, [&]() -> plugbay_status {
+                    const std::optional<std::uint64_t> read =
+                        self(i).device.msr_read(MsrAccess{token, index});
+                    *value = read.value_or(0);
+                    return read ? PLUGBAY_OK : PLUGBAY_INVALID;
+                });
+            };
+            table.write = [](void* i, std::uint64_t token, std::uint32_t index,
+                             std::uint64_t value) noexcept {
+                return contained(i, plugbay_status{PLUGBAY_FAILED}, [&]() -> plugbay_status {
+                    return self(i).device.msr_write(MsrAccess{token, index}, value) ? PLUGBAY_OK
+                                                                                    : PLUGBAY_INVALID;
+                });
+            };
+        }
+        return table;
+    }
+    static constexpr plugbay_hypercall_callbacks make_hypercall() {
+        plugbay_hypercall_callbacks table{sizeof(plugbay_hypercall_callbacks), 0, nullptr};
+        if constexpr (requires(Device & d, plugbay_hypercall_registers & r) {
+                          d.hypercall(std::uint64_t{}, r);
+                      }) {
+            table.call = [](void* i, std::uint64_t token, plugbay_hypercall_registers* registers) noexcept {
+                const bool done = contained(i, false, [&] {
+                    self(i).device.hypercall(token, *registers);
+                    return true;
+                });
+                if (!done) registers->rax = PLUGBAY_HYPERCALL_FAILED;
+            };
+        }
+        return table;
+    }
+    static constexpr plugbay_worker_callbacks make_worker() {
+        plugbay_worker_callbacks table{sizeof(plugbay_worker_callbacks), 0, nullptr, nullptr};
+        if constexpr (requires(Device & d) {
+                          d.work(std::uint64_t{});
+                          d.on_done(std::uint64_t{});
+                      }) {
+            table.work = [](void* i, std::uint64_t token) noexcept {
+                contained(i, [&] { self(i).device.work(token); });
+            };
+            table.done = [](void* i, std::uint64_t token) noexcept {
+                contained(i, [&] { self(i).device.on_done(token); });
+            };
+        }
+        return table;
+    }
+    static constexpr plugbay_host_event_callbacks make_host_event() {
+        plugbay_host_event_callbacks table{sizeof(plugbay_host_event_callbacks), 0, nullptr};
+        if constexpr (requires(Device & d, const plugbay_host_event& e) {
+                          d.on_host_event(std::uint64_t{}, e);
+                      }) {
+            table.event = [](void* i, std::uint64_t token, const plugbay_host_event* event) noexcept {
+                contained(i, [&] { self(i).device.on_host_event(token, *event); });
             };
         }
         return table;
@@ -265,6 +337,10 @@ class Glue : Entry<Device> {
         return table;
     }
     static constexpr auto access = make_access();
+    static constexpr auto msr = make_msr();
+    static constexpr auto hypercall = make_hypercall();
+    static constexpr auto worker = make_worker();
+    static constexpr auto host_event = make_host_event();
     static constexpr auto doorbell = make_doorbell();
     static constexpr auto timer = make_timer();
     static constexpr auto fd = make_fd();
@@ -281,6 +357,10 @@ class Glue : Entry<Device> {
         };
         const void* const found[] = {
             when(PLUGBAY_ACCESS, access.read != nullptr, &access),
+            when(PLUGBAY_MSR, msr.read != nullptr, &msr),
+            when(PLUGBAY_HYPERCALL, hypercall.call != nullptr, &hypercall),
+            when(PLUGBAY_WORKER, worker.work != nullptr, &worker),
+            when(PLUGBAY_HOST_EVENT, host_event.event != nullptr, &host_event),
             when(PLUGBAY_DOORBELL, doorbell.rung != nullptr, &doorbell),
             when(PLUGBAY_TIMER, timer.expired != nullptr, &timer),
             when(PLUGBAY_FD, fd.ready != nullptr, &fd),

@@ -4,18 +4,26 @@
 #pragma once
 
 #include <plugbay/abi/access.h>
+#include <plugbay/abi/cpuid.h>
 #include <plugbay/abi/doorbell.h>
 #include <plugbay/abi/fd.h>
 #include <plugbay/abi/firmware.h>
 #include <plugbay/abi/host.h>
+#include <plugbay/abi/host_event.h>
+#include <plugbay/abi/hypercall.h>
 #include <plugbay/abi/interrupt.h>
 #include <plugbay/abi/machine.h>
 #include <plugbay/abi/memory.h>
+#include <plugbay/abi/msr.h>
+#include <plugbay/abi/region.h>
 #include <plugbay/abi/timer.h>
+#include <plugbay/abi/worker.h>
 #include <plugbay/failure.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -27,6 +35,12 @@ struct Access {
     std::uint64_t token;
     std::uint64_t offset;
     std::uint32_t width;
+};
+
+// A guest's rdmsr or wrmsr as `msr_read` and `msr_write` receive it; see abi/msr.h.
+struct MsrAccess {
+    std::uint64_t token;
+    std::uint32_t index;
 };
 
 namespace detail {
@@ -71,6 +85,54 @@ class Resource {
 
 // Ports or addresses whose accesses reach the device's read and write.
 using Region = detail::Resource<plugbay_access_host, &plugbay_access_host::unmap>;
+
+// MSRs whose accesses reach the device's msr_read and msr_write.
+using MsrHook = detail::Resource<plugbay_msr_host, &plugbay_msr_host::unhook>;
+
+// Bits of CPUID. Given back while creating, or when the device ends.
+using CpuidBits = detail::Resource<plugbay_cpuid_host, &plugbay_cpuid_host::clear>;
+
+// Hypercall numbers whose calls reach the device's hypercall().
+using Hypercalls = detail::Resource<plugbay_hypercall_host, &plugbay_hypercall_host::release>;
+
+// Pages of the guest's RAM whose accesses reach the device's read and write.
+using RamWatch = detail::Resource<plugbay_region_host, &plugbay_region_host::remove>;
+
+// Memory behind guest-physical addresses; see abi/region.h.
+class MemoryRegion : public detail::Resource<plugbay_region_host, &plugbay_region_host::remove> {
+  public:
+    MemoryRegion() = default;
+    MemoryRegion(const plugbay_host* host, const plugbay_region_host* table, plugbay_handle handle,
+                 std::span<std::byte> bytes)
+        : Resource(host, table, handle), bytes_(bytes) {}
+
+    // What the guest sees; it changes it at any time.
+    [[nodiscard]] std::span<std::byte> bytes() const { return bytes_; }
+    // A bit for each page that the guest wrote since the last call; needs PLUGBAY_REGION_TRACK_DIRTY.
+    void take_dirty(std::span<std::uint64_t> bitmap) {
+        check(table_->take_dirty(host_, handle_, bitmap.data(), bitmap.size()));
+    }
+
+  private:
+    std::span<std::byte> bytes_;
+};
+
+// Jobs that reach work() on a thread of the host's and then on_done() on the I/O loop.
+class WorkQueue : public detail::Resource<plugbay_worker_host, &plugbay_worker_host::destroy> {
+  public:
+    using Resource::Resource;
+    // [any] False: as many jobs as the queue holds are not done yet.
+    [[nodiscard]] bool submit(std::uint64_t token) {
+        const plugbay_status status = table_->submit(host_, handle_, token);
+        if (status == PLUGBAY_NO_MEMORY) return false;
+        check(status);
+        return true;
+    }
+};
+
+// What happens outside the guest; reaches on_host_event.
+using HostEventSubscription =
+    detail::Resource<plugbay_host_event_host, &plugbay_host_event_host::unsubscribe>;
 
 // A guest write that reaches on_doorbell on the I/O loop.
 class Doorbell : public detail::Resource<plugbay_doorbell_host, &plugbay_doorbell_host::destroy> {
@@ -119,6 +181,17 @@ class Memory {
     }
     [[nodiscard]] bool write(std::uint64_t address, std::span<const std::byte> bytes) const {
         return table_->write(host_, address, bytes.data(), bytes.size()) == PLUGBAY_OK;
+    }
+    // The same for scattered bytes; the segments' lengths add up to those of `bytes`.
+    [[nodiscard]] bool read_segments(std::span<const plugbay_segment> segments,
+                                     std::span<std::byte> bytes) const {
+        return table_->read_segments(host_, segments.data(), static_cast<std::uint32_t>(segments.size()),
+                                     bytes.data(), bytes.size()) == PLUGBAY_OK;
+    }
+    [[nodiscard]] bool write_segments(std::span<const plugbay_segment> segments,
+                                      std::span<const std::byte> bytes) const {
+        return table_->write_segments(host_, segments.data(), static_cast<std::uint32_t>(segments.size()),
+                                      bytes.data(), bytes.size()) == PLUGBAY_OK;
     }
     template <typename T>
     [[nodiscard]] bool read_object(std::uint64_t address, T& object) const {
@@ -184,6 +257,72 @@ class Host {
         check(table.map_memory(raw_, address, length, token, &handle));
         return {raw_, &table, handle};
     }
+    // `flags`: PLUGBAY_MSR_...
+    [[nodiscard]] MsrHook hook_msrs(std::uint32_t first, std::uint32_t count,
+                                    std::uint32_t flags = PLUGBAY_MSR_READ | PLUGBAY_MSR_WRITE,
+                                    std::uint64_t token = 0) const {
+        const auto& table = extension<plugbay_msr_host>(PLUGBAY_MSR);
+        plugbay_handle handle{};
+        check(table.hook(raw_, first, count, flags, token, &handle));
+        return {raw_, &table, handle};
+    }
+    // A whole leaf: eax, ebx, ecx, edx. Only in the constructor, as is the next.
+    [[nodiscard]] CpuidBits set_cpuid_leaf(std::uint32_t leaf, const std::array<std::uint32_t, 4>& value,
+                                           std::optional<std::uint32_t> subleaf = {}) const {
+        constexpr std::uint32_t all = ~std::uint32_t{0};
+        return set_cpuid(leaf, subleaf, {all, all, all, all}, value);
+    }
+    // Bits of one register (PLUGBAY_CPUID_EAX ...) of a leaf; `value` is within `mask`.
+    [[nodiscard]] CpuidBits set_cpuid_bits(std::uint32_t leaf, std::optional<std::uint32_t> subleaf,
+                                           std::uint32_t which, std::uint32_t mask,
+                                           std::uint32_t value) const {
+        std::array<std::uint32_t, 4> masks{};
+        std::array<std::uint32_t, 4> values{};
+        masks.at(which) = mask;
+        values.at(which) = value;
+        return set_cpuid(leaf, subleaf, masks, values);
+    }
+    [[nodiscard]] Hypercalls claim_hypercalls(std::uint32_t first, std::uint32_t count,
+                                              std::uint64_t token = 0) const {
+        const auto& table = extension<plugbay_hypercall_host>(PLUGBAY_HYPERCALL);
+        plugbay_handle handle{};
+        check(table.claim(raw_, first, count, token, &handle));
+        return {raw_, &table, handle};
+    }
+    // `kind`: PLUGBAY_REGION_RAM, _ROM or _WRITE_HOOK. Only in the constructor, as is the next.
+    [[nodiscard]] MemoryRegion memory_region(std::uint32_t kind, std::uint64_t address, std::uint64_t length,
+                                             std::uint64_t token = 0, std::uint32_t flags = 0) const {
+        const auto& table = extension<plugbay_region_host>(PLUGBAY_REGION);
+        plugbay_handle handle{};
+        void* pointer = nullptr;
+        check(table.create(raw_, kind, flags, address, length, token, &handle, &pointer));
+        return {raw_, &table, handle, {static_cast<std::byte*>(pointer), static_cast<std::size_t>(length)}};
+    }
+    // `what`: PLUGBAY_WATCH_WRITES or _ALL.
+    [[nodiscard]] RamWatch watch_ram(std::uint32_t what, std::uint64_t address, std::uint64_t length,
+                                     std::uint64_t token = 0) const {
+        const auto& table = extension<plugbay_region_host>(PLUGBAY_REGION);
+        plugbay_handle handle{};
+        check(table.watch_ram(raw_, what, address, length, token, &handle));
+        return {raw_, &table, handle};
+    }
+    [[nodiscard]] WorkQueue work_queue(std::uint32_t capacity) const {
+        const auto& table = extension<plugbay_worker_host>(PLUGBAY_WORKER);
+        plugbay_handle handle{};
+        check(table.create(raw_, capacity, &handle));
+        return {raw_, &table, handle};
+    }
+    // `kinds`: PLUGBAY_EVENT_...
+    [[nodiscard]] HostEventSubscription subscribe(std::uint32_t kinds, std::uint64_t token = 0) const {
+        const auto& table = extension<plugbay_host_event_host>(PLUGBAY_HOST_EVENT);
+        plugbay_handle handle{};
+        check(table.subscribe(raw_, kinds, token, &handle));
+        return {raw_, &table, handle};
+    }
+    // [any]
+    void publish(const plugbay_host_event& event) const {
+        check(extension<plugbay_host_event_host>(PLUGBAY_HOST_EVENT).publish(raw_, &event));
+    }
     // Every write of `width` bytes rings, whatever its value.
     [[nodiscard]] Doorbell doorbell(plugbay_handle region, std::uint64_t offset, std::uint32_t width,
                                     std::uint64_t token = 0) const {
@@ -244,6 +383,23 @@ class Host {
     }
     [[nodiscard]] const plugbay_firmware_host& firmware() const {
         return extension<plugbay_firmware_host>(PLUGBAY_FIRMWARE);
+    }
+    [[nodiscard]] CpuidBits set_cpuid(std::uint32_t leaf, std::optional<std::uint32_t> subleaf,
+                                      const std::array<std::uint32_t, 4>& mask,
+                                      const std::array<std::uint32_t, 4>& value) const {
+        const auto& table = extension<plugbay_cpuid_host>(PLUGBAY_CPUID);
+        plugbay_cpuid_bits bits{};
+        bits.size = sizeof bits;
+        bits.flags = subleaf ? PLUGBAY_CPUID_SUBLEAF : 0;
+        bits.leaf = leaf;
+        bits.subleaf = subleaf.value_or(0);
+        for (std::size_t i = 0; i < mask.size(); ++i) {
+            bits.mask[i] = mask[i];
+            bits.value[i] = value[i];
+        }
+        plugbay_handle handle{};
+        check(table.set(raw_, &bits, &handle));
+        return {raw_, &table, handle};
     }
     [[nodiscard]] Doorbell make_doorbell(plugbay_handle region, std::uint64_t offset, std::uint32_t width,
                                          std::uint32_t flags, std::uint64_t value,

@@ -104,6 +104,36 @@ std::uint64_t Bench::read(std::uint64_t address, unsigned width) {
 void Bench::write(std::uint64_t address, unsigned width, std::uint64_t value) {
     machine_->entry([&] { machine_->access(MappedRange::Space::memory, address, width, value); });
 }
+std::optional<std::uint64_t> Bench::rdmsr(std::uint32_t index) {
+    return machine_->entry([&] {
+        std::uint64_t value = 0;
+        return machine_->access_msr(index, value, false) ? std::optional(value) : std::nullopt;
+    });
+}
+bool Bench::wrmsr(std::uint32_t index, std::uint64_t value) {
+    return machine_->entry([&] { return machine_->access_msr(index, value, true); });
+}
+std::array<std::uint32_t, 4> Bench::cpuid(std::uint32_t leaf, std::uint32_t subleaf,
+                                          std::array<std::uint32_t, 4> before) const {
+    return machine_->entry([&] { return machine_->read_cpuid(leaf, subleaf, before); });
+}
+std::uint64_t Bench::hypercall(plugbay_hypercall_registers& registers) {
+    machine_->entry([&] { machine_->hypercall(registers); });
+    return registers.rax;
+}
+std::uint64_t Bench::hypercall(std::uint32_t number, std::uint64_t rbx, std::uint64_t rcx, std::uint64_t rsi,
+                               std::uint64_t rdi) {
+    plugbay_hypercall_registers registers{};
+    registers.rax = number;
+    registers.rbx = rbx;
+    registers.rcx = rcx;
+    registers.rsi = rsi;
+    registers.rdi = rdi;
+    return hypercall(registers);
+}
+void Bench::publish(const plugbay_host_event& event) {
+    machine_->entry([&] { machine_->publish(event); });
+}
 std::span<std::byte> Bench::memory() {
     return machine_->ram.range(0, machine_->ram.below_4gb());
 }

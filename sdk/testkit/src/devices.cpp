@@ -45,6 +45,10 @@ void Machine::resolve_tables(DeviceRecord& device) {
     resolve(device.pci, PLUGBAY_PCI);
     resolve(device.pci_bus, PLUGBAY_PCI_BUS);
     resolve(device.firmware, PLUGBAY_FIRMWARE);
+    resolve(device.msr, PLUGBAY_MSR);
+    resolve(device.hypercall, PLUGBAY_HYPERCALL);
+    resolve(device.worker, PLUGBAY_WORKER);
+    resolve(device.host_event, PLUGBAY_HOST_EVENT);
     if ((device.type->state_version != 0) != (device.state != nullptr))
         violation(&device, "state_version says otherwise than whether there is a " PLUGBAY_STATE " table");
 }
@@ -107,6 +111,13 @@ Holdings Machine::holdings(const DeviceRecord& device) const {
                    pair.second.bar < 0; // BARs come and go with their function
         }));
     held.doorbells = count_owned(doorbells, device);
+    held.msrs = count_owned(msrs, device);
+    held.cpuid = count_owned(cpuid, device);
+    held.hypercalls = count_owned(hypercalls, device);
+    held.memory_regions = count_owned(memory_regions, device);
+    held.ram_watches = count_owned(ram_watches, device);
+    held.work_queues = count_owned(work_queues, device);
+    held.subscriptions = count_owned(subscriptions, device);
     held.lines = count_owned(claims, device);
     held.timers = count_owned(timers, device);
     held.watches = count_owned(watches, device);
@@ -120,6 +131,13 @@ Holdings Machine::holdings(const DeviceRecord& device) const {
 
 void Machine::release_everything(DeviceRecord& device) {
     erase_owned(doorbells, device);
+    erase_owned(msrs, device);
+    erase_owned(cpuid, device);
+    erase_owned(hypercalls, device);
+    erase_owned(memory_regions, device);
+    erase_owned(ram_watches, device);
+    erase_owned(work_queues, device);
+    erase_owned(subscriptions, device);
     erase_owned(timers, device);
     erase_owned(watches, device);
     std::erase_if(maps, [&](const MapRecord& record) { return record.owner == &device; });

@@ -45,6 +45,8 @@ std::uint64_t Machine::access(MappedRange::Space space, std::uint64_t address, u
         throw Error("guest accesses have 1, 2, 4 or, to memory, 8 bytes", PLUGBAY_INVALID);
     if (value) *value &= all_ones(width);
     if (!ports) {
+        std::uint64_t result = 0;
+        if (access_region(address, width, value, result)) return result;
         if (const auto bytes = ram.range(address, width); !bytes.empty()) return access_ram(bytes, value);
     }
     plugbay_handle handle = 0;

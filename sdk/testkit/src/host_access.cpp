@@ -24,6 +24,16 @@ plugbay_status map(HostCall& call, MappedRange::Space space, std::uint64_t first
     const std::string what = range_text(space, first, length);
     if (space == MappedRange::Space::memory && call.machine.ram.touches(first, length))
         return call.refuse(PLUGBAY_TAKEN, what + ", wanted by \"" + call.device.id + "\", touch RAM");
+    if (space == MappedRange::Space::ports && first <= PLUGBAY_HYPERCALL_PORT + 3 &&
+        PLUGBAY_HYPERCALL_PORT <= first + (length - 1))
+        return call.refuse(PLUGBAY_TAKEN,
+                           what + ", wanted by \"" + call.device.id + "\", are those of hypercalls");
+    for (const auto& [other_handle, other] : call.machine.memory_regions) {
+        if (space == MappedRange::Space::memory && first <= other.address + (other.bytes.size() - 1) &&
+            other.address <= first + (length - 1))
+            return call.refuse(PLUGBAY_TAKEN, what + ", wanted by \"" + call.device.id +
+                                                  "\", overlap memory of \"" + other.owner->id + "\"");
+    }
     for (const auto& [other_handle, other] : call.machine.regions) {
         if (other.space != space || other.bar >= 0) continue;
         if (first <= other.address + (other.length - 1) && other.address <= first + (length - 1))

@@ -66,6 +66,12 @@ class HostCall {
 
 // The tables (host_*.cpp).
 extern const plugbay_access_host access_host;
+extern const plugbay_msr_host msr_host;
+extern const plugbay_cpuid_host cpuid_host;
+extern const plugbay_hypercall_host hypercall_host;
+extern const plugbay_region_host region_host;
+extern const plugbay_worker_host worker_host;
+extern const plugbay_host_event_host host_event_host;
 extern const plugbay_doorbell_host doorbell_host;
 extern const plugbay_timer_host timer_host;
 extern const plugbay_fd_host fd_host;

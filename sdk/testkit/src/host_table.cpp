@@ -18,6 +18,12 @@ const void* extension(const plugbay_host* host, const char* id) noexcept {
     } tables[] = {
         {PLUGBAY_ACCESS, &access_host},
         {PLUGBAY_DOORBELL, &doorbell_host},
+        {PLUGBAY_MSR, &msr_host},
+        {PLUGBAY_CPUID, &cpuid_host},
+        {PLUGBAY_HYPERCALL, &hypercall_host},
+        {PLUGBAY_REGION, &region_host},
+        {PLUGBAY_WORKER, &worker_host},
+        {PLUGBAY_HOST_EVENT, &host_event_host},
         {PLUGBAY_TIMER, &timer_host},
         {PLUGBAY_FD, &fd_host},
         {PLUGBAY_INTERRUPT, &interrupt_host},

@@ -113,8 +113,14 @@ void Machine::run() {
         const int doorbell_count = serve_doorbells();
         const int timer_count = serve_timers();
         const int watch_count = serve_watches();
-        if (doorbell_count + timer_count + watch_count == 0) return;
-        last = doorbell_count != 0 ? "a doorbell" : timer_count != 0 ? "a timer" : "a file descriptor";
+        const int work_count = serve_workers();
+        const int event_count = serve_events();
+        if (doorbell_count + timer_count + watch_count + work_count + event_count == 0) return;
+        last = doorbell_count != 0 ? "a doorbell"
+               : timer_count != 0  ? "a timer"
+               : watch_count != 0  ? "a file descriptor"
+               : work_count != 0   ? "a job"
+                                   : "a host event";
     }
     throw Error("the I/O loop does not come to rest: " + last + " is served for ever at the same instant");
 }

@@ -100,6 +100,22 @@ class Machine {
     [[nodiscard]] std::vector<MappedRange> ranges(const DeviceRecord& device) const;
     void update_line(unsigned gsi);
 
+    // --- the guest's processor (processor.cpp) ---
+    bool access_msr(std::uint32_t index, std::uint64_t& value, bool write); // false: the guest faults
+    [[nodiscard]] std::array<std::uint32_t, 4> read_cpuid(std::uint32_t leaf, std::uint32_t subleaf,
+                                                          std::array<std::uint32_t, 4> before) const;
+    void hypercall(plugbay_hypercall_registers& registers);
+
+    // --- memory that devices watch (host_region.cpp) ---
+    // True when the access was one to such memory; what it read is in `result`.
+    bool access_region(std::uint64_t address, unsigned width, std::optional<std::uint64_t> value,
+                       std::uint64_t& result);
+
+    // --- workers and host events (host_worker.cpp, host_event.cpp) ---
+    int serve_workers();
+    int serve_events();
+    void publish(const plugbay_host_event& event);
+
     // --- time and I/O (io_loop.cpp) ---
     void run();
     bool run_until(const std::function<bool()>& predicate, std::chrono::milliseconds timeout,
@@ -136,6 +152,13 @@ class Machine {
     std::map<plugbay_handle, Region> regions;
     std::map<plugbay_handle, DoorbellRecord> doorbells;
     std::deque<plugbay_handle> rung;
+    std::map<plugbay_handle, MsrRecord> msrs;
+    std::map<plugbay_handle, CpuidRecord> cpuid;
+    std::map<plugbay_handle, HypercallRecord> hypercalls;
+    std::map<plugbay_handle, MemoryRegionRecord> memory_regions;
+    std::map<plugbay_handle, RamWatchRecord> ram_watches;
+    std::map<plugbay_handle, WorkQueueRecord> work_queues;
+    std::map<plugbay_handle, SubscriptionRecord> subscriptions;
     std::map<plugbay_handle, LineClaim> claims;
     std::map<plugbay_handle, TimerRecord> timers;
     std::map<plugbay_handle, WatchRecord> watches;

@@ -2,21 +2,28 @@
 #pragma once
 
 #include <plugbay/abi/access.h>
+#include <plugbay/abi/cpuid.h>
 #include <plugbay/abi/doorbell.h>
 #include <plugbay/abi/fd.h>
 #include <plugbay/abi/firmware.h>
 #include <plugbay/abi/host.h>
+#include <plugbay/abi/host_event.h>
+#include <plugbay/abi/hypercall.h>
 #include <plugbay/abi/link.h>
+#include <plugbay/abi/msr.h>
 #include <plugbay/abi/pci.h>
 #include <plugbay/abi/pci_bus.h>
 #include <plugbay/abi/plugin.h>
+#include <plugbay/abi/region.h>
 #include <plugbay/abi/state.h>
 #include <plugbay/abi/timer.h>
+#include <plugbay/abi/worker.h>
 #include <plugbay/testkit/device.hpp>
 #include <plugbay/testkit/peer.hpp>
 #include <plugbay/testkit/plugin_file.hpp>
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -65,6 +72,10 @@ struct DeviceRecord {
     const plugbay_pci_callbacks* pci = nullptr;
     const plugbay_pci_bus_callbacks* pci_bus = nullptr;
     const plugbay_firmware_callbacks* firmware = nullptr;
+    const plugbay_msr_callbacks* msr = nullptr;
+    const plugbay_hypercall_callbacks* hypercall = nullptr;
+    const plugbay_worker_callbacks* worker = nullptr;
+    const plugbay_host_event_callbacks* host_event = nullptr;
 };
 
 // --- resources; each in a map by its handle ---
@@ -79,6 +90,59 @@ struct Region {
     plugbay_handle function = 0; // BARs: whose
     int bar = -1;
     bool msix = false; // served by the host
+};
+
+struct MsrRecord {
+    DeviceRecord* owner = nullptr;
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+    std::uint32_t flags = 0;
+    std::uint64_t token = 0;
+};
+
+struct CpuidRecord {
+    DeviceRecord* owner = nullptr;
+    plugbay_cpuid_bits bits{};
+};
+
+struct HypercallRecord {
+    DeviceRecord* owner = nullptr;
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+    std::uint64_t token = 0;
+};
+
+struct MemoryRegionRecord {
+    DeviceRecord* owner = nullptr;
+    std::uint32_t kind = 0;
+    std::uint32_t flags = 0;
+    std::uint64_t address = 0;
+    std::uint64_t token = 0;
+    std::vector<std::byte> bytes = {};
+    std::vector<std::uint64_t> dirty = {};
+};
+
+struct RamWatchRecord {
+    DeviceRecord* owner = nullptr;
+    std::uint32_t what = 0;
+    std::uint64_t address = 0;
+    std::uint64_t length = 0;
+    std::uint64_t token = 0;
+};
+
+struct WorkQueueRecord {
+    DeviceRecord* owner = nullptr;
+    std::uint32_t capacity = 0;
+    std::deque<std::uint64_t> submitted = {};
+    std::deque<std::uint64_t> worked = {}; // done is to come
+};
+
+struct SubscriptionRecord {
+    DeviceRecord* owner = nullptr;
+    std::uint32_t kinds = 0;
+    std::uint64_t token = 0;
+    std::uint32_t dropped = 0;
+    std::deque<plugbay_host_event> waiting = {};
 };
 
 struct DoorbellRecord {

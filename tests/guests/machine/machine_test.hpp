@@ -40,6 +40,12 @@ inline MachineOptions long_64() {
     return {.mode = "long_64", .address = "0x100000"};
 }
 
+// With the testkit's probe plugin, whose device types use what the shipped ones do not.
+inline MachineOptions with_probes(MachineOptions options) {
+    options.more += R"("plugins": [")" PROBE_PLUGIN R"("], )";
+    return options;
+}
+
 // Every machine has a debug-exit at its usual port 0xf4.
 class MachineTest : public ::testing::Test {
   protected:

@@ -1,10 +1,14 @@
 // The plugin that the testkit's own tests load.
 #include "probe.hpp"
 #include "probe_backends.hpp"
+#include "probe_loop.hpp"
+#include "probe_memory.hpp"
 #include "probe_net.hpp"
 #include "probe_pci.hpp"
+#include "probe_processor.hpp"
 #include "probe_rogue.hpp"
 #include "probe_screen.hpp"
 
 PLUGBAY_PLUGIN("testkit-probe", "1.0.0", Probe, ProbePci, ProbeBridge, ProbeEcho, ProbeDisk, ProbeNic,
-               ProbeScreen, ProbeRogue)
+               ProbeScreen, ProbeRogue, ProbeMsr, ProbeCpuid, ProbeHypercall, ProbeRegion, ProbeWatch,
+               ProbeWorker, ProbeEvents)

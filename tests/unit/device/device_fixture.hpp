@@ -3,11 +3,15 @@
 #pragma once
 
 #include "core/bus/access_bus.hpp"
+#include "core/device/cpuid_edits.hpp"
 #include "core/device/device.hpp"
 #include "core/device/firmware_records.hpp"
 #include "core/device/guest_clock.hpp"
+#include "core/device/host_events.hpp"
 #include "core/device/interrupt_lines.hpp"
+#include "core/device/ram_watches.hpp"
 #include "core/io/io_loop.hpp"
+#include "core/io/worker_pool.hpp"
 #include "core/memory/guest_memory.hpp"
 #include "core/pci/pci_bus.hpp"
 #include "tests/unit/device/fake_platform.hpp"
@@ -15,9 +19,13 @@
 #include <plugbay/abi/access.h>
 #include <plugbay/abi/doorbell.h>
 #include <plugbay/abi/fd.h>
+#include <plugbay/abi/host_event.h>
+#include <plugbay/abi/hypercall.h>
 #include <plugbay/abi/link.h>
+#include <plugbay/abi/msr.h>
 #include <plugbay/abi/pci.h>
 #include <plugbay/abi/timer.h>
+#include <plugbay/abi/worker.h>
 
 #include <atomic>
 #include <chrono>
@@ -49,6 +57,14 @@ struct Script {
     std::function<void(std::uint64_t)> disconnected = {};
     std::function<std::uint32_t(std::uint32_t, std::uint32_t, std::uint32_t)> config_read = {};
     std::function<void(std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t)> config_write = {};
+
+    std::function<plugbay_status(std::uint64_t, std::uint32_t, std::uint64_t*)> msr_read = {};
+    std::function<plugbay_status(std::uint64_t, std::uint32_t, std::uint64_t)> msr_write = {};
+
+    std::function<void(std::uint64_t, plugbay_hypercall_registers*)> call = {};
+    std::function<void(std::uint64_t)> work = {};
+    std::function<void(std::uint64_t)> done = {};
+    std::function<void(std::uint64_t, plugbay_host_event)> event = {};
 
     template <typename Table>
     [[nodiscard]] const Table& table(const char* id) const {
@@ -104,6 +120,25 @@ inline const void* extension(const char* raw_id) {
         },
         [](void* i, std::uint32_t capability, std::uint32_t offset, std::uint32_t width,
            std::uint32_t value) { play(self(i).config_write, capability, offset, width, value); }};
+    static constexpr plugbay_msr_callbacks msr{
+        sizeof msr, 0,
+        [](void* i, std::uint64_t token, std::uint32_t index, std::uint64_t* value) {
+            return play(self(i).msr_read, token, index, value);
+        },
+        [](void* i, std::uint64_t token, std::uint32_t index, std::uint64_t value) {
+            return play(self(i).msr_write, token, index, value);
+        }};
+    static constexpr plugbay_hypercall_callbacks hypercall{
+        sizeof hypercall, 0, [](void* i, std::uint64_t token, plugbay_hypercall_registers* registers) {
+            play(self(i).call, token, registers);
+        }};
+    static constexpr plugbay_worker_callbacks worker{
+        sizeof worker, 0, [](void* i, std::uint64_t token) { play(self(i).work, token); },
+        [](void* i, std::uint64_t token) { play(self(i).done, token); }};
+    static constexpr plugbay_host_event_callbacks host_event{
+        sizeof host_event, 0, [](void* i, std::uint64_t token, const plugbay_host_event* event) {
+            play(self(i).event, token, *event);
+        }};
     static constexpr int role_table = 0; // what links point at; nobody calls through it
     const std::string_view id(raw_id);
     if (id == PLUGBAY_ACCESS) return &access;
@@ -112,6 +147,10 @@ inline const void* extension(const char* raw_id) {
     if (id == PLUGBAY_FD) return &fd;
     if (id == PLUGBAY_LINK) return &link;
     if (id == PLUGBAY_PCI) return &pci;
+    if (id == PLUGBAY_MSR) return &msr;
+    if (id == PLUGBAY_HYPERCALL) return &hypercall;
+    if (id == PLUGBAY_WORKER) return &worker;
+    if (id == PLUGBAY_HOST_EVENT) return &host_event;
     if (id.ends_with(".frontend") || id.ends_with(".backend")) return &role_table;
     return nullptr;
 }
@@ -187,6 +226,10 @@ class DeviceTest : public ::testing::Test {
     InterruptLines lines{platform};
     PciBuses pci;
     FirmwareRecords firmware;
+    CpuidEdits cpuid;
+    RamWatches ram_watches{platform};
+    WorkerPool workers;
+    HostEvents events;
     GuestClock clock;
     std::vector<MachineRequest> requests;
     MachineServices services{*memory,
@@ -195,6 +238,10 @@ class DeviceTest : public ::testing::Test {
                              lines,
                              pci,
                              firmware,
+                             cpuid,
+                             ram_watches,
+                             workers,
+                             events,
                              clock,
                              1,
                              [this](MachineRequest request) { requests.push_back(std::move(request)); },

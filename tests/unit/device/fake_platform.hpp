@@ -37,6 +37,23 @@ class FakePlatform : public Platform {
         return std::unique_ptr<DoorbellLatch>(std::make_unique<Latch>(*this, request));
     }
 
+    [[nodiscard]] Result<std::unique_ptr<PlatformMemory>>
+    map_memory(const MemorySlotRequest& request) override {
+        if (refuse_memory) return Error{"no memory here"};
+        memories.push_back(request);
+        return std::unique_ptr<PlatformMemory>(std::make_unique<Memory>(*this, request));
+    }
+    [[nodiscard]] Result<void> watch_ram(std::span<const WatchedRam> wanted) override {
+        if (refuse_memory) return Error{"no watches here"};
+        watched.assign(wanted.begin(), wanted.end());
+        return {};
+    }
+    [[nodiscard]] Result<void> intercept_msrs(std::span<const MsrInterception> wanted) override {
+        if (refuse_msrs) return Error{"no MSRs here"};
+        interceptions.assign(wanted.begin(), wanted.end());
+        return {};
+    }
+
     // The level last driven, or none.
     [[nodiscard]] std::optional<bool> level(std::uint32_t gsi) const {
         const std::lock_guard guard(mutex_);
@@ -71,8 +88,27 @@ class FakePlatform : public Platform {
     }
 
     bool refuse_latches = false;
+    bool refuse_msrs = false;
+    bool refuse_memory = false;
+    std::vector<MemorySlotRequest> memories;    // mapped now
+    std::vector<WatchedRam> watched;            // now
+    std::vector<MsrInterception> interceptions; // the last that were asked for
 
   private:
+    class Memory : public PlatformMemory {
+      public:
+        Memory(FakePlatform& platform, const MemorySlotRequest& request)
+            : platform_(platform), request_(request) {}
+        ~Memory() override { std::erase(platform_.memories, request_); }
+        [[nodiscard]] Result<std::vector<std::uint64_t>> take_dirty() override {
+            if (!request_.log_dirty) return Error{"not logged"};
+            return std::vector<std::uint64_t>{5};
+        }
+
+      private:
+        FakePlatform& platform_;
+        const MemorySlotRequest request_;
+    };
     class Vector : public MsiVector {
       public:
         explicit Vector(FakePlatform& platform) : platform_(platform) {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <plugbay/abi/firmware.h>
+#include <plugbay/abi/host_event.h>
+#include <plugbay/abi/hypercall.h>
 #include <plugbay/abi/machine.h>
 #include <plugbay/abi/timer.h>
 #include <plugbay/state_image.hpp>
@@ -10,6 +12,7 @@
 #include <plugbay/testkit/error.hpp>
 #include <plugbay/testkit/peer.hpp>
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -115,6 +118,18 @@ class Bench {
     std::uint64_t read(std::uint64_t address, unsigned width);
     void write(std::uint64_t address, unsigned width, std::uint64_t value);
 
+    // rdmsr and wrmsr. Nothing and false: the guest faults, as it does where no device has a hook for the
+    // access.
+    std::optional<std::uint64_t> rdmsr(std::uint32_t index);
+    bool wrmsr(std::uint32_t index, std::uint64_t value);
+    // What devices made of a leaf whose registers were `before`: eax, ebx, ecx, edx.
+    [[nodiscard]] std::array<std::uint32_t, 4> cpuid(std::uint32_t leaf, std::uint32_t subleaf = 0,
+                                                     std::array<std::uint32_t, 4> before = {}) const;
+    // A hypercall: `registers` as the guest has them, the number in rax. Returns rax.
+    std::uint64_t hypercall(plugbay_hypercall_registers& registers);
+    std::uint64_t hypercall(std::uint32_t number, std::uint64_t rbx = 0, std::uint64_t rcx = 0,
+                            std::uint64_t rsi = 0, std::uint64_t rdi = 0);
+
     // RAM from address 0 (below 4 GiB); checked copies anywhere in RAM.
     [[nodiscard]] std::span<std::byte> memory();
     void read_memory(std::uint64_t address, std::span<std::byte> bytes);
@@ -146,6 +161,9 @@ class Bench {
     // Lets virtual time pass. Timers fire in order, each at its exact time; run() is done between them.
     void advance(std::chrono::nanoseconds duration);
     [[nodiscard]] std::uint64_t now(std::uint32_t clock) const; // PLUGBAY_CLOCK_...
+
+    // As another device would: tells all subscribers, at the next run().
+    void publish(const plugbay_host_event& event);
 
     // --- PCI ---
 

@@ -40,8 +40,16 @@ struct Holdings {
     std::size_t watches = 0;
     std::size_t functions = 0; // PCI functions; a bus lives as long as its bridge
     std::size_t maps = 0;      // memory maps not ended (a quiesce ends them)
+    std::size_t msrs = 0;
+    std::size_t cpuid = 0;
+    std::size_t hypercalls = 0;
+    std::size_t memory_regions = 0;
+    std::size_t ram_watches = 0;
+    std::size_t work_queues = 0;
+    std::size_t subscriptions = 0;
     [[nodiscard]] std::size_t total() const {
-        return regions + doorbells + lines + timers + watches + functions + maps;
+        return regions + doorbells + lines + timers + watches + functions + maps + msrs + cpuid + hypercalls +
+               memory_regions + ram_watches + work_queues + subscriptions;
     }
 };
 
