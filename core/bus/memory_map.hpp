@@ -8,7 +8,7 @@
 
 namespace plugbay::core {
 
-// A RangeMap that remembers each thread's last hit. find(): any thread with a Presence, between its
+// A RangeMap that remembers each thread's hits, one for some pages. find(): any thread with a Presence, between its
 // begin_lookup and end_lookup. The others: one thread at a time.
 class MemoryMap {
   public:
@@ -17,13 +17,12 @@ class MemoryMap {
     // The region that holds all of [address, address + width), or null.
     [[nodiscard]] const Region* find(Presence& presence, std::uint64_t address, std::uint32_t width) const {
         const std::uint64_t version = version_.load(std::memory_order_acquire);
-        if (presence.hint.version == version && presence.hint.region->holds(address, width)) {
-            return presence.hint.region;
-        }
+        Presence::Hint& hint = presence.hint(address);
+        if (hint.version == version && hint.region->holds(address, width)) return hint.region;
         // The version was read before the table: a change in between makes the hint stale at once, never
         // wrong.
         const Region* region = ranges_.find(address, width);
-        if (region != nullptr) presence.hint = {.region = region, .version = version};
+        if (region != nullptr) hint = {.region = region, .version = version};
         return region;
     }
 

@@ -40,19 +40,25 @@ class Presence {
     }
     void leave() { inside_[--depth_].store(nullptr, std::memory_order_release); }
 
-    // The region that answered this thread's last memory access: a hint, checked against the map's version.
+    // The region that answered an access of this thread's to the page of `address`: a hint, checked against the map's
+    // version. The multiplication spreads pages at even distances, as devices lie, over all places.
     struct Hint {
         const Region* region = nullptr;
         std::uint64_t version = 0;
     };
-    Hint hint;
+    [[nodiscard]] Hint& hint(std::uint64_t address) {
+        return hints_[(address >> 12) * 0x9e37'79b9'7f4a'7c15 >> (64 - hint_bits)];
+    }
 
   private:
     friend class PresenceList;
+    static constexpr unsigned hint_bits = 10;
+
     std::array<std::atomic<const Slot*>, max_depth> inside_{};
     std::atomic<std::uint64_t> epoch_{0}; // 0: holds no pointer from a map
     std::size_t depth_ = 0;
     std::size_t lookups_ = 0;
+    std::array<Hint, std::size_t{1} << hint_bits> hints_{};
 };
 
 // All presences of a machine. Thread: any.
