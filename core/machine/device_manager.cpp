@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <map>
-#include <ranges>
 #include <set>
 #include <utility>
 
@@ -239,8 +238,8 @@ Result<std::vector<std::string>> DeviceManager::dependents(std::string_view id) 
         }
     }
     std::vector<std::string> ids;
-    for (const Device* each : all | std::views::drop(1))
-        ids.push_back(each->id());
+    for (std::size_t i = 1; i < all.size(); ++i)
+        ids.push_back(all[i]->id());
     return ids;
 }
 
