@@ -166,7 +166,7 @@ class CharPty {
     }
 
     void read_input() {
-        std::array<std::uint8_t, read_size> bytes; // NOLINT: filled below
+        std::array<std::uint8_t, read_size> bytes{};
         const auto room = std::span(bytes).first(std::min(bytes.size(), input_.room()));
         if (!room.empty()) input_.append(room.first(terminal_.read(room)));
         deliver();

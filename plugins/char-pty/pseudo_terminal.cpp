@@ -20,7 +20,7 @@ namespace {
 
 // "": there is no symbolic link.
 std::string read_link(const std::string& path) {
-    std::array<char, PATH_MAX> target; // NOLINT: filled below
+    std::array<char, PATH_MAX> target{};
     const ssize_t length = readlink(path.c_str(), target.data(), target.size());
     return length < 0 ? std::string() : std::string(target.data(), static_cast<std::size_t>(length));
 }

@@ -72,7 +72,7 @@ std::size_t Peer::most_to_read(const plugbay::ByteQueue& input) const {
 }
 
 bool Peer::receive(plugbay::ByteQueue& input, const std::function<void()>& on_break) {
-    std::array<std::uint8_t, read_size> bytes; // NOLINT: filled below
+    std::array<std::uint8_t, read_size> bytes{};
     const std::size_t most = most_to_read(input);
     if (most == 0) return true;
     const ssize_t count = recv(descriptor(), bytes.data(), most, MSG_DONTWAIT);

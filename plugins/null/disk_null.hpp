@@ -45,7 +45,7 @@ class DiskNull {
     // Done at once. The completions live on the stack, so that a frontend may submit more from inside its
     // complete.
     void on_submit(std::uint64_t, std::span<const plugbay_blk_request> requests) {
-        std::array<plugbay_blk_completion, 64> done; // NOLINT: filled below
+        std::array<plugbay_blk_completion, 64> done{};
         while (!requests.empty()) {
             const auto batch = requests.first(std::min(requests.size(), done.size()));
             for (std::size_t i = 0; i < batch.size(); ++i)

@@ -33,7 +33,7 @@ class NetNull {
     void on_configure(std::uint64_t, const plugbay_net_receiver&) {}
     std::uint32_t on_transmit(std::uint64_t, std::span<const plugbay_net_frame> frames) {
         const auto taken = std::min<std::size_t>(frames.size(), PLUGBAY_NET_MOST_FRAMES);
-        std::array<plugbay_net_completion, PLUGBAY_NET_MOST_FRAMES> done; // NOLINT: filled below
+        std::array<plugbay_net_completion, PLUGBAY_NET_MOST_FRAMES> done{};
         for (std::size_t i = 0; i < taken; ++i) {
             const bool fits = frames[i].length >= PLUGBAY_NET_SHORTEST_FRAME &&
                               frames[i].length <= PLUGBAY_NET_LONGEST_FRAME;

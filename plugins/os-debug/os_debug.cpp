@@ -114,7 +114,7 @@ class OsDebug {
 
     void show() {
         refill();
-        LineBuffer::Line line; // NOLINT: filled below
+        LineBuffer::Line line{};
         while (tokens_ > 0) {
             const std::size_t length = lines_.peek(line);
             if (length == 0) break;
@@ -139,7 +139,7 @@ class OsDebug {
         return !refused_;
     }
     void log_all() {
-        LineBuffer::Line line; // NOLINT: filled below
+        LineBuffer::Line line{};
         while (const std::size_t length = lines_.peek(line)) {
             host_.info(printable(std::span(line).first(length)));
             lines_.drop(length);
