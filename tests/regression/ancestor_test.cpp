@@ -173,6 +173,69 @@ TEST_F(AncestorRegistry, ALinkCanBeCalledAtAnyTimeAndBeforeItIsThere) {
     EXPECT_EQ(in(0x3f8), 0xeeU);
 }
 
+constexpr plugbay_port port_of(std::uint32_t role, const char* interface) {
+    return {sizeof(plugbay_port), role, 0, 0, interface, nullptr, nullptr};
+}
+
+// Two devices of one port each, which try to meet.
+class AncestorInterfaces : public DeviceTest {
+  protected:
+    [[nodiscard]] Result<void> join(const char* offered, const char* wanted) {
+        const plugbay_port frontend_port = port_of(PLUGBAY_PORT_FRONTEND, offered);
+        const plugbay_port backend_port = port_of(PLUGBAY_PORT_BACKEND, wanted);
+        const plugbay_port* const frontend_ports[] = {&frontend_port};
+        const plugbay_port* const backend_ports[] = {&backend_port};
+        plugbay_device_type frontend_type = scripted::make_type();
+        plugbay_device_type backend_type = scripted::make_type();
+        frontend_type.ports = frontend_ports;
+        backend_type.ports = backend_ports;
+        frontend_type.port_count = backend_type.port_count = 1;
+        calls = 0;
+        Script frontend;
+        Script backend;
+        const auto told = [&](std::uint64_t, const plugbay_link*) {
+            ++calls;
+            return PLUGBAY_OK;
+        };
+        frontend.connected = told;
+        backend.connected = told;
+        const auto front = make("front", frontend_type);
+        const auto back = make("back", backend_type);
+        if (auto made = create(*front, frontend); !made) return made;
+        if (auto made = create(*back, backend); !made) return made;
+        Registry registry;
+        if (auto done = registry.offer(*front); !done) return done;
+        auto joined = registry.connect(*back, 0, "front", {});
+        registry.withdraw(*back);
+        registry.withdraw(*front);
+        return joined;
+    }
+    int calls = 0; // ends that were told of a link
+};
+
+TEST_F(AncestorInterfaces, ANameInAnotherRegistryIsNotLikeNoName) {
+    EXPECT_THAT(join("blk/1", "char/1").error().text(),
+                HasSubstr("\"back\" is a char/1 backend, but \"front\" is a blk/1 frontend"));
+    EXPECT_EQ(calls, 0);
+}
+
+TEST_F(AncestorInterfaces, AConsoleIsNotTakenForSomethingElse) {
+    for (const char* other : {"char/1", "net/1", "blk/1", "console/2"}) {
+        EXPECT_FALSE(join("console/1", other)) << other;
+        EXPECT_FALSE(join(other, "console/1")) << other;
+    }
+    EXPECT_EQ(calls, 0);
+    EXPECT_TRUE(join("console/1", "console/1"));
+}
+
+TEST_F(AncestorInterfaces, OneRegistryServesEveryInterfaceThoseOfStrangersToo) {
+    for (const char* interface : {"char/1", "blk/1", "net/1", "console/1", "org.example.laser/3"}) {
+        const auto joined = join(interface, interface);
+        EXPECT_TRUE(joined) << interface << ": " << joined.error().text();
+        EXPECT_EQ(calls, 2) << interface;
+    }
+}
+
 // --- teardown and the rest
 
 using AncestorTeardown = ManagerTest;
@@ -184,6 +247,22 @@ TEST_F(AncestorTeardown, FreesEveryDeviceNewestFirst) {
     EXPECT_THAT(journal.take(),
                 ElementsAre("quiesce a", "quiesce b", "quiesce c", "destroy c", "destroy b", "destroy a"));
     EXPECT_EQ(living, 0);
+}
+
+TEST_F(AncestorTeardown, NoTableStillKnowsWhatWasThere) {
+    ASSERT_TRUE(add({device("com", "desk", 0x3f8), linked(device("con", "clerk", 0x2f8), "com")}));
+    out(0x3f8, 1);
+    manager.reset();
+    EXPECT_EQ(in(0x3f8), 0xffU);
+    EXPECT_EQ(in(0x2f8), 0xffU);
+}
+
+TEST_F(AncestorTeardown, AChangeFromInsideACallbackIsNoticed) {
+    ASSERT_TRUE(add({device("com", "desk", 0x3f8)}));
+    const std::lock_guard inside(manager->find("com")->lock());
+    EXPECT_THAT(manager->remove("com", false).error().text(), HasSubstr("callback"));
+    EXPECT_THAT(add({device("aux", "desk")}).error().text(), HasSubstr("callback"));
+    EXPECT_THAT(ids(), ElementsAre("com"));
 }
 
 TEST_F(AncestorTeardown, EveryErrorSaysWhatAndWhatToDo) {
