@@ -179,4 +179,40 @@ Result<void> ChipSnapshot::apply(const KvmVm& vm) const {
     return {};
 }
 
+struct ClockSnapshot::State {
+    std::optional<kvm_clock_data> clock;
+    std::optional<kvm_pit_state2> pit;
+};
+
+ClockSnapshot::ClockSnapshot(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ClockSnapshot::ClockSnapshot(ClockSnapshot&&) noexcept = default;
+ClockSnapshot& ClockSnapshot::operator=(ClockSnapshot&&) noexcept = default;
+ClockSnapshot::~ClockSnapshot() = default;
+
+Result<ClockSnapshot> ClockSnapshot::take(const KvmVm& vm) {
+    auto state = std::make_unique<State>();
+    if (vm.has(KvmCapability::kvm_clock)) {
+        if (abi::call(vm.file(), KVM_GET_CLOCK, &state->clock.emplace()) < 0)
+            return chip_error("the guest's clock", "read", "KVM_GET_CLOCK");
+        state->clock->flags = 0; // what it told; to be set is this time, wherever the host's is by then
+    }
+    if (vm.options().pit && abi::call(vm.file(), KVM_GET_PIT2, &state->pit.emplace()) < 0)
+        return chip_error("the PIT", "read", "KVM_GET_PIT2");
+    return ClockSnapshot(std::move(state));
+}
+
+Result<void> ClockSnapshot::apply(const KvmVm& vm) const {
+    State state = *state_;
+    if (state.clock && abi::call(vm.file(), KVM_SET_CLOCK, &*state.clock) < 0)
+        return chip_error("the guest's clock", "put back", "KVM_SET_CLOCK");
+    if (state.pit && abi::call(vm.file(), KVM_SET_PIT2, &*state.pit) < 0)
+        return chip_error("the PIT", "put back", "KVM_SET_PIT2");
+    return {};
+}
+
+void ClockSnapshot::tell_paused(const KvmVcpu& vcpu) {
+    if (vcpu.has(KvmCapability::kvm_clock))
+        static_cast<void>(abi::call(vcpu.file(), KVM_KVMCLOCK_CTRL, nullptr));
+}
+
 } // namespace plugbay::core

@@ -1,5 +1,5 @@
 // The whole architectural state of a vCPU, and of the in-kernel interrupt controllers and timer, taken and
-// put back. A machine takes both at power-on and puts them back on reset.
+// put back. A machine takes both at power-on and puts them back on reset; and what tells the guest time, around a pause.
 #pragma once
 
 #include "core/base/result.hpp"
@@ -41,6 +41,27 @@ class ChipSnapshot {
   private:
     struct State;
     explicit ChipSnapshot(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+// The clocks that KVM keeps for the guest and that go on while no vCPU runs: kvmclock and the PIT. Taken when a machine
+// pauses and put back before it goes on, so that the guest misses no time and gets no burst of ticks. The time stamp
+// counter goes on: a guest that tells time by it alone sees the pause.
+class ClockSnapshot {
+  public:
+    [[nodiscard]] static Result<ClockSnapshot> take(const KvmVm& vm);
+    [[nodiscard]] Result<void> apply(const KvmVm& vm) const;
+    // Tells the guest of a vCPU that it stood still, so that its watchdogs stay calm. Nothing to a guest that does not
+    // use kvmclock.
+    static void tell_paused(const KvmVcpu& vcpu);
+
+    ClockSnapshot(ClockSnapshot&&) noexcept;
+    ClockSnapshot& operator=(ClockSnapshot&&) noexcept;
+    ~ClockSnapshot();
+
+  private:
+    struct State;
+    explicit ClockSnapshot(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
 };
 

@@ -158,7 +158,33 @@ Result<void> Machine::reset() {
         return boot();
     };
     if (auto done = devices_->reset_all(between); !done) return done;
+    if (paused()) return keep_time();
     run_guest();
+    return {};
+}
+
+Result<void> Machine::pause() {
+    if (paused()) return {};
+    stop_guest();
+    auto kept = keep_time();
+    if (!kept) run_guest();
+    return kept;
+}
+
+Result<void> Machine::resume() {
+    if (!paused()) return {};
+    if (auto done = paused_since_->apply(*vm_); !done) return done;
+    paused_since_.reset();
+    for (const auto& vcpu : vcpus_)
+        ClockSnapshot::tell_paused(vcpu->vcpu());
+    run_guest();
+    return {};
+}
+
+Result<void> Machine::keep_time() {
+    auto now = ClockSnapshot::take(*vm_);
+    if (!now) return std::move(now).error();
+    paused_since_ = std::move(*now);
     return {};
 }
 

@@ -57,7 +57,8 @@ class Machine {
     ~Machine();
 
     // Runs the guest until it ends or a signal asks for the end; SIGUSR1 prints the devices to standard error. Resets
-    // happen inside, unless the configuration says that they end the run.
+    // happen inside, unless the configuration says that they end the run. A machine that was paused before waits for
+    // resume().
     [[nodiscard]] Result<RunOutcome> run();
 
     // Thread: any. Has run() call `command` on the control thread, between other things, in the order posted; the guest
@@ -66,6 +67,11 @@ class Machine {
     void post(Command command);
 
     // --- for commands
+    // The guest stands still, and its clocks with it; devices finish what they are at. Repeating either does nothing.
+    // A paused machine stays paused over a reset.
+    [[nodiscard]] Result<void> pause();
+    [[nodiscard]] Result<void> resume();
+    [[nodiscard]] bool paused() const { return paused_since_.has_value(); }
     // Devices that come while the guest runs; the guest is told of those on a PCI bus.
     [[nodiscard]] Result<void> add_devices(std::span<const DeviceConfig> devices);
     // At once, whatever the guest does with it: the guest hears of it afterwards.
@@ -85,6 +91,7 @@ class Machine {
     [[nodiscard]] Result<void> create_devices(MasterDeviceTable& device_types);
     [[nodiscard]] Result<void> boot();
     [[nodiscard]] Result<void> reset();
+    [[nodiscard]] Result<void> keep_time();
     void stop_guest();
     void run_guest();
     void take_request(MachineRequest request);
@@ -116,6 +123,7 @@ class Machine {
     std::vector<std::unique_ptr<VcpuThread>> vcpus_;
     std::vector<VcpuSnapshot> vcpus_at_power_on_;
     std::optional<ChipSnapshot> chips_at_power_on_;
+    std::optional<ClockSnapshot> paused_since_; // the guest's time then; nothing while it runs
     std::string boot_summary_;
 };
 

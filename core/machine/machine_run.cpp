@@ -22,7 +22,7 @@ Result<RunOutcome> Machine::run() {
     const UniqueFd signals(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!signals) return errno_error("cannot wait for signals");
 
-    run_guest();
+    if (!paused()) run_guest();
     for (;;) {
         auto outcome = wait_for_event(signals.get());
         if (!outcome) return outcome;
