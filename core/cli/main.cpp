@@ -53,6 +53,13 @@ int main(int argc, char** argv) {
     MachineArguments machine;
     auto* run = app.add_subcommand("run", "run a machine");
     add_machine_arguments(*run, machine);
+    RunOptions run_options;
+    run->add_option("--name", run_options.control.name,
+                    "what `plugbay ctl` calls the running machine; the machine file's name without it")
+        ->type_name("NAME");
+    run->add_option("--control", run_options.control.socket, "where its control socket is, or \"none\"")
+        ->type_name("PATH");
+    run->add_flag("--pause", run_options.paused, "the guest waits for `plugbay ctl resume`");
     auto* check = app.add_subcommand("check", "check a machine file, without running it");
     add_machine_arguments(*check, machine);
     bool check_json = false;
@@ -88,7 +95,7 @@ int main(int argc, char** argv) {
     }
     start_log(spdlog::level::from_str(log_level));
 
-    if (run->parsed()) return run_command(machine);
+    if (run->parsed()) return run_command(machine, run_options);
     if (check->parsed()) return check_command(machine, std::cout, check_json);
     if (devices->parsed()) return list_devices(devices_options);
     if (schema->parsed()) return schema_command(schema_plugins);

@@ -4,6 +4,7 @@
 #include "core/cli/exit_status.hpp"
 #include "core/machine/machine.hpp"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <csignal>
@@ -15,21 +16,40 @@ namespace plugbay::core {
 
 namespace {
 
+// Why it ended, in one line.
+std::string reason_of(const RunOutcome& outcome) {
+    switch (outcome.kind) {
+    case RunOutcome::Kind::power_off:
+        return fmt::format("the guest powered off (device \"{}\")", outcome.device);
+    case RunOutcome::Kind::reset:
+        return fmt::format("the guest asked for a reset (device \"{}\"), which ends this machine",
+                           outcome.device);
+    case RunOutcome::Kind::exit:
+        return fmt::format("device \"{}\" ended the machine with status {}", outcome.device, outcome.number);
+    case RunOutcome::Kind::signal:
+        return fmt::format("stopped by signal {}", outcome.number);
+    case RunOutcome::Kind::quit:
+        return "ended by its control socket";
+    case RunOutcome::Kind::guest_failure:
+        return outcome.failure.summary;
+    }
+    return {};
+}
+
 int report(const RunOutcome& outcome) {
     switch (outcome.kind) {
     case RunOutcome::Kind::power_off:
-        spdlog::info("the guest powered off (device \"{}\")", outcome.device);
-        return exit_status::success;
     case RunOutcome::Kind::reset:
-        spdlog::info("the guest asked for a reset (device \"{}\"), which ends this machine", outcome.device);
+    case RunOutcome::Kind::quit:
+        spdlog::info("{}", reason_of(outcome));
         return exit_status::success;
     case RunOutcome::Kind::exit:
         return static_cast<int>(outcome.number);
     case RunOutcome::Kind::signal:
-        spdlog::info("stopped by signal {}", outcome.number);
+        spdlog::info("{}", reason_of(outcome));
         return exit_status::signal_base + static_cast<int>(outcome.number);
     case RunOutcome::Kind::guest_failure:
-        spdlog::error("{}", outcome.failure.summary);
+        spdlog::error("{}", reason_of(outcome));
         for (const std::string& line : outcome.failure.details)
             spdlog::error("{}", line);
         return exit_status::guest_failure;
@@ -57,22 +77,27 @@ void block_ending_signals() {
 
 } // namespace
 
-int run_command(const MachineArguments& arguments) {
+int run_command(const MachineArguments& arguments, const RunOptions& options) {
     auto loaded = load_machine(arguments, std::cerr, tell_mistakes);
     if (!loaded) return exit_status::usage;
     block_ending_signals();
     auto machine = Machine::create(loaded->config, loaded->device_types);
-    if (!machine) {
-        spdlog::error("{}", machine.error().text());
+    const auto failed = [](const Error& error) {
+        spdlog::error("{}", error.text());
         return exit_status::failure;
-    }
+    };
+    if (!machine) return failed(machine.error());
     spdlog::info("{}: {}", loaded->config.name, (*machine)->boot_summary());
-    auto outcome = (*machine)->run();
-    machine->reset(); // devices go (and terminals are themselves again) before anything is said
-    if (!outcome) {
-        spdlog::error("{}", outcome.error().text());
-        return exit_status::failure;
+    if (options.paused) {
+        if (auto paused = (*machine)->pause(); !paused) return failed(paused.error());
     }
+    auto control = MachineControl::start(options.control, **machine, loaded->device_types);
+    if (!control) return failed(control.error());
+    auto outcome = (*machine)->run();
+    (*control)->tell_ended(outcome ? reason_of(*outcome) : outcome.error().text());
+    control->reset();
+    machine->reset(); // devices go (and terminals are themselves again) before anything is said
+    if (!outcome) return failed(outcome.error());
     return report(*outcome);
 }
 

@@ -25,8 +25,8 @@ class HostEvents::Subscription {
     }
     void end() { signal_->end(); }
 
-    void take(const plugbay_host_event& event) {
-        if ((event.kind & kinds_) == 0) return;
+    bool take(const plugbay_host_event& event) {
+        if ((event.kind & kinds_) == 0) return false;
         {
             const std::lock_guard guard(mutex_);
             if (waiting_.size() == most_waiting) {
@@ -36,6 +36,7 @@ class HostEvents::Subscription {
             waiting_.push_back(event);
         }
         signal_->ring();
+        return true;
     }
     [[nodiscard]] std::uint32_t kinds() const { return kinds_; }
 
@@ -85,10 +86,12 @@ bool HostEvents::valid(const plugbay_host_event& event) {
     return event.kind != 0 && (event.kind & ~PLUGBAY_EVENT_ALL) == 0 && (event.kind & (event.kind - 1)) == 0;
 }
 
-void HostEvents::publish(const plugbay_host_event& event) {
+bool HostEvents::publish(const plugbay_host_event& event) {
     const std::lock_guard guard(mutex_);
+    bool wanted = false;
     for (const auto& subscription : subscriptions_)
-        subscription->take(event);
+        wanted |= subscription->take(event);
+    return wanted;
 }
 
 Result<std::unique_ptr<HostEvents::Resource>> HostEvents::subscribe(Device& device, std::uint32_t kinds,

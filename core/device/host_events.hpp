@@ -25,8 +25,8 @@ class HostEvents {
 
     // Whether `event` is one that subscribers can make sense of: one known kind.
     [[nodiscard]] static bool valid(const plugbay_host_event& event);
-    // Thread: any. `event` is valid.
-    void publish(const plugbay_host_event& event);
+    // Thread: any. `event` is valid. False: nobody wants it.
+    bool publish(const plugbay_host_event& event);
 
     class Subscription;
     // A subscription ends with its resource, which the HostEvents outlives.

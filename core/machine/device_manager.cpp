@@ -18,6 +18,11 @@ namespace plugbay::core {
 
 namespace {
 
+MachineChange change_of(MachineChange::Kind kind, const Link& link) {
+    return {kind, port_name(*link.backend().device, link.backend().port),
+            port_name(*link.frontend().device, link.frontend().port)};
+}
+
 // A configuration names ports by number, and may have been made for another type.
 Result<void> check_port(const Device& device, std::uint32_t port, std::uint32_t role) {
     const plugbay_device_type& type = device.type();
@@ -138,6 +143,13 @@ Result<void> DeviceManager::add(std::span<const DeviceConfig> devices, const Pla
         if (auto started = device->start(); !started) return started;
     }
     addition.keep();
+    for (const DeviceConfig& config : devices)
+        change_({MachineChange::Kind::device_added, config.id, {}});
+    for (const DeviceConfig& config : devices) {
+        if (!config.link) continue;
+        const Link* const link = registry_.link_at(*find(config.id), config.link->backend_port);
+        change_(change_of(MachineChange::Kind::connected, *link));
+    }
     return {};
 }
 
@@ -273,7 +285,13 @@ Result<void> DeviceManager::remove(std::string_view id, bool with_dependents) {
     if (!removed) return std::move(removed).error();
     std::vector<Device*> going = *std::move(removed);
     std::vector<Device*> still = going; // and the other ends of links that end
+    std::vector<MachineChange> changes;
     for (const auto& link : registry_.links()) {
+        const auto goes = [&](const Link::End& end) {
+            return std::ranges::find(going, end.device) != going.end();
+        };
+        if (goes(link->frontend()) || goes(link->backend()))
+            changes.push_back(change_of(MachineChange::Kind::disconnected, *link));
         for (const auto& [one, other] : {std::pair{link->frontend().device, link->backend().device},
                                          std::pair{link->backend().device, link->frontend().device}}) {
             const bool ends = std::ranges::find(going, one) != going.end();
@@ -284,14 +302,18 @@ Result<void> DeviceManager::remove(std::string_view id, bool with_dependents) {
     for (Device* device : frontends_first(still)) {
         if (auto held = hold.add(*device); !held) return held;
     }
-    for (Device* device : going)
+    for (Device* device : going) {
         hold.let_go(*device);
+        changes.push_back({MachineChange::Kind::device_removed, device->id(), {}});
+    }
     std::ranges::reverse(going); // dependents first
     for (Device* device : going)
         take_away(*device);
     for (const auto& device : devices_) {
         if (std::ranges::find(still, device.get()) != still.end()) split_group(*device);
     }
+    for (const MachineChange& change : changes)
+        change_(change);
     return {};
 }
 
@@ -307,7 +329,9 @@ Result<void> DeviceManager::connect(std::string_view backend, std::uint32_t port
     for (Device* each : {*peer, *device}) {
         if (auto held = hold.add(*each); !held) return held;
     }
-    return join(**device, port, frontend, abi_values(options));
+    auto joined = join(**device, port, frontend, abi_values(options));
+    if (joined) change_(change_of(MachineChange::Kind::connected, *registry_.link_at(**device, port)));
+    return joined;
 }
 
 Result<void> DeviceManager::disconnect(std::string_view id, std::uint32_t port) {
@@ -321,8 +345,10 @@ Result<void> DeviceManager::disconnect(std::string_view id, std::uint32_t port) 
     for (Device* each : {&frontend, link->backend().device}) {
         if (auto held = hold.add(*each); !held) return held;
     }
+    const MachineChange change = change_of(MachineChange::Kind::disconnected, *link);
     registry_.disconnect(*link);
     split_group(frontend);
+    change_(change);
     return {};
 }
 

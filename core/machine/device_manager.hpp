@@ -6,6 +6,7 @@
 #include "core/device/device.hpp"
 #include "core/device/machine_services.hpp"
 #include "core/io/io_loop.hpp"
+#include "core/machine/machine_change.hpp"
 #include "core/plugin/master_device_table.hpp"
 #include "core/registry/registry.hpp"
 
@@ -64,6 +65,10 @@ class DeviceManager {
     [[nodiscard]] Result<void> reset_all(const std::function<Result<void>()>& between);
 
     // --- looking
+    // Has `change` called for every device and link that came or went, when all of a change is done.
+    void observe(std::function<void(const MachineChange&)> change) { change_ = std::move(change); }
+    // The error names the nearest id.
+    [[nodiscard]] Result<Device*> find_named(std::string_view id) const;
     [[nodiscard]] Device* find(std::string_view id) const; // null: no such device
     [[nodiscard]] const std::vector<std::unique_ptr<Device>>& devices() const {
         return devices_;
@@ -73,7 +78,6 @@ class DeviceManager {
   private:
     class Addition;
 
-    [[nodiscard]] Result<Device*> find_named(std::string_view id) const;
     [[nodiscard]] Result<void> refuse_inside_callback() const;
     [[nodiscard]] Result<void> create(const DeviceConfig& config, IoLoop& loop);
     [[nodiscard]] Result<void> connect_new(const DeviceConfig& config);
@@ -90,6 +94,7 @@ class DeviceManager {
 
     MachineServices& services_;
     const LoadType load_type_;
+    std::function<void(const MachineChange&)> change_ = [](const MachineChange&) {};
     std::vector<std::unique_ptr<IoLoop>> loops_;
     std::size_t next_loop_ = 0;
     std::vector<std::unique_ptr<Device>> devices_;               // in creation order

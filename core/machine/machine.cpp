@@ -5,6 +5,7 @@
 #include "core/machine/firmware.hpp"
 
 #include <fmt/format.h>
+#include <linux/input-event-codes.h>
 #include <sys/eventfd.h>
 #include <utility>
 
@@ -134,14 +135,17 @@ void Machine::stop_guest() {
         vcpu->wait_parked();
 }
 
+// Not one that has ended: what comes after its last instruction is nobody's business.
 void Machine::run_guest() {
+    {
+        const std::lock_guard guard(mutex_);
+        if (ending_) return;
+    }
     clock_.start();
     for (const auto& vcpu : vcpus_)
         vcpu->run();
 }
 
-// As the reset line would: every device, bus, interrupt controller and CPU back to power-on, memory empty,
-// image loaded again.
 Result<void> Machine::reset() {
     stop_guest();
     if (auto done = hot_plug_->finish_requests(); !done) spdlog::warn("{}", done.error().text());
@@ -158,17 +162,24 @@ Result<void> Machine::reset() {
         return boot();
     };
     if (auto done = devices_->reset_all(between); !done) return done;
-    if (paused()) return keep_time();
-    run_guest();
+    if (paused()) {
+        if (auto kept = keep_time(); !kept) return kept;
+    } else {
+        run_guest();
+    }
+    change_({MachineChange::Kind::reset});
     return {};
 }
 
 Result<void> Machine::pause() {
     if (paused()) return {};
     stop_guest();
-    auto kept = keep_time();
-    if (!kept) run_guest();
-    return kept;
+    if (auto kept = keep_time(); !kept) {
+        run_guest();
+        return kept;
+    }
+    change_({MachineChange::Kind::paused});
+    return {};
 }
 
 Result<void> Machine::resume() {
@@ -178,6 +189,7 @@ Result<void> Machine::resume() {
     for (const auto& vcpu : vcpus_)
         ClockSnapshot::tell_paused(vcpu->vcpu());
     run_guest();
+    change_({MachineChange::Kind::resumed});
     return {};
 }
 
@@ -206,6 +218,38 @@ Result<void> Machine::unplug_device(std::string_view id, bool with_dependents) {
     return hot_plug_->request(id, with_dependents);
 }
 
+Result<void> Machine::press_power_button() {
+    plugbay_host_event key{
+        .kind = PLUGBAY_EVENT_KEY, .code = KEY_POWER, .x = 1, .y = 0, .z = 0, .dropped = 0};
+    if (!events_.publish(key)) {
+        return Error{"no device of this machine has a power button",
+                     "an acpi-pm device has one, or end the machine with \"machine.quit\""};
+    }
+    key.x = 0;
+    events_.publish(key);
+    return {};
+}
+
+void Machine::quit() {
+    take_ending({.kind = RunOutcome::Kind::quit});
+}
+
+Result<void> Machine::look_at_vcpu(std::uint32_t index, const std::function<Result<void>(KvmVcpu&)>& look) {
+    if (index >= vcpus_.size()) {
+        return Error{fmt::format("there is no vCPU {}", index),
+                     fmt::format("the machine has 0 to {}", vcpus_.size() - 1)};
+    }
+    if (!paused()) stop_guest();
+    auto looked = look(vcpus_[index]->vcpu());
+    if (!paused()) run_guest();
+    return looked;
+}
+
+void Machine::observe(std::function<void(const MachineChange&)> change) {
+    change_ = change;
+    devices_->observe(std::move(change));
+}
+
 void Machine::post(Command command) {
     {
         const std::lock_guard guard(mutex_);
@@ -222,23 +266,22 @@ void Machine::take_request(MachineRequest request) {
     RunOutcome::Kind kind = RunOutcome::Kind::power_off;
     if (request.kind == MachineRequest::Kind::reset) kind = RunOutcome::Kind::reset;
     if (request.kind == MachineRequest::Kind::exit) kind = RunOutcome::Kind::exit;
-    {
-        const std::lock_guard guard(mutex_);
-        if (ending_) return;
-        ending_ = RunOutcome{.kind = kind, .number = request.status, .device = std::move(request.device)};
-        // The vCPU that asked goes no further than this access; it must not run into a halt loop's triple
-        // fault.
-        for (const auto& vcpu : vcpus_)
-            vcpu->park();
-    }
-    wake();
+    take_ending({.kind = kind, .number = request.status, .device = std::move(request.device)});
 }
 
 void Machine::take_failure(GuestFailure failure) {
+    take_ending({.kind = RunOutcome::Kind::guest_failure, .failure = std::move(failure)});
+}
+
+// The first reason counts.
+void Machine::take_ending(RunOutcome outcome) {
     {
         const std::lock_guard guard(mutex_);
         if (ending_) return;
-        ending_ = RunOutcome{.kind = RunOutcome::Kind::guest_failure, .failure = std::move(failure)};
+        ending_ = std::move(outcome);
+        // A vCPU that asked goes no further than this access; it must not run into a halt loop's triple fault.
+        for (const auto& vcpu : vcpus_)
+            vcpu->park();
     }
     wake();
 }

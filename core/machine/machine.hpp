@@ -18,6 +18,7 @@
 #include "core/machine/device_manager.hpp"
 #include "core/machine/hot_plug.hpp"
 #include "core/machine/kvm_platform.hpp"
+#include "core/machine/machine_change.hpp"
 #include "core/machine/vcpu_thread.hpp"
 #include "core/memory/guest_memory.hpp"
 #include "core/pci/pci_bus.hpp"
@@ -38,7 +39,7 @@ namespace plugbay::core {
 
 // Why a run ended.
 struct RunOutcome {
-    enum class Kind { power_off, reset, exit, signal, guest_failure };
+    enum class Kind { power_off, reset, exit, signal, quit, guest_failure };
     Kind kind = Kind::power_off;
     std::uint32_t number = 0;  // exit: the status; signal: its number
     std::string device = {};   // who asked, for the first three
@@ -72,6 +73,16 @@ class Machine {
     [[nodiscard]] Result<void> pause();
     [[nodiscard]] Result<void> resume();
     [[nodiscard]] bool paused() const { return paused_since_.has_value(); }
+    // As the reset line would: every device, bus, interrupt controller and CPU back to power-on, memory empty, image
+    // loaded again.
+    [[nodiscard]] Result<void> reset();
+    // Presses and releases it; the guest decides what it means. An error when no device has one.
+    [[nodiscard]] Result<void> press_power_button();
+    // run() returns soon.
+    void quit();
+    // A vCPU, for `look`; a guest that runs stands still meanwhile.
+    [[nodiscard]] Result<void> look_at_vcpu(std::uint32_t index,
+                                            const std::function<Result<void>(KvmVcpu&)>& look);
     // Devices that come while the guest runs; the guest is told of those on a PCI bus.
     [[nodiscard]] Result<void> add_devices(std::span<const DeviceConfig> devices);
     // At once, whatever the guest does with it: the guest hears of it afterwards.
@@ -81,6 +92,14 @@ class Machine {
     // For everything else; adding and removing through these would leave the guest uninformed.
     [[nodiscard]] DeviceManager& devices() { return *devices_; }
 
+    // What becomes of the machine and its devices. `change` is called for each; a device's may come from inside any of
+    // the commands above, which it does not give again.
+    void observe(std::function<void(const MachineChange&)> change);
+
+    // --- looking
+    [[nodiscard]] const MachineConfig& config() const { return config_; } // as it was made
+    [[nodiscard]] const GuestMemory& memory() const { return *memory_; }
+    [[nodiscard]] std::uint64_t guest_time() const { return clock_.now(); } // nanoseconds, without pauses
     [[nodiscard]] const std::string& boot_summary() const { return boot_summary_; }
 
   private:
@@ -90,12 +109,12 @@ class Machine {
     [[nodiscard]] Result<void> power_on_vcpus(const KvmSystem& system);
     [[nodiscard]] Result<void> create_devices(MasterDeviceTable& device_types);
     [[nodiscard]] Result<void> boot();
-    [[nodiscard]] Result<void> reset();
     [[nodiscard]] Result<void> keep_time();
     void stop_guest();
     void run_guest();
     void take_request(MachineRequest request);
     void take_failure(GuestFailure failure);
+    void take_ending(RunOutcome outcome);
     void wake();
     [[nodiscard]] Result<RunOutcome> wait_for_event(int signals);
     void run_commands();
@@ -125,6 +144,7 @@ class Machine {
     std::optional<ChipSnapshot> chips_at_power_on_;
     std::optional<ClockSnapshot> paused_since_; // the guest's time then; nothing while it runs
     std::string boot_summary_;
+    std::function<void(const MachineChange&)> change_ = [](const MachineChange&) {};
 };
 
 } // namespace plugbay::core

@@ -2,6 +2,7 @@
 // and the reset register. Comments cite the ACPI specification 6.5 by section.
 #include <plugbay/plugin.hpp>
 
+#include <linux/input-event-codes.h>
 #include <utility>
 
 namespace {
@@ -21,6 +22,7 @@ constexpr std::uint8_t reset_value = 0x01;
 
 // Section 4.8.3.1.1 and 4.8.3.1.2. Timer, bus master, global, buttons, RTC, wake.
 constexpr std::uint16_t timer_event = 1u << 0;
+constexpr std::uint16_t power_button_event = 1u << 8;
 constexpr std::uint16_t status_bits = 0xc731;
 constexpr std::uint16_t enable_bits = 0x4721;
 constexpr std::uint16_t event_bits = 0x0721; // those that raise the SCI
@@ -75,7 +77,8 @@ class AcpiPm {
 
     AcpiPm(plugbay::Host host, const Options& options)
         : host_(host), region_(host.map_ports(options.port, port_count)),
-          sci_(host.interrupt_line(options.irq, PLUGBAY_INTERRUPT_SHARED)), timer_(host.timer()) {
+          sci_(host.interrupt_line(options.irq, PLUGBAY_INTERRUPT_SHARED)), timer_(host.timer()),
+          keys_(host.subscribe(PLUGBAY_EVENT_KEY)) {
         const auto at = [&](std::uint64_t offset) {
             return static_cast<std::uint16_t>(options.port + offset);
         };
@@ -119,6 +122,13 @@ class AcpiPm {
     void on_acpi_event(std::uint32_t event) {
         if (event >= 4 * gpe0_length) return; // half of its bytes are status
         registers_.gpe_status |= static_cast<std::uint16_t>(1u << event);
+        update();
+    }
+
+    // The power button is a key of the host's keyboard (section 4.8.2.2.1.1).
+    void on_host_event(std::uint64_t, const plugbay_host_event& event) {
+        if (event.code != KEY_POWER || event.x != 1) return;
+        registers_.status |= power_button_event;
         update();
     }
 
@@ -217,6 +227,7 @@ class AcpiPm {
     plugbay::Region region_;
     plugbay::InterruptLine sci_;
     plugbay::Timer timer_;
+    plugbay::HostEventSubscription keys_;
     Registers registers_;
     std::uint64_t armed_phase_ = 0; // what timer_ waits for; 0: nothing
 };

@@ -1,0 +1,89 @@
+#include "core/cli/machine_control.hpp"
+
+#include "core/base/log.hpp"
+#include "core/control/method.hpp"
+#include "core/control/socket_place.hpp"
+#include "core/machine/machine.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <utility>
+
+namespace plugbay::core {
+
+namespace {
+
+using nlohmann::json;
+
+void publish(ControlServer& server, const MachineChange& change) {
+    const auto link = [&] { return json{{"backend", change.device}, {"frontend", change.frontend}}; };
+    switch (change.kind) {
+    case MachineChange::Kind::paused:
+        return server.publish("machine.paused", json::object());
+    case MachineChange::Kind::resumed:
+        return server.publish("machine.resumed", json::object());
+    case MachineChange::Kind::reset:
+        return server.publish("machine.reset", json::object());
+    case MachineChange::Kind::device_added:
+        return server.publish("device.added", {{"device", change.device}});
+    case MachineChange::Kind::device_removed:
+        return server.publish("device.removed", {{"device", change.device}});
+    case MachineChange::Kind::connected:
+        return server.publish("link.connected", link());
+    case MachineChange::Kind::disconnected:
+        return server.publish("link.disconnected", link());
+    }
+}
+
+} // namespace
+
+Result<std::unique_ptr<MachineControl>> MachineControl::start(const ControlOptions& options, Machine& machine,
+                                                              MasterDeviceTable& device_types) {
+    const bool named = !options.name.empty();
+    std::unique_ptr<MachineControl> control(
+        new MachineControl(named ? options.name : machine.config().name, machine, device_types));
+    if (options.socket == "none") return control;
+    auto listening =
+        options.socket.empty() ? control->listen_below_name(named) : control->listen(options.socket);
+    if (!listening && (named || !options.socket.empty())) return std::move(listening).error();
+    if (!listening) spdlog::info("no control socket: {}", listening.error().text());
+    return control;
+}
+
+MachineControl::~MachineControl() {
+    machine_.observe([](const MachineChange&) {});
+}
+
+Result<void> MachineControl::listen(const std::filesystem::path& socket) {
+    const auto execute = [this](std::function<void(const ControlTarget&)> work) {
+        machine_.post([this, work = std::move(work)](Machine& machine) {
+            work({.name = name_, .machine = machine, .device_types = device_types_});
+        });
+    };
+    auto server = ControlServer::start(socket, control_methods(), execute);
+    if (!server) return std::move(server).error();
+    server_ = std::move(*server);
+    machine_.observe([this](const MachineChange& change) { publish(*server_, change); });
+    spdlog::info("control socket: {}", socket.string());
+    return {};
+}
+
+// Two machines of one file may run: the second is called "linux-2".
+Result<void> MachineControl::listen_below_name(bool exactly) {
+    constexpr int most_of_a_name = 100;
+    const std::string first = name_;
+    for (int number = 2;; ++number) {
+        const auto socket = control_socket_of(name_);
+        if (!socket) return socket.error();
+        auto listening = listen(*socket);
+        if (listening || exactly || number > most_of_a_name) return listening;
+        name_ = fmt::format("{}-{}", first, number);
+    }
+}
+
+void MachineControl::tell_ended(const std::string& reason) {
+    if (server_) server_->publish("machine.ended", {{"reason", reason}});
+}
+
+} // namespace plugbay::core

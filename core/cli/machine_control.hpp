@@ -1,0 +1,50 @@
+// The control socket of a machine that runs.
+#pragma once
+
+#include "core/base/result.hpp"
+#include "core/control/control_server.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace plugbay::core {
+
+class Machine;
+class MasterDeviceTable;
+
+struct ControlOptions {
+    std::string name;   // --name; empty: after the machine, with a number if that is taken
+    std::string socket; // --control: a path, or "none"; empty: below the name
+};
+
+// Thread: [control]. The machine and the table outlive it.
+class MachineControl {
+  public:
+    // An error when the name or the socket that was asked for is not to be had. When nothing was asked for and there is no
+    // place for a socket, the machine runs without one, and the log says so.
+    [[nodiscard]] static Result<std::unique_ptr<MachineControl>>
+    start(const ControlOptions& options, Machine& machine, MasterDeviceTable& device_types);
+
+    MachineControl(const MachineControl&) = delete;
+    MachineControl& operator=(const MachineControl&) = delete;
+    ~MachineControl();
+
+    // By which `plugbay ctl` finds the machine.
+    [[nodiscard]] const std::string& name() const { return name_; }
+    // Tells clients why the machine ended, before the socket goes.
+    void tell_ended(const std::string& reason);
+
+  private:
+    MachineControl(std::string name, Machine& machine, MasterDeviceTable& device_types)
+        : name_(std::move(name)), machine_(machine), device_types_(device_types) {}
+    [[nodiscard]] Result<void> listen(const std::filesystem::path& socket);
+    [[nodiscard]] Result<void> listen_below_name(bool exactly);
+
+    std::string name_;
+    Machine& machine_;
+    MasterDeviceTable& device_types_;
+    std::unique_ptr<ControlServer> server_; // null: there is no socket
+};
+
+} // namespace plugbay::core

@@ -1,0 +1,117 @@
+// Methods about devices.
+#include "core/control/methods.hpp"
+#include "core/machine/device_tree.hpp"
+#include "core/machine/machine.hpp"
+
+#include <fmt/format.h>
+
+namespace plugbay::core {
+
+using nlohmann::json;
+
+namespace {
+
+json port_schema() {
+    return schema::object("",
+                          {{"name", schema::text("by which others connect to it")},
+                           {"interface", schema::text("what it speaks, \"blk/1\"")},
+                           {"role", schema::choice("which end it is", {"frontend", "backend"})},
+                           schema::optional("peer", schema::text("the other end's name, when connected"))});
+}
+
+json device_schema() {
+    return schema::object("", {{"id", schema::text("its id")},
+                               {"type", schema::text("its device type")},
+                               {"plugin", schema::text("the file that it comes from")},
+                               {"phase", schema::choice("where it stands in its life",
+                                                        {"creating", "quiesced", "draining", "running"})},
+                               {"ports", schema::list("its ports", port_schema())},
+                               {"resources", schema::list("what it holds, oldest first", schema::text(""))}});
+}
+
+json json_of(const DeviceTree::Node& node) {
+    json ports = json::array();
+    for (const auto& port : node.ports) {
+        ports.push_back({{"name", port.name},
+                         {"interface", port.interface},
+                         {"role", port.frontend ? "frontend" : "backend"}});
+        if (port.peer) ports.back()["peer"] = *port.peer;
+    }
+    return {{"id", node.id},       {"type", node.type},         {"plugin", node.plugin},
+            {"phase", node.phase}, {"ports", std::move(ports)}, {"resources", node.resources}};
+}
+
+Result<json> show(const ControlTarget& target, const json& params) {
+    const auto& id = params["id"].get_ref<const std::string&>();
+    const DeviceTree tree = describe(target.machine.devices());
+    for (const auto& node : tree.devices) {
+        if (node.id == id) return json_of(node);
+    }
+    return target.machine.devices().find_named(id).error();
+}
+
+Result<json> remove(const ControlTarget& target, const json& params) {
+    const auto& id = params["id"].get_ref<const std::string&>();
+    const bool with_dependents = params.value("dependents", false);
+    if (params.value("force", false)) {
+        auto removed = target.machine.remove_device(id, with_dependents);
+        if (!removed) return std::move(removed).error();
+        return json{{"state", "removed"}};
+    }
+    auto asked = target.machine.unplug_device(id, with_dependents);
+    if (!asked) return std::move(asked).error();
+    return json{{"state", "asked"}};
+}
+
+} // namespace
+
+void add_device_methods(MethodTable& table) {
+    const json by_id = schema::object("", {{"id", schema::text("the device")}});
+    table.add(Method{.name = "devices.list",
+                     .help = "Lists all devices, oldest first.",
+                     .params = schema::object("", {}),
+                     .result = schema::object("", {{"devices", schema::list("all", device_schema())}}),
+                     .run = [](const ControlTarget& target, const json&) -> Result<json> {
+                         json devices = json::array();
+                         for (const auto& node : describe(target.machine.devices()).devices)
+                             devices.push_back(json_of(node));
+                         return json{{"devices", std::move(devices)}};
+                     }});
+    table.add(Method{
+        .name = "devices.tree",
+        .help = "Draws devices, links and resources.",
+        .params = schema::object(
+            "", {schema::optional("format", schema::choice("for people, or for `dot`; \"text\" without it",
+                                                           {"text", "graphviz"}))}),
+        .result = schema::object("", {{"tree", schema::text("the drawing")}}),
+        .run = [](const ControlTarget& target, const json& params) -> Result<json> {
+            const DeviceTree tree = describe(target.machine.devices());
+            const bool graphviz = params.value("format", "text") == "graphviz";
+            return json{{"tree", graphviz ? tree_graphviz(tree) : tree_text(tree)}};
+        }});
+    table.add(Method{.name = "devices.show",
+                     .help = "Tells all about one device.",
+                     .params = by_id,
+                     .result = device_schema(),
+                     .run = &show});
+    table.add(Method{
+        .name = "devices.remove",
+        .help = "Removes a device. One on a bus with hot plug is removed when the guest has let go of it: "
+                "the answer "
+                "is \"asked\" then, and the event device.removed comes later, or never.",
+        .params = schema::object(
+            "", {{"id", schema::text("the device")},
+                 schema::optional("dependents", schema::boolean("also what cannot work without it")),
+                 schema::optional("force", schema::boolean("at once, as if it had been torn out"))}),
+        .result = schema::object("", {{"state", schema::choice("what came of it", {"asked", "removed"})}}),
+        .run = &remove});
+    table.add(Method{.name = "devices.reset",
+                     .help = "Puts one device back to power-on.",
+                     .params = by_id,
+                     .result = nothing(),
+                     .run = [](const ControlTarget& target, const json& params) {
+                         return done(target.machine.devices().reset(params["id"].get<std::string>()));
+                     }});
+}
+
+} // namespace plugbay::core

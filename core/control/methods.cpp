@@ -1,0 +1,18 @@
+#include "core/control/methods.hpp"
+
+namespace plugbay::core {
+
+const MethodTable& control_methods() {
+    static const MethodTable table = [] {
+        MethodTable all;
+        add_machine_methods(all);
+        add_device_methods(all);
+        add_link_methods(all);
+        add_debug_methods(all);
+        add_session_methods(all);
+        return all;
+    }();
+    return table;
+}
+
+} // namespace plugbay::core

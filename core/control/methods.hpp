@@ -1,0 +1,24 @@
+// The groups of methods, one .cpp each; control_methods() puts them together.
+#pragma once
+
+#include "core/control/method.hpp"
+
+namespace plugbay::core {
+
+void add_machine_methods(MethodTable& table);
+void add_device_methods(MethodTable& table);
+void add_link_methods(MethodTable& table);
+void add_debug_methods(MethodTable& table);
+// `describe`, `events.subscribe`, and the events.
+void add_session_methods(MethodTable& table);
+
+// What a method gives that only does something: an empty object.
+[[nodiscard]] inline nlohmann::json nothing() {
+    return schema::object("nothing", {});
+}
+[[nodiscard]] inline Result<nlohmann::json> done(const Result<void>& result) {
+    if (!result) return result.error();
+    return nlohmann::json::object();
+}
+
+} // namespace plugbay::core

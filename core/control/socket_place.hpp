@@ -1,0 +1,45 @@
+// Where control sockets are, and who has a place. A lock beside the socket is held for as long as its owner lives, so what
+// a crash leaves behind is told from what is in use.
+#pragma once
+
+#include "core/base/result.hpp"
+#include "core/base/unique_fd.hpp"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plugbay::core {
+
+// The folder of this user's control sockets, made if it is missing: PLUGBAY_RUNTIME_DIR, or "plugbay" below
+// XDG_RUNTIME_DIR, or /run/plugbay for root, or /tmp/plugbay-<uid>. An error if it is not this user's alone.
+[[nodiscard]] Result<std::filesystem::path> control_folder();
+
+// The socket of the machine of that name; an error if it cannot be part of a file's name.
+[[nodiscard]] Result<std::filesystem::path> control_socket_of(std::string_view name);
+
+// The sockets in control_folder(), sorted.
+[[nodiscard]] std::vector<std::filesystem::path> control_sockets();
+
+// A socket's place, taken: nobody else can take it until this object ends, which also removes the socket.
+class SocketPlace {
+  public:
+    // An error if a running monitor has it.
+    [[nodiscard]] static Result<SocketPlace> take(const std::filesystem::path& socket);
+    SocketPlace(SocketPlace&&) noexcept = default;
+    SocketPlace& operator=(SocketPlace&&) = delete;
+    ~SocketPlace();
+
+    // A listening socket at this place, mode 0600.
+    [[nodiscard]] Result<UniqueFd> listen() const;
+    [[nodiscard]] const std::filesystem::path& socket() const { return socket_; }
+
+  private:
+    SocketPlace(std::filesystem::path socket, UniqueFd lock)
+        : socket_(std::move(socket)), lock_(std::move(lock)) {}
+    std::filesystem::path socket_;
+    UniqueFd lock_;
+};
+
+} // namespace plugbay::core
