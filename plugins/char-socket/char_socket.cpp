@@ -81,7 +81,7 @@ void CharSocket::retry() {
 }
 
 void CharSocket::accept() {
-    Descriptor arrived = listener_->accept();
+    plugbay::UniqueFd arrived = listener_->accept();
     if (!arrived) {
         const bool exhausted = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
         if (!exhausted) return; // it has left already
@@ -114,7 +114,7 @@ void CharSocket::begin_client() {
 
 void CharSocket::finish_connecting() {
     peer_watch_.release();
-    Descriptor descriptor = std::exchange(connecting_, {});
+    plugbay::UniqueFd descriptor = std::exchange(connecting_, {});
     const int error = connect_error(descriptor.get());
     if (error == 0) {
         open_peer(std::move(descriptor));
@@ -124,7 +124,7 @@ void CharSocket::finish_connecting() {
     arm(retry_timer_, reconnect_);
 }
 
-void CharSocket::open_peer(Descriptor descriptor) {
+void CharSocket::open_peer(plugbay::UniqueFd descriptor) {
     const auto role = mode_ == Mode::server ? Telnet::Role::server : Telnet::Role::client;
     watched_ = PLUGBAY_FD_READABLE;
     peer_watch_ = host_.watch(descriptor.get(), watched_, peer_token);

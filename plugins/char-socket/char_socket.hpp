@@ -87,7 +87,7 @@ class CharSocket {
     void accept();
     void begin_client();
     void finish_connecting();
-    void open_peer(Descriptor descriptor);
+    void open_peer(plugbay::UniqueFd descriptor);
     void close_peer();
     void announce();
     void warn_once(const std::string& text);
@@ -107,7 +107,7 @@ class CharSocket {
 
     std::optional<Listener> listener_;
     plugbay::FdWatch listener_watch_;
-    Descriptor connecting_;
+    plugbay::UniqueFd connecting_;
     std::optional<Peer> peer_;
     plugbay::FdWatch peer_watch_; // of peer_ or connecting_
     std::uint32_t watched_ = 0;   // events of peer_
