@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -19,9 +20,11 @@
 
 namespace {
 
-constexpr std::uint64_t write_delay = 1000000; // ns
-constexpr std::uint64_t read_delay = 1000000;
-constexpr std::uint64_t retry_delay = 20000000; // when a pipe or terminal is not ready
+using std::chrono::milliseconds;
+
+constexpr milliseconds write_delay{1};
+constexpr milliseconds read_delay{1};
+constexpr milliseconds retry_delay{20}; // when a pipe or terminal is not ready
 constexpr std::size_t most_pending = 65536;
 constexpr std::size_t read_size = 1024;
 
@@ -82,7 +85,7 @@ class CharFile {
     }
     void resume() {
         pending_output_saved_ = false;
-        schedule_write(0);
+        schedule_write(milliseconds(0));
         read_timer_.arm(now());
     }
     void reset() {}
@@ -138,10 +141,10 @@ class CharFile {
 
     [[nodiscard]] std::uint64_t now() const { return host_.now(PLUGBAY_CLOCK_HOST); }
 
-    void schedule_write(std::uint64_t delay) {
+    void schedule_write(milliseconds delay) {
         if (write_scheduled_) return;
         write_scheduled_ = true;
-        write_timer_.arm(now() + delay);
+        write_timer_.arm(host_.after(delay, PLUGBAY_CLOCK_HOST));
     }
 
     // False when a pipe or terminal has to be tried again.
@@ -171,21 +174,21 @@ class CharFile {
     }
 
     void pass_input() {
-        std::uint64_t wait = read_delay;
+        milliseconds wait = read_delay;
         if (pending_input_.empty() && !read_input(wait)) return;
         if (pending_input_.empty()) {
-            read_timer_.arm(now() + wait);
+            read_timer_.arm(host_.after(wait, PLUGBAY_CLOCK_HOST));
             return;
         }
         const std::size_t offered = pending_input_.size();
         const std::size_t taken = std::min<std::size_t>(frontend_.receive(pending_input_), offered);
         pending_input_.erase(pending_input_.begin(),
                              pending_input_.begin() + static_cast<std::ptrdiff_t>(taken));
-        if (pending_input_.empty()) read_timer_.arm(now() + wait);
+        if (pending_input_.empty()) read_timer_.arm(host_.after(wait, PLUGBAY_CLOCK_HOST));
     }
 
     // False at the end of the input.
-    bool read_input(std::uint64_t& wait) {
+    bool read_input(milliseconds& wait) {
         if (!input_) return false;
         std::array<std::uint8_t, read_size> bytes{};
         const ssize_t count = read(input_.get(), bytes.data(), bytes.size());
