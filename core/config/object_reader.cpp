@@ -90,7 +90,7 @@ const LocatedValue* find_structure(const ReadContext& context, const ObjectPlace
 }
 
 void report_wrong_kind(const ReadContext& context, const LocatedValue& value, const std::string& path,
-                       std::string expected) {
+                       const std::string& expected) {
     const auto found = description_of(value);
     context.reporter.report({.kind = DiagnosticKind::wrong_kind,
                              .position = value.position,

@@ -39,6 +39,6 @@ void check_names(const ReadContext& context, const ObjectPlace& place, const std
 
 // Reports that `value` is no `expected`.
 void report_wrong_kind(const ReadContext& context, const LocatedValue& value, const std::string& path,
-                       std::string expected);
+                       const std::string& expected);
 
 } // namespace plugbay::core

@@ -233,8 +233,9 @@ void Device::reset() {
 Result<void> Device::connected(std::uint64_t port, const plugbay_link& link,
                                std::span<const plugbay_value> options) {
     const auto* table = callbacks<plugbay_link_callbacks>(PLUGBAY_LINK);
-    if (table == nullptr || table->connected == nullptr) {
-        return Error{"device \"" + slot_->id + "\" declares ports but has no " PLUGBAY_LINK " callbacks",
+    if (table == nullptr) {
+        return Error{"device \"" + slot_->id +
+                         "\" declares ports but does not have all " PLUGBAY_LINK " callbacks",
                      "this is a defect of its plugin"};
     }
     const std::lock_guard guard(*lock_);

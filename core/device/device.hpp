@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/base/result.hpp"
+#include "core/device/callback_tables.hpp"
 #include "core/device/machine_services.hpp"
 #include "core/device/resource_table.hpp"
 #include "core/device/slot.hpp"
@@ -9,7 +10,6 @@
 #include "core/plugin/master_device_table.hpp"
 
 #include <plugbay/abi/host.h>
-#include <plugbay/abi/link.h>
 #include <plugbay/abi/plugin.h>
 
 #include <atomic>
@@ -78,11 +78,14 @@ class Device {
     [[nodiscard]] Phase phase() const { return phase_.load(std::memory_order_acquire); } // any thread
     [[nodiscard]] const plugbay_host* host() const { return &record_.host; }
 
-    // The device's callback table for an extension, or null.
+    // The device's callback table for an extension. Null when it has none, or one that lacks a function.
     template <typename Table>
     [[nodiscard]] const Table* callbacks(const char* id) const {
-        return static_cast<const Table*>(loaded_.type->extension(id));
+        const auto* table = static_cast<const Table*>(loaded_.type->extension(id));
+        return table != nullptr && whole(*table) ? table : nullptr;
     }
+    // What the device has for one end of a link: "char/1.frontend".
+    [[nodiscard]] const void* role_table(const char* id) const { return loaded_.type->extension(id); }
 
     // --- for the host tables (core/device/host/)
     [[nodiscard]] static Device& of(const plugbay_host* host);

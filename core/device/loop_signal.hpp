@@ -3,9 +3,10 @@
 #pragma once
 
 #include "core/base/result.hpp"
-#include "core/base/unique_fd.hpp"
 #include "core/device/device.hpp"
 #include "core/io/io_loop.hpp"
+
+#include <plugbay/unique_fd.hpp>
 
 #include <functional>
 #include <memory>

@@ -2,9 +2,10 @@
 #pragma once
 
 #include "core/base/result.hpp"
-#include "core/base/unique_fd.hpp"
 #include "core/kvm/cpuid.hpp"
 #include "core/kvm/kvm_capability.hpp"
+
+#include <plugbay/unique_fd.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -2,12 +2,13 @@
 #pragma once
 
 #include "core/base/result.hpp"
-#include "core/base/unique_fd.hpp"
 #include "core/boot/cpu_entry.hpp"
 #include "core/kvm/cpuid.hpp"
 #include "core/kvm/kvm_capability.hpp"
 #include "core/kvm/registers.hpp"
 #include "core/kvm/vcpu_exit.hpp"
+
+#include <plugbay/unique_fd.hpp>
 
 #include <atomic>
 #include <cstddef>

@@ -3,12 +3,13 @@
 #pragma once
 
 #include "core/base/result.hpp"
-#include "core/base/unique_fd.hpp"
 #include "core/kvm/ioeventfd.hpp"
 #include "core/kvm/irq_routes.hpp"
 #include "core/kvm/kvm_system.hpp"
 #include "core/kvm/memory_slot.hpp"
 #include "core/kvm/msr_filter.hpp"
+
+#include <plugbay/unique_fd.hpp>
 
 #include <cstddef>
 #include <cstdint>

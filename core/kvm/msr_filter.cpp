@@ -54,22 +54,18 @@ Result<std::vector<MsrFilterRange>> compute_msr_filter(std::span<const MsrInterc
         done = end;
         auto read = bitmap(sorted, first, end, &MsrInterception::read);
         auto write = bitmap(sorted, first, end, &MsrInterception::write);
-        MsrFilterRange range{.first = static_cast<std::uint32_t>(first),
-                             .count = static_cast<std::uint32_t>(end - first)};
+        const auto add = [&](bool reads, bool writes, std::vector<std::uint8_t> allowed) {
+            ranges.push_back({.first = static_cast<std::uint32_t>(first),
+                              .count = static_cast<std::uint32_t>(end - first),
+                              .read = reads,
+                              .write = writes,
+                              .allowed = std::move(allowed)});
+        };
         if (read == write) {
-            range.read = range.write = true;
-            range.allowed = std::move(read);
-            ranges.push_back(std::move(range));
+            add(true, true, std::move(read));
         } else {
-            for (const bool writing : {false, true}) {
-                auto& bits = writing ? write : read;
-                if (lets_all_through(bits)) continue;
-                MsrFilterRange one = range;
-                one.read = !writing;
-                one.write = writing;
-                one.allowed = std::move(bits);
-                ranges.push_back(std::move(one));
-            }
+            if (!lets_all_through(read)) add(true, false, std::move(read));
+            if (!lets_all_through(write)) add(false, true, std::move(write));
         }
         if (ranges.size() > most_msr_filter_ranges) return too_many();
     }

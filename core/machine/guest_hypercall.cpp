@@ -8,48 +8,41 @@ namespace plugbay::core {
 
 namespace {
 
-plugbay_hypercall_registers to_abi(const GeneralRegisters& from) {
-    plugbay_hypercall_registers to{};
+using Guest = GeneralRegisters;
+using Call = plugbay_hypercall_registers;
+struct Pair {
+    std::uint64_t Guest::*guest;
+    std::uint64_t Call::*call;
+};
+// What a call can change.
+constexpr Pair written[] = {
+    {&Guest::rax, &Call::rax}, {&Guest::rbx, &Call::rbx}, {&Guest::rcx, &Call::rcx},
+    {&Guest::rdx, &Call::rdx}, {&Guest::rsi, &Call::rsi}, {&Guest::rdi, &Call::rdi},
+    {&Guest::rbp, &Call::rbp}, {&Guest::r8, &Call::r8},   {&Guest::r9, &Call::r9},
+    {&Guest::r10, &Call::r10}, {&Guest::r11, &Call::r11}, {&Guest::r12, &Call::r12},
+    {&Guest::r13, &Call::r13}, {&Guest::r14, &Call::r14}, {&Guest::r15, &Call::r15},
+};
+// What it is only shown: KVM itself moves rip on, when the guest is entered again.
+constexpr Pair shown[] = {
+    {&Guest::rsp, &Call::rsp},
+    {&Guest::rip, &Call::rip},
+    {&Guest::rflags, &Call::rflags},
+};
+
+Call to_abi(const Guest& from) {
+    Call to{};
     to.size = sizeof to;
     to.number = static_cast<std::uint32_t>(from.rax);
-    to.rax = from.rax;
-    to.rbx = from.rbx;
-    to.rcx = from.rcx;
-    to.rdx = from.rdx;
-    to.rsi = from.rsi;
-    to.rdi = from.rdi;
-    to.rbp = from.rbp;
-    to.r8 = from.r8;
-    to.r9 = from.r9;
-    to.r10 = from.r10;
-    to.r11 = from.r11;
-    to.r12 = from.r12;
-    to.r13 = from.r13;
-    to.r14 = from.r14;
-    to.r15 = from.r15;
-    to.rsp = from.rsp;
-    to.rip = from.rip;
-    to.rflags = from.rflags;
+    for (const auto& [guest, call] : written)
+        to.*call = from.*guest;
+    for (const auto& [guest, call] : shown)
+        to.*call = from.*guest;
     return to;
 }
 
-// rsp, rip and rflags stay: KVM itself moves rip on, when the guest is entered again.
-void apply(const plugbay_hypercall_registers& from, GeneralRegisters& to) {
-    to.rax = from.rax;
-    to.rbx = from.rbx;
-    to.rcx = from.rcx;
-    to.rdx = from.rdx;
-    to.rsi = from.rsi;
-    to.rdi = from.rdi;
-    to.rbp = from.rbp;
-    to.r8 = from.r8;
-    to.r9 = from.r9;
-    to.r10 = from.r10;
-    to.r11 = from.r11;
-    to.r12 = from.r12;
-    to.r13 = from.r13;
-    to.r14 = from.r14;
-    to.r15 = from.r15;
+void apply(const Call& from, Guest& to) {
+    for (const auto& [guest, call] : written)
+        to.*guest = from.*call;
 }
 
 } // namespace
@@ -64,7 +57,7 @@ bool answer_hypercall(AccessBus& bus, Presence& presence, KvmVcpu& vcpu, const V
     auto general = vcpu.exit_registers();
     // A string instruction writes from memory: that is no call.
     if (!general || static_cast<std::uint32_t>(general->rax) != number) return false;
-    plugbay_hypercall_registers registers = to_abi(*general);
+    Call registers = to_abi(*general);
     bus.hypercalls().call(presence, registers);
     apply(registers, *general);
     // KVM gave the registers just now, so it takes them; if it ever does not, the guest sees its own number.

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "core/base/result.hpp"
-#include "core/base/unique_fd.hpp"
 #include "core/bus/access_bus.hpp"
 #include "core/config/machine_config.hpp"
 #include "core/device/cpuid_edits.hpp"
@@ -23,6 +22,8 @@
 #include "core/memory/guest_memory.hpp"
 #include "core/pci/pci_bus.hpp"
 #include "core/plugin/master_device_table.hpp"
+
+#include <plugbay/unique_fd.hpp>
 
 #include <cstdint>
 #include <deque>

@@ -2,13 +2,13 @@
 #pragma once
 
 #include "core/base/result.hpp"
-#include "core/base/unique_fd.hpp"
 #include "core/memory/dirty_pages.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <plugbay/abi/memory.h>
+#include <plugbay/unique_fd.hpp>
 #include <span>
 #include <vector>
 

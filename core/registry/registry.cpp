@@ -9,7 +9,7 @@ namespace plugbay::core {
 namespace {
 
 const void* role_table(const Device& device, const char* interface, const char* role) {
-    return device.callbacks<void>((std::string(interface) + role).c_str());
+    return device.role_table((std::string(interface) + role).c_str());
 }
 
 } // namespace

@@ -3,14 +3,15 @@
 // Files are read and written on the I/O loop only, never inside a guest access: output gathers in memory for
 // a moment first.
 #include <plugbay/plugin.hpp>
+#include <plugbay/unique_fd.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <limits>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -19,33 +20,20 @@
 
 namespace {
 
-constexpr std::uint64_t write_delay = 1000000; // ns
-constexpr std::uint64_t read_delay = 1000000;
-constexpr std::uint64_t retry_delay = 20000000; // when a pipe or terminal is not ready
+using std::chrono::milliseconds;
+
+constexpr milliseconds write_delay{1};
+constexpr milliseconds read_delay{1};
+constexpr milliseconds retry_delay{20}; // when a pipe or terminal is not ready
 constexpr std::size_t most_pending = 65536;
 constexpr std::size_t read_size = 1024;
 
-class Descriptor {
-  public:
-    Descriptor() = default;
-    Descriptor(const std::string& path, int flags) : fd_(open(path.c_str(), flags, 0666)) {
-        if (fd_ < 0) throw plugbay::Failure("cannot open " + path + ": " + std::strerror(errno));
-    }
-    ~Descriptor() {
-        if (fd_ >= 0) close(fd_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    [[nodiscard]] int get() const { return fd_; }
-
-  private:
-    int fd_ = -1;
-};
+// O_NONBLOCK matters to pipes and terminals only.
+plugbay::UniqueFd open_file(const std::string& path, int flags) {
+    plugbay::UniqueFd file(open(path.c_str(), flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666));
+    if (!file) throw plugbay::Failure("cannot open " + path + ": " + std::strerror(errno));
+    return file;
+}
 
 bool try_again(int error) {
     return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
@@ -71,14 +59,11 @@ class CharFile {
     };
     static constexpr auto ports() { return std::array{plugbay::backend(PLUGBAY_CHAR)}; }
 
-    // O_NONBLOCK matters to pipes and terminals only.
     CharFile(plugbay::Host host, const Options& options)
-        : host_(host), path_(options.path.text),
-          output_(path_, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
+        : host_(host), path_(options.path.text), output_(open_file(path_, O_WRONLY | O_CREAT | O_APPEND)),
           truncate_(!options.append), write_timer_(host.timer(PLUGBAY_CLOCK_HOST, write_token)),
           read_timer_(host.timer(PLUGBAY_CLOCK_HOST, read_token)) {
-        if (options.input.text.empty()) return;
-        input_ = Descriptor(std::string(options.input.text), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (!options.input.text.empty()) input_ = open_file(std::string(options.input.text), O_RDONLY);
     }
     // What waits in a saved state is for whoever loads that.
     ~CharFile() {
@@ -100,7 +85,7 @@ class CharFile {
     }
     void resume() {
         pending_output_saved_ = false;
-        schedule_write(0);
+        schedule_write(milliseconds(0));
         read_timer_.arm(now());
     }
     void reset() {}
@@ -144,8 +129,7 @@ class CharFile {
         fields("input_position", input_position_, 0, std::numeric_limits<off_t>::max());
     }
     void loaded() {
-        if (input_.get() < 0 || lseek(input_.get(), static_cast<off_t>(input_position_), SEEK_SET) >= 0)
-            return;
+        if (!input_ || lseek(input_.get(), static_cast<off_t>(input_position_), SEEK_SET) >= 0) return;
         if (errno == ESPIPE) return; // a pipe or terminal goes on where it is
         host_.warning(std::string("cannot go to the input's old place, it is read from the beginning: ") +
                       std::strerror(errno));
@@ -157,10 +141,10 @@ class CharFile {
 
     [[nodiscard]] std::uint64_t now() const { return host_.now(PLUGBAY_CLOCK_HOST); }
 
-    void schedule_write(std::uint64_t delay) {
+    void schedule_write(milliseconds delay) {
         if (write_scheduled_) return;
         write_scheduled_ = true;
-        write_timer_.arm(now() + delay);
+        write_timer_.arm(host_.after(delay, PLUGBAY_CLOCK_HOST));
     }
 
     // False when a pipe or terminal has to be tried again.
@@ -190,22 +174,22 @@ class CharFile {
     }
 
     void pass_input() {
-        std::uint64_t wait = read_delay;
+        milliseconds wait = read_delay;
         if (pending_input_.empty() && !read_input(wait)) return;
         if (pending_input_.empty()) {
-            read_timer_.arm(now() + wait);
+            read_timer_.arm(host_.after(wait, PLUGBAY_CLOCK_HOST));
             return;
         }
         const std::size_t offered = pending_input_.size();
         const std::size_t taken = std::min<std::size_t>(frontend_.receive(pending_input_), offered);
         pending_input_.erase(pending_input_.begin(),
                              pending_input_.begin() + static_cast<std::ptrdiff_t>(taken));
-        if (pending_input_.empty()) read_timer_.arm(now() + wait);
+        if (pending_input_.empty()) read_timer_.arm(host_.after(wait, PLUGBAY_CLOCK_HOST));
     }
 
     // False at the end of the input.
-    bool read_input(std::uint64_t& wait) {
-        if (input_.get() < 0) return false;
+    bool read_input(milliseconds& wait) {
+        if (!input_) return false;
         std::array<std::uint8_t, read_size> bytes{};
         const ssize_t count = read(input_.get(), bytes.data(), bytes.size());
         if (count > 0) {
@@ -221,8 +205,8 @@ class CharFile {
 
     plugbay::Host host_;
     std::string path_;
-    Descriptor output_;
-    Descriptor input_;
+    plugbay::UniqueFd output_;
+    plugbay::UniqueFd input_;
     bool truncate_; // at the first start
     plugbay::Timer write_timer_;
     plugbay::Timer read_timer_;

@@ -1,7 +1,7 @@
 // char-pty: a character backend whose far end is a pseudo-terminal, for screen, minicom and the like.
 #include "pseudo_terminal.hpp"
 
-#include <plugbay/byte_queue.hpp>
+#include <plugbay/char_input.hpp>
 #include <plugbay/char_output.hpp>
 #include <plugbay/plugin.hpp>
 
@@ -36,13 +36,8 @@ class CharPty {
         static constexpr auto properties() {
             return plugbay::properties(
                 plugbay::property("link", &Options::link, "symbolic link that is made to the terminal"),
-                plugbay::property(
-                    "when_stalled", &Options::when_stalled,
-                    "what becomes of output for a user that reads too slowly, 64 KiB of which wait")
-                    .choices("drop_oldest", "drop_newest", "wait"),
-                plugbay::property("patience", &Options::patience,
-                                  "milliseconds that the guest is held back for a user that does not read")
-                    .range(0, 3'600'000));
+                plugbay::CharOutput::when_stalled_property(&Options::when_stalled),
+                plugbay::CharOutput::patience_property(&Options::patience));
         }
     };
     static constexpr auto ports() { return std::array{plugbay::backend(PLUGBAY_CHAR)}; }
@@ -51,7 +46,7 @@ class CharPty {
         : host_(host), link_path_(options.link.text),
           flush_timer_(host.timer(PLUGBAY_CLOCK_HOST, flush_token)),
           visit_timer_(host.timer(PLUGBAY_CLOCK_HOST, visit_token)),
-          output_(host, 65536, stall_token, options.when_stalled, milliseconds(options.patience)) {}
+          output_(host, stall_token, options.when_stalled, milliseconds(options.patience)) {}
 
     void start() {
         make_link();
@@ -130,7 +125,7 @@ class CharPty {
     // a little later.
     void visit() {
         const bool user = terminal_.has_user();
-        if (!user && input_.room() > 0) {
+        if (!user && input_.queue().room() > 0) {
             if (user_) terminal_.make_raw();
             user_ = output_blocked_ = false;
             output_.clear(frontend_);
@@ -141,7 +136,7 @@ class CharPty {
             update_watch();
         } else {
             watch_.release();
-            visit_timer_.arm(now() + static_cast<std::uint64_t>(visit_interval.count()));
+            visit_timer_.arm(host_.after(visit_interval, PLUGBAY_CLOCK_HOST));
         }
         if (told_open_ == user_) return;
         told_open_ = user_;
@@ -167,30 +162,17 @@ class CharPty {
 
     void read_input() {
         std::array<std::uint8_t, read_size> bytes{};
-        const auto room = std::span(bytes).first(std::min(bytes.size(), input_.room()));
-        if (!room.empty()) input_.append(room.first(terminal_.read(room)));
+        const auto room = std::span(bytes).first(std::min(bytes.size(), input_.queue().room()));
+        if (!room.empty()) input_.queue().append(room.first(terminal_.read(room)));
         deliver();
     }
-    // The frontend may ask for more from inside receive: that is left to the call already under way.
     void deliver() {
-        if (std::exchange(delivering_, true)) {
-            deliver_again_ = true;
-            return;
-        }
-        for (bool more = true; more && !input_.empty();) {
-            deliver_again_ = false;
-            const std::size_t offered = input_.front().size();
-            const std::size_t taken = std::min<std::size_t>(frontend_.receive(input_.front()), offered);
-            input_.drop(taken);
-            more = taken == offered || deliver_again_;
-        }
-        delivering_ = false;
-        if (watch_) update_watch();
+        if (input_.deliver(frontend_) && watch_) update_watch();
     }
 
     void update_watch() {
-        std::uint32_t events =
-            (input_.room() > 0 ? PLUGBAY_FD_READABLE : 0) | (output_blocked_ ? PLUGBAY_FD_WRITABLE : 0);
+        std::uint32_t events = (input_.queue().room() > 0 ? PLUGBAY_FD_READABLE : 0) |
+                               (output_blocked_ ? PLUGBAY_FD_WRITABLE : 0);
         if (events == 0) events = PLUGBAY_FD_HANGUP;
         if (!watch_)
             watch_ = host_.watch(terminal_.descriptor(), events);
@@ -210,15 +192,13 @@ class CharPty {
     plugbay::CharFrontend frontend_;
 
     plugbay::CharOutput output_;
-    plugbay::ByteQueue input_{4096};
+    plugbay::CharInput input_{4096};
     bool link_failed_ = false;
     bool user_ = false;      // somebody is there, or was and what he typed is not taken yet
     bool told_open_ = false; // the frontend's last event was PLUGBAY_CHAR_OPENED
     bool flush_scheduled_ = false;
     std::uint64_t last_flush_ = 0; // host clock
     bool output_blocked_ = false;
-    bool delivering_ = false;
-    bool deliver_again_ = false;
 };
 
 PLUGBAY_PLUGIN("char-pty", "1.0.0", CharPty)

@@ -29,10 +29,9 @@ std::string read_link(const std::string& path) {
 
 PseudoTerminal::PseudoTerminal() : descriptor_(posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)) {
     std::array<char, PATH_MAX> name{};
-    if (descriptor_ < 0 || grantpt(descriptor_) != 0 || unlockpt(descriptor_) != 0 ||
-        ptsname_r(descriptor_, name.data(), name.size()) != 0) {
+    if (!descriptor_ || grantpt(descriptor_.get()) != 0 || unlockpt(descriptor_.get()) != 0 ||
+        ptsname_r(descriptor_.get(), name.data(), name.size()) != 0) {
         const int error = errno;
-        if (descriptor_ >= 0) close(descriptor_);
         throw plugbay::Failure(
             std::string("a pseudo-terminal cannot be made: ") + std::strerror(error) +
             "; /dev/pts must be mounted, and /proc/sys/kernel/pty/max limits their number");
@@ -40,33 +39,28 @@ PseudoTerminal::PseudoTerminal() : descriptor_(posix_openpt(O_RDWR | O_NOCTTY | 
     path_ = name.data();
     make_raw();
     // Until the far end has been closed once, "nobody is there" looks like "somebody is".
-    const int far_end = open(path_.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (far_end >= 0) close(far_end);
-}
-
-PseudoTerminal::~PseudoTerminal() {
-    close(descriptor_);
+    const plugbay::UniqueFd far_end(open(path_.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC));
 }
 
 void PseudoTerminal::make_raw() const {
     termios settings{};
-    if (tcgetattr(descriptor_, &settings) != 0) return;
+    if (tcgetattr(descriptor_.get(), &settings) != 0) return;
     cfmakeraw(&settings);
-    tcsetattr(descriptor_, TCSANOW, &settings);
+    tcsetattr(descriptor_.get(), TCSANOW, &settings);
 }
 
 bool PseudoTerminal::has_user() const {
-    pollfd entry{descriptor_, 0, 0};
+    pollfd entry{descriptor_.get(), 0, 0};
     return poll(&entry, 1, 0) == 0;
 }
 
 std::size_t PseudoTerminal::read(std::span<std::uint8_t> bytes) const {
-    const ssize_t count = ::read(descriptor_, bytes.data(), bytes.size());
+    const ssize_t count = ::read(descriptor_.get(), bytes.data(), bytes.size());
     return count > 0 ? static_cast<std::size_t>(count) : 0;
 }
 
 std::size_t PseudoTerminal::write(std::span<const std::uint8_t> bytes) const {
-    const ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
+    const ssize_t count = ::write(descriptor_.get(), bytes.data(), bytes.size());
     return count > 0 ? static_cast<std::size_t>(count) : 0;
 }
 

@@ -1,6 +1,8 @@
 // The near end of a pseudo-terminal. Never blocks.
 #pragma once
 
+#include <plugbay/unique_fd.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -10,11 +12,8 @@ class PseudoTerminal {
   public:
     // Throws plugbay::Failure when there is none left.
     PseudoTerminal();
-    ~PseudoTerminal();
-    PseudoTerminal(const PseudoTerminal&) = delete;
-    PseudoTerminal& operator=(const PseudoTerminal&) = delete;
 
-    [[nodiscard]] int descriptor() const { return descriptor_; }
+    [[nodiscard]] int descriptor() const { return descriptor_.get(); }
     // Of the far end: what users open.
     [[nodiscard]] const std::string& path() const { return path_; }
 
@@ -28,7 +27,7 @@ class PseudoTerminal {
     [[nodiscard]] std::size_t write(std::span<const std::uint8_t> bytes) const;
 
   private:
-    int descriptor_;
+    plugbay::UniqueFd descriptor_;
     std::string path_;
 };
 

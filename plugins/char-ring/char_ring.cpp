@@ -1,6 +1,7 @@
 // char-ring: keeps the last bytes that the guest wrote in memory.
 #include <plugbay/byte_queue.hpp>
 #include <plugbay/plugin.hpp>
+#include <plugbay/unique_fd.hpp>
 
 #include <array>
 #include <cerrno>
@@ -50,21 +51,20 @@ class CharRing {
   private:
     // The machine has ended, so nobody waits for the file.
     void dump() {
-        const int file = open(dump_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        if (file < 0) {
+        const plugbay::UniqueFd file(open(dump_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+        if (!file) {
             fail("opened");
             return;
         }
         while (!ring_.empty()) {
-            const ssize_t count = write(file, ring_.front().data(), ring_.front().size());
+            const ssize_t count = write(file.get(), ring_.front().data(), ring_.front().size());
             if (count > 0) {
                 ring_.drop(static_cast<std::size_t>(count));
             } else if (errno != EINTR) {
                 fail("written");
-                break;
+                return;
             }
         }
-        close(file);
     }
     void fail(const char* what) {
         host_.warning("the file " + dump_ + " cannot be " + what + ": " + std::strerror(errno));

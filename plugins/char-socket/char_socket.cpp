@@ -21,11 +21,10 @@ constexpr milliseconds farewell = milliseconds(500);
 // --- life cycle -------------------------------------------------------------------------------------------
 
 CharSocket::CharSocket(plugbay::Host host, const Options& options)
-    : host_(host), clock_(host.extension<plugbay_timer_host>(PLUGBAY_TIMER)),
-      address_(Address::parse(options.address)), mode_(options.mode), telnet_(options.telnet),
+    : host_(host), address_(Address::parse(options.address)), mode_(options.mode), telnet_(options.telnet),
       reconnect_(options.reconnect), flush_timer_(host.timer(PLUGBAY_CLOCK_HOST, flush_token)),
       retry_timer_(host.timer(PLUGBAY_CLOCK_HOST, retry_token)),
-      output_(host, 65536, stall_token, options.when_stalled, milliseconds(options.patience)) {}
+      output_(host, stall_token, options.when_stalled, milliseconds(options.patience)) {}
 
 CharSocket::~CharSocket() {
     if (!peer_) return;
@@ -81,7 +80,7 @@ void CharSocket::retry() {
 }
 
 void CharSocket::accept() {
-    Descriptor arrived = listener_->accept();
+    plugbay::UniqueFd arrived = listener_->accept();
     if (!arrived) {
         const bool exhausted = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
         if (!exhausted) return; // it has left already
@@ -114,7 +113,7 @@ void CharSocket::begin_client() {
 
 void CharSocket::finish_connecting() {
     peer_watch_.release();
-    Descriptor descriptor = std::exchange(connecting_, {});
+    plugbay::UniqueFd descriptor = std::exchange(connecting_, {});
     const int error = connect_error(descriptor.get());
     if (error == 0) {
         open_peer(std::move(descriptor));
@@ -124,7 +123,7 @@ void CharSocket::finish_connecting() {
     arm(retry_timer_, reconnect_);
 }
 
-void CharSocket::open_peer(Descriptor descriptor) {
+void CharSocket::open_peer(plugbay::UniqueFd descriptor) {
     const auto role = mode_ == Mode::server ? Telnet::Role::server : Telnet::Role::client;
     watched_ = PLUGBAY_FD_READABLE;
     peer_watch_ = host_.watch(descriptor.get(), watched_, peer_token);
@@ -219,7 +218,7 @@ void CharSocket::flush() {
 // --- input ------------------------------------------------------------------------------------------------
 
 void CharSocket::read_input() {
-    const bool there = peer_->receive(input_, [&] {
+    const bool there = peer_->receive(input_.queue(), [&] {
         deliver();
         frontend_.event(PLUGBAY_CHAR_BREAK);
     });
@@ -230,29 +229,15 @@ void CharSocket::read_input() {
         close_peer();
 }
 
-// The frontend may ask for more from inside receive: that is left to the call already under way.
 void CharSocket::deliver() {
-    if (delivering_) {
-        deliver_again_ = true;
-        return;
-    }
-    delivering_ = true;
-    for (bool more = true; more && !input_.empty();) {
-        deliver_again_ = false;
-        const std::size_t offered = input_.front().size();
-        const std::size_t taken = std::min<std::size_t>(frontend_.receive(input_.front()), offered);
-        input_.drop(taken);
-        more = taken == offered || deliver_again_;
-    }
-    delivering_ = false;
-    update_watch();
+    if (input_.deliver(frontend_)) update_watch();
 }
 
 // A hang-up is reported whether asked for or not, again and again, so while the last words of a peer that has
 // hung up wait for the guest it is not watched.
 void CharSocket::update_watch() {
     if (!peer_) return;
-    const bool reads = peer_->readable_into(input_);
+    const bool reads = peer_->readable_into(input_.queue());
     std::uint32_t events = (reads ? PLUGBAY_FD_READABLE : 0) | (output_blocked_ ? PLUGBAY_FD_WRITABLE : 0);
     if (hung_up_)
         events = reads ? PLUGBAY_FD_READABLE : 0;

@@ -4,7 +4,7 @@
 #include "peer.hpp"
 #include "socket.hpp"
 
-#include <plugbay/byte_queue.hpp>
+#include <plugbay/char_input.hpp>
 #include <plugbay/char_output.hpp>
 #include <plugbay/plugin.hpp>
 
@@ -40,13 +40,8 @@ class CharSocket {
                 plugbay::property("reconnect", &Options::reconnect,
                                   "milliseconds after which a client tries again")
                     .range(1, 3'600'000),
-                plugbay::property(
-                    "when_stalled", &Options::when_stalled,
-                    "what becomes of output for a peer that reads too slowly, 64 KiB of which wait")
-                    .choices("drop_oldest", "drop_newest", "wait"),
-                plugbay::property("patience", &Options::patience,
-                                  "milliseconds that the guest is held back for a peer that does not read")
-                    .range(0, 3'600'000));
+                plugbay::CharOutput::when_stalled_property(&Options::when_stalled),
+                plugbay::CharOutput::patience_property(&Options::patience));
         }
     };
     static constexpr auto ports() { return std::array{plugbay::backend(PLUGBAY_CHAR)}; }
@@ -77,9 +72,9 @@ class CharSocket {
   private:
     enum Token : std::uint64_t { listener_token, peer_token, flush_token, stall_token, retry_token };
 
-    [[nodiscard]] std::uint64_t now() const { return clock_.now(host_.raw(), PLUGBAY_CLOCK_HOST); }
+    [[nodiscard]] std::uint64_t now() const { return host_.now(PLUGBAY_CLOCK_HOST); }
     void arm(plugbay::Timer& timer, std::chrono::nanoseconds wait) {
-        timer.arm(now() + static_cast<std::uint64_t>(wait.count()));
+        timer.arm(host_.after(wait, PLUGBAY_CLOCK_HOST));
     }
 
     void listen();
@@ -87,7 +82,7 @@ class CharSocket {
     void accept();
     void begin_client();
     void finish_connecting();
-    void open_peer(Descriptor descriptor);
+    void open_peer(plugbay::UniqueFd descriptor);
     void close_peer();
     void announce();
     void warn_once(const std::string& text);
@@ -99,7 +94,6 @@ class CharSocket {
     void update_watch();
 
     plugbay::Host host_;
-    const plugbay_timer_host& clock_;
     Address address_;
     Mode mode_;
     bool telnet_;
@@ -107,7 +101,7 @@ class CharSocket {
 
     std::optional<Listener> listener_;
     plugbay::FdWatch listener_watch_;
-    Descriptor connecting_;
+    plugbay::UniqueFd connecting_;
     std::optional<Peer> peer_;
     plugbay::FdWatch peer_watch_; // of peer_ or connecting_
     std::uint32_t watched_ = 0;   // events of peer_
@@ -116,13 +110,11 @@ class CharSocket {
     plugbay::CharFrontend frontend_;
 
     plugbay::CharOutput output_;
-    plugbay::ByteQueue input_{4096};
+    plugbay::CharInput input_{4096};
     bool told_open_ = false; // the frontend's last event was PLUGBAY_CHAR_OPENED
     bool flush_scheduled_ = false;
     std::uint64_t last_flush_ = 0; // host clock
     bool output_blocked_ = false;
     bool hung_up_ = false; // and there is no room for what it said last
-    bool delivering_ = false;
-    bool deliver_again_ = false;
     std::string last_warning_;
 };

@@ -18,7 +18,8 @@ bool try_again(int error) {
 
 } // namespace
 
-Peer::Peer(Descriptor descriptor, std::optional<Telnet::Role> telnet) : descriptor_(std::move(descriptor)) {
+Peer::Peer(plugbay::UniqueFd descriptor, std::optional<Telnet::Role> telnet)
+    : descriptor_(std::move(descriptor)) {
     tune(descriptor_.get());
     wire_.reserve(wire_size + Telnet::longest_encoding);
     if (!telnet) return;

@@ -13,7 +13,7 @@
 
 class Peer {
   public:
-    Peer(Descriptor descriptor, std::optional<Telnet::Role> telnet);
+    Peer(plugbay::UniqueFd descriptor, std::optional<Telnet::Role> telnet);
 
     [[nodiscard]] int descriptor() const { return descriptor_.get(); }
 
@@ -38,7 +38,7 @@ class Peer {
     [[nodiscard]] std::size_t most_to_read(const plugbay::ByteQueue& input) const;
     void fill_wire(plugbay::ByteQueue& output);
 
-    Descriptor descriptor_;
+    plugbay::UniqueFd descriptor_;
     std::optional<Telnet> telnet_;
     std::vector<std::uint8_t> replies_;
     std::vector<std::uint8_t> wire_; // as sent; only whole escape sequences are put into it

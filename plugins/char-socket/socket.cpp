@@ -12,8 +12,8 @@
 
 namespace {
 
-Descriptor make_socket(const Address& address) {
-    Descriptor made(socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+plugbay::UniqueFd make_socket(const Address& address) {
+    plugbay::UniqueFd made(socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!made) throw plugbay::Failure(std::string("a socket cannot be made: ") + std::strerror(errno));
     return made;
 }
@@ -22,7 +22,7 @@ Descriptor make_socket(const Address& address) {
 bool is_stale(const Address& address) {
     struct stat facts {};
     if (lstat(address.path().c_str(), &facts) != 0 || !S_ISSOCK(facts.st_mode)) return false;
-    const Descriptor probe = make_socket(address);
+    const plugbay::UniqueFd probe = make_socket(address);
     return connect(probe.get(), address.raw(), address.length()) != 0 && errno == ECONNREFUSED;
 }
 
@@ -37,10 +37,6 @@ std::string advice(const Address& address, int error) {
 
 } // namespace
 
-Descriptor::~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-}
-
 Listener::Listener(const Address& address) : descriptor_(make_socket(address)) {
     bind(address);
     struct stat facts {};
@@ -49,24 +45,27 @@ Listener::Listener(const Address& address) : descriptor_(make_socket(address)) {
         device_ = facts.st_dev;
         inode_ = facts.st_ino;
     }
-    if (listen(descriptor_.get(), 8) != 0) {
-        throw plugbay::Failure("cannot listen at " + address.text() + ": " + std::strerror(errno) +
-                               advice(address, errno));
-    }
+    if (listen(descriptor_.get(), 8) == 0) return;
+    const int error = errno;
+    throw plugbay::Failure("cannot listen at " + address.text() + ": " + std::strerror(error) +
+                           advice(address, error));
 }
 
 void Listener::bind(const Address& address) {
     if (address.family() != AF_UNIX) {
-        const int on =
-            1; // or a machine started again would wait for the old one's connections to be forgotten
+        // Or a machine started again would wait for the old one's connections to be forgotten.
+        const int on = 1;
         setsockopt(descriptor_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     }
-    if (::bind(descriptor_.get(), address.raw(), address.length()) == 0) return;
-    if (errno == EADDRINUSE && address.family() == AF_UNIX && is_stale(address)) {
+    const auto attempt = [&] {
+        return ::bind(descriptor_.get(), address.raw(), address.length()) == 0 ? 0 : errno;
+    };
+    int error = attempt();
+    if (error == EADDRINUSE && address.family() == AF_UNIX && is_stale(address)) {
         unlink(address.path().c_str());
-        if (::bind(descriptor_.get(), address.raw(), address.length()) == 0) return;
+        error = attempt();
     }
-    const int error = errno == 0 ? EADDRINUSE : errno;
+    if (error == 0) return;
     throw plugbay::Failure("cannot listen at " + address.text() + ": " + std::strerror(error) +
                                advice(address, error),
                            error == EADDRINUSE ? PLUGBAY_TAKEN : PLUGBAY_FAILED);
@@ -78,16 +77,16 @@ Listener::~Listener() {
     if (facts.st_dev == device_ && facts.st_ino == inode_) unlink(path_.c_str());
 }
 
-Descriptor Listener::accept() const {
-    return Descriptor(accept4(descriptor_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+plugbay::UniqueFd Listener::accept() const {
+    return plugbay::UniqueFd(accept4(descriptor_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
 }
 
-Descriptor begin_connect(const Address& address) {
-    Descriptor made = make_socket(address);
+plugbay::UniqueFd begin_connect(const Address& address) {
+    plugbay::UniqueFd made = make_socket(address);
     // A local listener whose queue is full answers EAGAIN, and does not go on by itself.
-    if (connect(made.get(), address.raw(), address.length()) != 0 && errno != EINPROGRESS)
-        throw plugbay::Failure("cannot connect to " + address.text() + ": " + std::strerror(errno));
-    return made;
+    if (connect(made.get(), address.raw(), address.length()) == 0 || errno == EINPROGRESS) return made;
+    const int error = errno;
+    throw plugbay::Failure("cannot connect to " + address.text() + ": " + std::strerror(error));
 }
 
 int connect_error(int descriptor) {
@@ -99,8 +98,8 @@ int connect_error(int descriptor) {
 
 void tune(int descriptor) {
     const auto set = [&](int level, int option, int value) {
-        setsockopt(descriptor, level, option, &value,
-                   sizeof value); // fails on local sockets, which need none
+        // Fails on local sockets, which need none.
+        setsockopt(descriptor, level, option, &value, sizeof value);
     };
     set(IPPROTO_TCP, TCP_NODELAY, 1);
     set(SOL_SOCKET, SO_KEEPALIVE, 1);

@@ -3,30 +3,11 @@
 
 #include "address.hpp"
 
-#include <utility>
+#include <plugbay/unique_fd.hpp>
+
+#include <string>
 
 #include <sys/types.h>
-
-// A descriptor that is closed when it goes.
-class Descriptor {
-  public:
-    Descriptor() = default;
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor();
-
-    [[nodiscard]] int get() const { return fd_; }
-    [[nodiscard]] explicit operator bool() const { return fd_ >= 0; }
-
-  private:
-    int fd_ = -1;
-};
 
 class Listener {
   public:
@@ -40,19 +21,19 @@ class Listener {
 
     [[nodiscard]] int get() const { return descriptor_.get(); }
     // -1 with errno when nobody waits, or descriptors or memory have run out.
-    [[nodiscard]] Descriptor accept() const;
+    [[nodiscard]] plugbay::UniqueFd accept() const;
 
   private:
     void bind(const Address& address);
 
-    Descriptor descriptor_;
+    plugbay::UniqueFd descriptor_;
     std::string path_; // of the file made here
     dev_t device_ = 0;
     ino_t inode_ = 0;
 };
 
 // Begins to connect; throws when that fails at once. The socket becomes writable when it is decided.
-Descriptor begin_connect(const Address& address);
+plugbay::UniqueFd begin_connect(const Address& address);
 // What became of it: 0, or an errno.
 int connect_error(int descriptor);
 

@@ -1,10 +1,12 @@
 // char-stdio: the monitor's standard input and output as the far end of a serial line.
-#include "buffer.hpp"
 #include "stream.hpp"
 #include "terminal.hpp"
 
+#include <plugbay/byte_queue.hpp>
+#include <plugbay/char_input.hpp>
 #include <plugbay/plugin.hpp>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -112,9 +114,7 @@ class CharStdio {
     static constexpr std::uint64_t input_token = 1;
 
     [[nodiscard]] std::uint64_t now() const { return host_.now(PLUGBAY_CLOCK_HOST); }
-    void arm(plugbay::Timer& timer, nanoseconds wait) {
-        timer.arm(now() + static_cast<std::uint64_t>(wait.count()));
-    }
+    void arm(plugbay::Timer& timer, nanoseconds wait) { timer.arm(host_.after(wait, PLUGBAY_CLOCK_HOST)); }
 
     bool take_hold();
     void let_go();
@@ -150,12 +150,10 @@ class CharStdio {
     bool pending_output_saved_ = false; // pending_output_ is in a state, and has not been resumed since
     bool far_end_closed_ = false;
     bool input_ended_;
-    bool delivering_ = false;
-    bool deliver_again_ = false;
     bool input_unwatchable_ = false;
     std::uint64_t last_write_ = 0; // host clock
-    Buffer<65536> pending_output_;
-    Buffer<4096> pending_input_;
+    plugbay::ByteQueue pending_output_{65536};
+    plugbay::CharInput pending_input_{4096};
 };
 
 // --- life cycle -------------------------------------------------------------------------------------------
@@ -194,7 +192,7 @@ void CharStdio::let_go() {
 void CharStdio::say_farewell() {
     constexpr milliseconds step{10};
     for (auto left = farewell; !pending_output_.empty() && left > milliseconds(0);) {
-        const auto [outcome, bytes, error] = output_.write(pending_output_.contents());
+        const auto [outcome, bytes, error] = output_.write(pending_output_.front());
         if (outcome == Stream::Outcome::ended) return;
         pending_output_.drop(bytes);
         if (outcome != Stream::Outcome::would_block) continue;
@@ -246,7 +244,8 @@ bool CharStdio::move_output() {
     last_write_ = now();
     std::size_t left = pending_output_.size();
     while (left > 0) {
-        const auto [outcome, bytes, error] = output_.write(pending_output_.contents().first(left));
+        const auto piece = pending_output_.front();
+        const auto [outcome, bytes, error] = output_.write(piece.first(std::min(left, piece.size())));
         if (outcome == Stream::Outcome::would_block) return false;
         if (outcome == Stream::Outcome::ended) {
             output_ended_ = true;
@@ -285,7 +284,7 @@ void CharStdio::on_timer(std::uint64_t token) {
 // While the guest takes nothing, input waits where it comes from; commands are noticed until our own buffer
 // is full.
 void CharStdio::want_input() {
-    if (input_ended_ || pending_input_.room() == 0) {
+    if (input_ended_ || pending_input_.queue().room() == 0) {
         input_watch_.release();
         return;
     }
@@ -309,7 +308,7 @@ void CharStdio::read_input() {
         return;
     }
     std::array<std::uint8_t, 1024> bytes{};
-    const std::size_t room = std::min(bytes.size(), pending_input_.room());
+    const std::size_t room = std::min(bytes.size(), pending_input_.queue().room());
     if (room > 0) {
         const auto [outcome, count, error] = input_.read(std::span(bytes).first(room));
         if (outcome == Stream::Outcome::ended) input_ended_ = true;
@@ -328,7 +327,7 @@ void CharStdio::parse(std::span<const std::uint8_t> bytes) {
         } else if (escape_enabled_ && byte == escape_key) {
             escape_pending_ = true;
         } else {
-            pending_input_.append(std::span(&byte, 1));
+            pending_input_.queue().append(std::span(&byte, 1));
         }
     }
 }
@@ -336,7 +335,7 @@ void CharStdio::parse(std::span<const std::uint8_t> bytes) {
 void CharStdio::command(std::uint8_t key) {
     switch (key) {
     case escape_key:
-        pending_input_.append(std::span(&key, 1));
+        pending_input_.queue().append(std::span(&key, 1));
         return;
     case 'x':
         host_.request(PLUGBAY_REQUEST_EXIT, 0);
@@ -355,19 +354,8 @@ void CharStdio::command(std::uint8_t key) {
     }
 }
 
-// The frontend may ask for more from inside receive: that is left to the call already under way.
 void CharStdio::deliver() {
-    if (delivering_) {
-        deliver_again_ = true;
-        return;
-    }
-    delivering_ = true;
-    do {
-        deliver_again_ = false;
-        if (!pending_input_.empty()) pending_input_.drop(frontend_.receive(pending_input_.contents()));
-    } while (deliver_again_);
-    delivering_ = false;
-    want_input();
+    if (pending_input_.deliver(frontend_)) want_input();
 }
 
 PLUGBAY_PLUGIN("char-stdio", "1.0.0", CharStdio)

@@ -66,39 +66,35 @@ Stream::Stream(int standard_descriptor, Direction direction) {
     if (fstat(standard_descriptor, &status) != 0) return;
     terminal_ = isatty(standard_descriptor) == 1;
     if (terminal_ || S_ISFIFO(status.st_mode)) {
-        descriptor_ = open_again(standard_descriptor, direction);
-        if (descriptor_ < 0) method_ = Method::poll_first;
+        descriptor_ = plugbay::UniqueFd(open_again(standard_descriptor, direction));
+        if (!descriptor_) method_ = Method::poll_first;
     } else if (S_ISSOCK(status.st_mode)) {
         method_ = Method::socket;
     } else if (!S_ISREG(status.st_mode)) {
         method_ = Method::poll_first;
     }
-    if (descriptor_ < 0) descriptor_ = fcntl(standard_descriptor, F_DUPFD_CLOEXEC, 3);
+    if (!descriptor_) descriptor_ = plugbay::UniqueFd(fcntl(standard_descriptor, F_DUPFD_CLOEXEC, 3));
     struct sigaction action {};
     may_raise_sigpipe_ =
         S_ISFIFO(status.st_mode) && sigaction(SIGPIPE, nullptr, &action) == 0 && action.sa_handler != SIG_IGN;
 }
 
-Stream::~Stream() {
-    if (descriptor_ >= 0) close(descriptor_);
-}
-
 bool Stream::ready(short events) const {
-    pollfd entry{descriptor_, events, 0};
+    pollfd entry{descriptor_.get(), events, 0};
     return poll(&entry, 1, 0) > 0;
 }
 
 void Stream::wait_writable(int milliseconds) const {
-    pollfd entry{descriptor_, POLLOUT, 0};
+    pollfd entry{descriptor_.get(), POLLOUT, 0};
     poll(&entry, 1, milliseconds);
 }
 
 Stream::Transfer Stream::read(std::span<std::uint8_t> bytes) {
-    if (descriptor_ < 0) return {Outcome::ended};
+    if (!descriptor_) return {Outcome::ended};
     if (method_ == Method::poll_first && !ready(POLLIN)) return {Outcome::would_block};
     const ssize_t count = method_ == Method::socket
-                              ? recv(descriptor_, bytes.data(), bytes.size(), MSG_DONTWAIT)
-                              : ::read(descriptor_, bytes.data(), bytes.size());
+                              ? recv(descriptor_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT)
+                              : ::read(descriptor_.get(), bytes.data(), bytes.size());
     if (count > 0) return {Outcome::moved, static_cast<std::size_t>(count)};
     if (count == 0) return {Outcome::ended};
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {Outcome::would_block};
@@ -106,16 +102,16 @@ Stream::Transfer Stream::read(std::span<std::uint8_t> bytes) {
 }
 
 Stream::Transfer Stream::write(std::span<const std::uint8_t> bytes) {
-    if (descriptor_ < 0) return {Outcome::ended, 0, EBADF};
+    if (!descriptor_) return {Outcome::ended, 0, EBADF};
     if (method_ == Method::poll_first) {
         // A pipe that poll calls writable takes PIPE_BUF bytes, a terminal at least one.
         if (!ready(POLLOUT)) return {Outcome::would_block};
         bytes = bytes.first(std::min<std::size_t>(bytes.size(), terminal_ ? 1 : PIPE_BUF));
     }
     SigpipeGuard guard(may_raise_sigpipe_);
-    const ssize_t count = method_ == Method::socket
-                              ? send(descriptor_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
-                              : ::write(descriptor_, bytes.data(), bytes.size());
+    const ssize_t count = method_ == Method::socket ? send(descriptor_.get(), bytes.data(), bytes.size(),
+                                                           MSG_DONTWAIT | MSG_NOSIGNAL)
+                                                    : ::write(descriptor_.get(), bytes.data(), bytes.size());
     if (count > 0) return {Outcome::moved, static_cast<std::size_t>(count)};
     if (count == 0 || errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
         return {Outcome::would_block};

@@ -7,6 +7,8 @@
 // block. Where the second opening is refused (another user's terminal) every transfer asks poll first.
 #pragma once
 
+#include <plugbay/unique_fd.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -26,12 +28,9 @@ class Stream {
     };
 
     Stream(int standard_descriptor, Direction direction);
-    ~Stream();
-    Stream(const Stream&) = delete;
-    Stream& operator=(const Stream&) = delete;
 
     // To be watched; -1 when the process was started without one.
-    [[nodiscard]] int descriptor() const { return descriptor_; }
+    [[nodiscard]] int descriptor() const { return descriptor_.get(); }
 
     Transfer read(std::span<std::uint8_t> bytes);
     Transfer write(std::span<const std::uint8_t> bytes);
@@ -43,7 +42,7 @@ class Stream {
 
     [[nodiscard]] bool ready(short events) const;
 
-    int descriptor_ = -1;
+    plugbay::UniqueFd descriptor_;
     Method method_ = Method::direct;
     bool terminal_ = false;
     bool may_raise_sigpipe_ = false;

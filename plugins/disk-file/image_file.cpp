@@ -104,7 +104,7 @@ ImageFile open_image(const std::string& path, bool read_only, bool direct, bool 
     image.read_only = read_only;
     // O_NONBLOCK: a FIFO by mistake must not make us wait; it means nothing for files and block devices.
     const int flags = (read_only ? O_RDONLY : O_RDWR) | (direct ? O_DIRECT : 0) | O_CLOEXEC | O_NONBLOCK;
-    image.file = Descriptor(open(path.c_str(), flags));
+    image.file = plugbay::UniqueFd(open(path.c_str(), flags));
     if (!image.file) fail_to_open(image, direct, errno);
 
     const auto ask = [&] {

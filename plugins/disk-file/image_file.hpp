@@ -1,14 +1,14 @@
 // The image file or block device of a disk: opened, examined and locked.
 #pragma once
 
-#include "descriptor.hpp"
+#include <plugbay/unique_fd.hpp>
 
 #include <cstdint>
 #include <string>
 
 struct ImageFile {
     std::string path;
-    Descriptor file;
+    plugbay::UniqueFd file;
     bool read_only = false;
     std::uint64_t capacity = 0; // bytes
     std::uint32_t logical_block_size = 512;

@@ -1,8 +1,8 @@
 // Operations one after another, in order, on a thread of the engine's own.
-#include "descriptor.hpp"
 #include "engine.hpp"
 
 #include <plugbay/failure.hpp>
+#include <plugbay/unique_fd.hpp>
 
 #include <fcntl.h>
 #include <sys/eventfd.h>
@@ -98,7 +98,7 @@ class ThreadEngine final : public Engine {
     }
 
     int file_;
-    Descriptor event_;
+    plugbay::UniqueFd event_;
     std::mutex mutex_;
     std::condition_variable wake_;
     OperationQueue waiting_;

@@ -1,6 +1,7 @@
 // Operations through io_uring; an eventfd tells the I/O loop that some have finished.
-#include "descriptor.hpp"
 #include "engine.hpp"
+
+#include <plugbay/unique_fd.hpp>
 
 #include <liburing.h>
 #include <sys/eventfd.h>
@@ -36,7 +37,7 @@ class UringEngine final : public Engine {
 
     // 0, or a negative errno.
     int open() {
-        event_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+        event_ = plugbay::UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
         if (!event_) return -errno;
         if (const int status = io_uring_queue_init(entries, &ring_, 0); status < 0) return status;
         ready_ = true;
@@ -141,7 +142,7 @@ class UringEngine final : public Engine {
     }
 
     int file_;
-    Descriptor event_;
+    plugbay::UniqueFd event_;
     io_uring ring_{};
     bool ready_ = false;
     struct Staged {

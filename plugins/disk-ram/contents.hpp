@@ -2,6 +2,7 @@
 #pragma once
 
 #include <plugbay/failure.hpp>
+#include <plugbay/unique_fd.hpp>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -32,14 +33,10 @@ class Contents {
             allocate(size == 0 ? default_size : size);
             return;
         }
-        const int file = open(image.c_str(), O_RDONLY | O_CLOEXEC);
-        if (file < 0) fail(image, "cannot be opened for reading");
-        struct Closer {
-            int file;
-            ~Closer() { close(file); }
-        } closer{file};
+        const plugbay::UniqueFd file(open(image.c_str(), O_RDONLY | O_CLOEXEC));
+        if (!file) fail(image, "cannot be opened for reading");
         struct stat facts {};
-        if (fstat(file, &facts) != 0) fail(image, "cannot be examined");
+        if (fstat(file.get(), &facts) != 0) fail(image, "cannot be examined");
         if (!S_ISREG(facts.st_mode))
             throw plugbay::Failure("image " + image + " is not a regular file", PLUGBAY_INVALID);
         const auto length = static_cast<std::uint64_t>(facts.st_size);
@@ -53,7 +50,8 @@ class Contents {
                                    PLUGBAY_INVALID);
         allocate(size == 0 ? rounded : size);
         for (std::uint64_t done = 0; done < length;) {
-            const ssize_t got = pread(file, bytes_.data() + done, length - done, static_cast<off_t>(done));
+            const ssize_t got =
+                pread(file.get(), bytes_.data() + done, length - done, static_cast<off_t>(done));
             if (got < 0 && errno == EINTR) continue;
             if (got < 0) fail(image, "cannot be read");
             if (got == 0) break; // it shrank meanwhile: the rest is zeros

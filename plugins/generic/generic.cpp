@@ -2,6 +2,7 @@
 #include "access_log.hpp"
 
 #include <plugbay/plugin.hpp>
+#include <plugbay/unique_fd.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -23,10 +24,10 @@ class Target {
   public:
     Target(const std::string& path, std::uint64_t offset, std::uint64_t length, bool read_only)
         : offset_(offset), read_only_(read_only),
-          fd_(open(path.c_str(), (read_only ? O_RDONLY : O_RDWR) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)) {
-        if (fd_ < 0) fail(path, std::string("cannot be opened: ") + std::strerror(errno));
+          file_(open(path.c_str(), (read_only ? O_RDONLY : O_RDWR) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)) {
+        if (!file_) fail(path, std::string("cannot be opened: ") + std::strerror(errno));
         struct stat facts {};
-        const bool known = fstat(fd_, &facts) == 0;
+        const bool known = fstat(file_.get(), &facts) == 0;
         const auto size = static_cast<std::uint64_t>(facts.st_size);
         std::string fault;
         if (!known || !(S_ISREG(facts.st_mode) || S_ISCHR(facts.st_mode) || S_ISBLK(facts.st_mode)))
@@ -37,24 +38,21 @@ class Target {
             fault = "has " + std::to_string(size) + " bytes, and \"offset\" and \"length\" need " +
                     std::to_string(offset + length) + "; make it longer";
         if (fault.empty()) return;
-        close(fd_);
         fail(path, fault);
     }
-    ~Target() { close(fd_); }
-    Target(const Target&) = delete;
-    Target& operator=(const Target&) = delete;
 
     // False: all ones.
     bool read(std::uint64_t offset, std::uint32_t width, std::uint64_t& value) const {
         value = 0;
-        if (pread(fd_, &value, width, static_cast<off_t>(offset_ + offset)) == static_cast<ssize_t>(width))
+        if (pread(file_.get(), &value, width, static_cast<off_t>(offset_ + offset)) ==
+            static_cast<ssize_t>(width))
             return true;
         value = ~std::uint64_t{0} >> (64 - 8 * width);
         return false;
     }
     bool write(std::uint64_t offset, std::uint32_t width, std::uint64_t value) const {
         if (read_only_) return false;
-        return pwrite(fd_, &value, width, static_cast<off_t>(offset_ + offset)) ==
+        return pwrite(file_.get(), &value, width, static_cast<off_t>(offset_ + offset)) ==
                static_cast<ssize_t>(width);
     }
 
@@ -65,7 +63,7 @@ class Target {
 
     std::uint64_t offset_;
     bool read_only_;
-    int fd_;
+    plugbay::UniqueFd file_;
 };
 
 } // namespace

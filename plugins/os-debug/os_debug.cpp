@@ -45,8 +45,7 @@ class OsDebug {
     static constexpr auto ports() { return std::array{plugbay::frontend(PLUGBAY_CHAR).optional()}; }
 
     OsDebug(plugbay::Host host, const Options& options)
-        : host_(host), clock_(host.extension<plugbay_timer_host>(PLUGBAY_TIMER)), rate_(options.rate),
-          tokens_(options.rate), region_(host.map_ports(options.port, 1)),
+        : host_(host), rate_(options.rate), tokens_(options.rate), region_(host.map_ports(options.port, 1)),
           timer_(host.timer(PLUGBAY_CLOCK_HOST)) {}
     ~OsDebug() {
         lines_.end_line_if_begun();
@@ -110,7 +109,7 @@ class OsDebug {
         if (std::exchange(scheduled_, true)) return;
         timer_.arm(now() + wait);
     }
-    [[nodiscard]] std::uint64_t now() const { return clock_.now(host_.raw(), PLUGBAY_CLOCK_HOST); }
+    [[nodiscard]] std::uint64_t now() const { return host_.now(PLUGBAY_CLOCK_HOST); }
 
     void show() {
         refill();
@@ -158,7 +157,6 @@ class OsDebug {
     }
 
     plugbay::Host host_;
-    const plugbay_timer_host& clock_;
     std::uint64_t rate_;
     std::uint64_t tokens_;
     std::uint64_t last_refill_ = 0; // host clock

@@ -81,6 +81,8 @@ TEST_F(Nic, IsHeldToTheContract) {
     EXPECT_THROW(transmit(0xbad00000 + PLUGBAY_NET_LONGEST_FRAME + 1), ContractViolation);
     bench.out(0x624, 4, PLUGBAY_NET_NEEDS_CHECKSUM);
     EXPECT_THROW(transmit(0xbad00000 + 64), ContractViolation); // nobody said that we take it
+    bench.out(0x624, 4, 1 << 17);
+    EXPECT_THROW(transmit(0xbad00000 + 64), ContractViolation); // segments at NULL
 }
 
 TEST(NetPeer, RefusesAnAddressThatIsNone) {

@@ -1,9 +1,8 @@
-#include "core/bus/access_bus.hpp"
 #include "core/device/device.hpp"
+#include "core/device/host/guest_range.hpp"
 #include "core/device/host/hold.hpp"
 #include "core/device/host/host_extensions.hpp"
 #include "core/device/region_resource.hpp"
-#include "core/memory/guest_memory.hpp"
 
 #include <plugbay/abi/access.h>
 #include <plugbay/abi/hypercall.h>
@@ -18,8 +17,7 @@ namespace {
 plugbay_status take(Device& device, bool port, std::uint64_t base, std::uint64_t length, std::uint64_t token,
                     plugbay_handle* handle) {
     const char* const what = port ? "ports" : "addresses";
-    const auto* callbacks = device.callbacks<plugbay_access_callbacks>(PLUGBAY_ACCESS);
-    if (callbacks == nullptr) {
+    if (device.callbacks<plugbay_access_callbacks>(PLUGBAY_ACCESS) == nullptr) {
         return device.refuse(PLUGBAY_INVALID,
                              fmt::format("{} {:#x} were asked for, but the device has no read and "
                                          "write callbacks",
@@ -32,18 +30,7 @@ plugbay_status take(Device& device, bool port, std::uint64_t base, std::uint64_t
                                                   .keeps = device.shared_slot()});
     AccessBus& bus = device.services().bus;
     const auto placement = port ? bus.place_ports(*region) : bus.place_memory(*region);
-    if (!placement.placed) {
-        if (!placement.obstacle) {
-            return device.refuse(PLUGBAY_INVALID,
-                                 fmt::format("{} {:#x} and {} more do not exist", what, base, length));
-        }
-        const AccessBus::Obstacle& obstacle = *placement.obstacle;
-        return device.refuse(
-            PLUGBAY_TAKEN,
-            fmt::format("{} {:#x}-{:#x} overlap {:#x}-{:#x} of device \"{}\"; move one of the two", what,
-                        base, base + length - 1, obstacle.base, obstacle.base + obstacle.length - 1,
-                        obstacle.owner.empty() ? "a PCI function" : obstacle.owner));
-    }
+    if (!placement.placed) return refuse_unplaced(device, what, *region, placement);
     return hold(device, std::make_unique<MappedRegion>(bus, std::move(region), port), handle);
 }
 
@@ -63,15 +50,8 @@ plugbay_status map_ports(const plugbay_host* host, std::uint32_t first, std::uin
 plugbay_status map_memory(const plugbay_host* host, std::uint64_t address, std::uint64_t length,
                           std::uint64_t token, plugbay_handle* region) {
     Device& device = Device::of(host);
-    for (const MemoryRange& range : device.services().memory.ranges()) {
-        if (address < range.address + range.size && range.address < address + length) {
-            return device.refuse(
-                PLUGBAY_TAKEN,
-                fmt::format("addresses {:#x}-{:#x} overlap the machine's RAM at {:#x}-{:#x}; choose "
-                            "others or give the machine less memory",
-                            address, address + length - 1, range.address, range.address + range.size - 1));
-        }
-    }
+    if (const plugbay_status status = keep_off_ram(device, address, length); status != PLUGBAY_OK)
+        return status;
     return take(device, false, address, length, token, region);
 }
 

@@ -11,7 +11,7 @@ namespace plugbay::core {
 
 namespace {
 
-constexpr std::uint64_t largest_table = 64 * 1024; // half of the room that all tables have
+constexpr std::uint64_t largest_table = std::uint64_t{64} * 1024; // half of the room that all tables have
 
 // What the device's struct says, with zeros where it is shorter than ours.
 template <typename T>

@@ -14,8 +14,7 @@ namespace {
 plugbay_status subscribe(const plugbay_host* host, std::uint32_t kinds, std::uint64_t token,
                          plugbay_handle* handle) {
     Device& device = Device::of(host);
-    const auto* callbacks = device.callbacks<plugbay_host_event_callbacks>(PLUGBAY_HOST_EVENT);
-    if (callbacks == nullptr || callbacks->event == nullptr) {
+    if (device.callbacks<plugbay_host_event_callbacks>(PLUGBAY_HOST_EVENT) == nullptr) {
         return device.refuse(PLUGBAY_INVALID,
                              "host events were asked for, but the device has no event callback");
     }

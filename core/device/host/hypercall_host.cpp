@@ -35,8 +35,7 @@ plugbay_status claim(const plugbay_host* host, std::uint32_t first, std::uint32_
             PLUGBAY_INVALID,
             fmt::format("{} hypercalls from {:#x} do not exist; numbers have 32 bits", count, first));
     }
-    const auto* callbacks = device.callbacks<plugbay_hypercall_callbacks>(PLUGBAY_HYPERCALL);
-    if (callbacks == nullptr || callbacks->call == nullptr) {
+    if (device.callbacks<plugbay_hypercall_callbacks>(PLUGBAY_HYPERCALL) == nullptr) {
         return device.refuse(
             PLUGBAY_INVALID,
             fmt::format("hypercall {:#x} was asked for, but the device has no call callback", first));

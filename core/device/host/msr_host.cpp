@@ -46,9 +46,8 @@ plugbay_status hook(const plugbay_host* host, std::uint32_t first, std::uint32_t
         return device.refuse(PLUGBAY_INVALID,
                              fmt::format("{} MSRs from {:#x} do not exist; there are 2^32", count, first));
     }
-    const auto* callbacks = device.callbacks<plugbay_msr_callbacks>(PLUGBAY_MSR);
-    const bool answers = callbacks != nullptr && callbacks->read != nullptr && callbacks->write != nullptr;
-    if (!answers && (flags & (PLUGBAY_MSR_READ | PLUGBAY_MSR_WRITE)) != 0) {
+    if ((flags & (PLUGBAY_MSR_READ | PLUGBAY_MSR_WRITE)) != 0 &&
+        device.callbacks<plugbay_msr_callbacks>(PLUGBAY_MSR) == nullptr) {
         return device.refuse(
             PLUGBAY_INVALID,
             fmt::format("MSR {:#x} was asked for, but the device has no callbacks for MSRs", first));

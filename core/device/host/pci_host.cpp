@@ -10,6 +10,10 @@ namespace plugbay::core {
 
 namespace {
 
+PciFunction* find(Device& device, plugbay_handle handle) {
+    return device.resources().find<PciFunction>(handle);
+}
+
 plugbay_status add_function(const plugbay_host* host, const plugbay_pci_function* description,
                             plugbay_handle* handle) {
     Device& device = Device::of(host);
@@ -19,14 +23,9 @@ plugbay_status add_function(const plugbay_host* host, const plugbay_pci_function
     }
     auto created = PciFunction::create(device, *description);
     if (!created) return device.refuse(PLUGBAY_INVALID, "its PCI function: " + created.error().text());
-    PciFunction& function = **created;
     const plugbay_status status = hold(device, std::move(*created), handle);
-    if (status == PLUGBAY_OK) device.services().pci.add(function);
+    if (status == PLUGBAY_OK) device.services().pci.add(*find(device, *handle));
     return status;
-}
-
-PciFunction* find(Device& device, plugbay_handle handle) {
-    return device.resources().find<PciFunction>(handle);
 }
 
 plugbay_status bar_region(const plugbay_host* host, plugbay_handle handle, std::uint32_t bar,

@@ -1,6 +1,6 @@
-#include "core/bus/access_bus.hpp"
 #include "core/device/device.hpp"
 #include "core/device/guest_clock.hpp"
+#include "core/device/host/guest_range.hpp"
 #include "core/device/host/hold.hpp"
 #include "core/device/host/host_extensions.hpp"
 #include "core/device/ram_watches.hpp"
@@ -17,10 +17,6 @@ namespace plugbay::core {
 namespace {
 
 constexpr std::uint64_t page_size = 4096;
-
-std::string range_text(std::uint64_t address, std::uint64_t length) {
-    return fmt::format("{:#x}-{:#x}", address, address + length - 1);
-}
 
 // Memory beside the guest's RAM.
 class MemoryRegionResource : public Resource {
@@ -76,28 +72,12 @@ class RamWatchResource : public Resource {
     const WatchedRam watched_;
 };
 
-plugbay_status refuse_taken(Device& device, const Region& wanted, const AccessBus::Placement& placement) {
-    const AccessBus::Obstacle& obstacle = *placement.obstacle;
-    return device.refuse(
-        PLUGBAY_TAKEN,
-        fmt::format("addresses {}, wanted by device \"{}\", overlap {} of device \"{}\"; move one of "
-                    "the two",
-                    range_text(wanted.base, wanted.length), device.id(),
-                    range_text(obstacle.base, obstacle.length),
-                    obstacle.owner.empty() ? "a PCI function" : obstacle.owner));
-}
-
-bool answers(const Device& device) {
-    const auto* callbacks = device.callbacks<plugbay_access_callbacks>(PLUGBAY_ACCESS);
-    return callbacks != nullptr && callbacks->read != nullptr && callbacks->write != nullptr;
-}
-
 // What is wrong with a request for pages, or "".
 std::string page_mistake(const Device& device, std::uint64_t address, std::uint64_t length,
                          bool needs_callbacks) {
     if (length == 0 || (address | length) % page_size != 0 || address + (length - 1) < address)
         return fmt::format("{:#x} bytes at {:#x} are not whole pages of 4096 bytes", length, address);
-    if (needs_callbacks && !answers(device))
+    if (needs_callbacks && device.callbacks<plugbay_access_callbacks>(PLUGBAY_ACCESS) == nullptr)
         return fmt::format("accesses to {} were asked for, but the device has no read and write callbacks",
                            range_text(address, length));
     return {};
@@ -119,14 +99,8 @@ plugbay_status create(const plugbay_host* host, std::uint32_t kind, std::uint32_
     if (auto mistake = page_mistake(device, address, length, hooked); !mistake.empty())
         return device.refuse(PLUGBAY_INVALID, std::move(mistake));
     MachineServices& services = device.services();
-    for (const MemoryRange& range : services.memory.ranges()) {
-        if (address < range.address + range.size && range.address <= address + (length - 1)) {
-            return device.refuse(PLUGBAY_TAKEN,
-                                 fmt::format("addresses {} overlap the machine's RAM at {}; choose others",
-                                             range_text(address, length),
-                                             range_text(range.address, range.size)));
-        }
-    }
+    if (const plugbay_status status = keep_off_ram(device, address, length); status != PLUGBAY_OK)
+        return status;
     auto memory = RegionMemory::create(length);
     if (!memory) return device.refuse(PLUGBAY_NO_MEMORY, memory.error().text());
     auto region = std::make_shared<Region>(Region{.base = address,
@@ -138,7 +112,7 @@ plugbay_status create(const plugbay_host* host, std::uint32_t kind, std::uint32_
                                                   .owner = device.shared_slot(),
                                                   .keeps = device.shared_slot()});
     const auto placement = services.bus.place_memory(*region);
-    if (!placement.placed) return refuse_taken(device, *region, placement);
+    if (!placement.placed) return refuse_unplaced(device, "addresses", *region, placement);
     auto resource = std::make_unique<MemoryRegionResource>(services.bus, std::move(region), *memory, kind);
     auto mapped = services.platform.map_memory({.address = address,
                                                 .size = length,
@@ -198,7 +172,7 @@ plugbay_status watch_ram(const plugbay_host* host, std::uint32_t what, std::uint
                                                   .owner = device.shared_slot(),
                                                   .keeps = device.shared_slot()});
     const auto placement = services.bus.place_memory(*region);
-    if (!placement.placed) return refuse_taken(device, *region, placement);
+    if (!placement.placed) return refuse_unplaced(device, "addresses", *region, placement);
     const WatchedRam watched{.address = address, .size = length, .reads = all};
     if (auto done = services.ram_watches.add(watched); !done) {
         services.bus.remove_memory(*region, region);

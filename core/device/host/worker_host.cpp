@@ -13,8 +13,7 @@ namespace {
 
 plugbay_status create(const plugbay_host* host, std::uint32_t capacity, plugbay_handle* handle) {
     Device& device = Device::of(host);
-    const auto* callbacks = device.callbacks<plugbay_worker_callbacks>(PLUGBAY_WORKER);
-    if (callbacks == nullptr || callbacks->work == nullptr || callbacks->done == nullptr) {
+    if (device.callbacks<plugbay_worker_callbacks>(PLUGBAY_WORKER) == nullptr) {
         return device.refuse(PLUGBAY_INVALID,
                              "a work queue was asked for, but the device has no work and done callbacks");
     }

@@ -10,6 +10,7 @@
 #include <plugbay/byte_queue.hpp>
 #include <plugbay/host.hpp>
 #include <plugbay/link.hpp>
+#include <plugbay/property.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -20,14 +21,30 @@ namespace plugbay {
 
 class CharOutput {
   public:
+    static constexpr std::size_t capacity = 65536; // bytes
+
     enum class WhenStalled : std::uint8_t { drop_oldest, drop_newest, wait };
+
+    // The properties by which a user of the backend chooses what the constructor takes.
+    template <typename Options>
+    static constexpr auto when_stalled_property(WhenStalled Options::*member) {
+        return property("when_stalled", member,
+                        "what becomes of output for a far end that reads too slowly, 64 KiB of which wait")
+            .choices("drop_oldest", "drop_newest", "wait");
+    }
+    template <typename Options>
+    static constexpr auto patience_property(std::uint32_t Options::*member) {
+        return property("patience", member,
+                        "milliseconds that the guest is held back for a far end that does not read")
+            .range(0, 3'600'000);
+    }
 
     // `patience`: how long the frontend is held back, with a full queue, for a far end that takes less than a
     // quarter of it in that time. One that is slow and steady loses nothing.
-    CharOutput(Host host, std::size_t capacity, std::uint64_t stall_token, WhenStalled when_stalled,
+    CharOutput(Host host, std::uint64_t stall_token, WhenStalled when_stalled,
                std::chrono::milliseconds patience)
         : host_(host), when_stalled_(when_stalled), patience_(patience),
-          timer_(host.timer(PLUGBAY_CLOCK_HOST, stall_token)), queue_(capacity) {}
+          timer_(host.timer(PLUGBAY_CLOCK_HOST, stall_token)) {}
 
     [[nodiscard]] ByteQueue& queue() { return queue_; }
 
@@ -54,7 +71,7 @@ class CharOutput {
 
     // After bytes have left the queue: the frontend may go on, and who has taken half of them is well again.
     void relieve(const CharFrontend& frontend) {
-        if (queue_.size() <= queue_.capacity() / 2) {
+        if (queue_.size() <= capacity / 2) {
             if (std::exchange(timed_, false)) timer_.disarm();
             if (std::exchange(stalled_, false))
                 host_.warning("output is taken again; " + std::to_string(lost_) + " bytes were lost");
@@ -64,7 +81,7 @@ class CharOutput {
 
     // The timer has gone off: patience is over, unless enough has left meanwhile.
     void stall(const CharFrontend& frontend) {
-        if (left() - left_before_ >= queue_.capacity() / 4) {
+        if (left() - left_before_ >= capacity / 4) {
             arm();
             return;
         }
@@ -90,15 +107,14 @@ class CharOutput {
     [[nodiscard]] std::uint64_t left() const { return put_ - queue_.size(); }
     void arm() {
         left_before_ = left();
-        timer_.arm(host_.now(PLUGBAY_CLOCK_HOST) +
-                   static_cast<std::uint64_t>(std::chrono::nanoseconds(patience_).count()));
+        timer_.arm(host_.after(patience_, PLUGBAY_CLOCK_HOST));
     }
 
     Host host_;
     WhenStalled when_stalled_;
     std::chrono::milliseconds patience_;
     Timer timer_;
-    ByteQueue queue_;
+    ByteQueue queue_{capacity};
     bool refused_ = false; // the frontend waits for write_ready
     bool timed_ = false;
     bool stalled_ = false;

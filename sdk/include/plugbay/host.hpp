@@ -1,6 +1,6 @@
 // The host as a device sees it: the calls of the ABI's host tables (those for PCI are in pci/function.hpp), with
-// resources that give themselves back. A call that fails throws Failure; the host already knows why. Thread tags are those of the ABI
-// headers.
+// resources that give themselves back. A call that fails throws Failure; the host already knows why. Thread
+// tags are those of the ABI headers.
 #pragma once
 
 #include <plugbay/abi/access.h>
@@ -21,6 +21,7 @@
 #include <plugbay/failure.hpp>
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -342,6 +343,11 @@ class Host {
     }
     [[nodiscard]] std::uint64_t now(std::uint32_t clock = PLUGBAY_CLOCK_GUEST) const {
         return timers().now(raw_, clock);
+    }
+    // The deadline for Timer::arm that is `wait` from now.
+    [[nodiscard]] std::uint64_t after(std::chrono::nanoseconds wait,
+                                      std::uint32_t clock = PLUGBAY_CLOCK_GUEST) const {
+        return now(clock) + static_cast<std::uint64_t>(wait.count());
     }
     [[nodiscard]] Timer timer(std::uint32_t clock = PLUGBAY_CLOCK_GUEST, std::uint64_t token = 0) const {
         const auto& table = timers();

@@ -37,6 +37,12 @@ std::uint32_t needed(const plugbay_net_offload& offload) {
     return all;
 }
 
+// A frame's segments, as far as they can be looked at however wrong it is.
+std::span<const plugbay_segment> segments_of(const plugbay_net_frame& frame) {
+    if (frame.segments == nullptr) return {};
+    return {frame.segments, std::min<std::uint32_t>(frame.segment_count, PLUGBAY_NET_MOST_SEGMENTS)};
+}
+
 } // namespace
 
 struct NetPeer::Tables {
@@ -97,8 +103,8 @@ void NetPeer::check_frame(const plugbay_net_frame& frame, std::uint32_t offloads
     if (frame.segment_count == 0 ? frame.bytes == nullptr : frame.segments == nullptr)
         violation("sent a net/1 frame at NULL");
     std::uint64_t sum = 0;
-    for (std::uint32_t i = 0; i < frame.segment_count; ++i)
-        sum += frame.segments[i].length;
+    for (const plugbay_segment& segment : segments_of(frame))
+        sum += segment.length;
     if (frame.segment_count != 0 && sum != frame.length)
         violation("a net/1 frame's segments do not add up to its length");
     if ((needed(frame.offload) & ~offloads) != 0)
@@ -122,7 +128,8 @@ std::uint32_t NetPeer::arrive(const plugbay_net_frame* frames, std::uint32_t cou
     for (const plugbay_net_frame& raw : std::span(frames, taken)) {
         check_frame(raw, transmitting ? facts_.offloads : receiver_.offloads);
         NetFrame frame{{}, raw.offload, {}};
-        if (raw.segments != nullptr) frame.segments.assign(raw.segments, raw.segments + raw.segment_count);
+        const auto segments = segments_of(raw);
+        frame.segments.assign(segments.begin(), segments.end());
         if (frame.segments.empty() && raw.bytes != nullptr)
             frame.bytes.assign(raw.bytes, raw.bytes + std::min(raw.length, PLUGBAY_NET_LONGEST_FRAME));
         if (transmitting &&

@@ -2,7 +2,8 @@
 //
 //   0x620  write: transmits so many bytes of guest memory from 0x1000, within bounds unless the value is
 //          0xbad00000 more; read: status of the last completion
-//   0x624  write: offload flags of the frames that follow, 1 << 16: in memory of our own; read: frames taken
+//   0x624  write: offload flags of the frames that follow, 1 << 16: in memory of our own; 1 << 17: at NULL,
+//           if the length says rogue; read: frames taken
 //   0x628  write: frames that it takes; read: length of the last one received, whose bytes are at 0x8000
 #pragma once
 
@@ -79,7 +80,7 @@ class ProbeNic {
         if ((flags_ & 1 << 16) != 0) {
             frame.bytes = own.data();
         } else {
-            frame.segments = &segment;
+            frame.segments = rogue && (flags_ & 1 << 17) != 0 ? nullptr : &segment;
             frame.segment_count = 1;
         }
         taken_ += wire_.transmit(std::span(&frame, 1));

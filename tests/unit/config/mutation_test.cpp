@@ -79,7 +79,7 @@ class Mutator {
         }
     }
 
-    std::mt19937 random_{20260727}; // NOLINT: the same on every run
+    std::mt19937 random_{20260727}; // the same on every run
 };
 
 TEST(Mutation, DamagedFilesEndInAConfigOrInErrors) {

@@ -214,6 +214,34 @@ TEST_F(DeviceLife, HandlesAreChecked) {
     EXPECT_EQ(interrupts.claim(mine.host, 24, 0, &line), PLUGBAY_INVALID);
 }
 
+// Else a guest's access, or the loop, would call a null pointer.
+TEST_F(DeviceLife, CallbackTablesWithHolesCountAsNone) {
+    auto type = scripted::make_type();
+    type.extension = [](const char* id) -> const void* {
+        static constexpr plugbay_access_callbacks access{
+            sizeof access, 0, [](void*, auto, auto, auto) { return std::uint64_t{0}; }, nullptr};
+        static constexpr plugbay_timer_callbacks timer{sizeof timer, 0, nullptr};
+        static constexpr plugbay_fd_callbacks fd{sizeof fd, 0, nullptr};
+        if (id == std::string_view(PLUGBAY_ACCESS)) return &access;
+        if (id == std::string_view(PLUGBAY_TIMER)) return &timer;
+        if (id == std::string_view(PLUGBAY_FD)) return &fd;
+        return scripted::extension(id);
+    };
+    Script script;
+    const auto device = make("holes", type);
+    ASSERT_TRUE(create(*device, script));
+    plugbay_handle handle{};
+    const auto& access = script.table<plugbay_access_host>(PLUGBAY_ACCESS);
+    EXPECT_EQ(access.map_ports(script.host, 0x80, 1, 0, &handle), PLUGBAY_INVALID);
+    EXPECT_EQ(access.map_memory(script.host, 0xd000'0000, 0x1000, 0, &handle), PLUGBAY_INVALID);
+    EXPECT_EQ(
+        script.table<plugbay_timer_host>(PLUGBAY_TIMER).create(script.host, PLUGBAY_CLOCK_HOST, 0, &handle),
+        PLUGBAY_INVALID);
+    EXPECT_EQ(
+        script.table<plugbay_fd_host>(PLUGBAY_FD).watch(script.host, 0, PLUGBAY_FD_READABLE, 0, &handle),
+        PLUGBAY_INVALID);
+}
+
 // The slot is looked at by guest accesses that found the region just before it went.
 TEST_F(DeviceLife, SlotOutlivesTheDeviceWhileAnAccessMayReachForIt) {
     Script script;

@@ -113,7 +113,7 @@ TEST_F(MemoryHooks, RegionsAreExclusiveAndChecked) {
           Case{1, place + 8 * page, 0, 0}, Case{1, place + 8 * page + 8, page, 0},
           Case{1, place + 8 * page, page + 1, 0}, Case{1, place + 8 * page, page, 2},
           Case{2, place + 8 * page, page, 1}, Case{1, 0, page, 0}, Case{1, (16 << 20) - page, 2 * page, 0},
-          Case{1, ~std::uint64_t{0} - page + 1, 2 * page, 0},
+          Case{1, ~std::uint64_t{0} - page + 1, 2 * page, 0}, Case{1, ~std::uint64_t{0} - page + 1, page, 0},
           Case{1, place + 8 * page, std::uint64_t{1} << 62, 0},
           Case{1, 1ULL << 63, (1ULL << 63) - page, 0}}) {
         EXPECT_FALSE(region("x", kind, address, length, flags)->created)

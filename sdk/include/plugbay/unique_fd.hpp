@@ -1,10 +1,11 @@
 // Sole owner of a file descriptor; closes it when destroyed.
 #pragma once
 
-#include <unistd.h>
 #include <utility>
 
-namespace plugbay::core {
+#include <unistd.h>
+
+namespace plugbay {
 
 class UniqueFd {
   public:
@@ -32,4 +33,4 @@ class UniqueFd {
     int fd_ = -1;
 };
 
-} // namespace plugbay::core
+} // namespace plugbay

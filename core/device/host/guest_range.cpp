@@ -1,0 +1,38 @@
+#include "core/device/host/guest_range.hpp"
+
+#include "core/memory/guest_memory.hpp"
+
+#include <fmt/format.h>
+
+namespace plugbay::core {
+
+std::string range_text(std::uint64_t first, std::uint64_t length) {
+    return fmt::format("{:#x}-{:#x}", first, first + (length - 1));
+}
+
+plugbay_status keep_off_ram(Device& device, std::uint64_t address, std::uint64_t length) {
+    for (const MemoryRange& range : device.services().memory.ranges()) {
+        if (address >= range.address + range.size || range.address > address + (length - 1)) continue;
+        return device.refuse(PLUGBAY_TAKEN,
+                             fmt::format("addresses {} overlap the machine's RAM at {}; choose others or "
+                                         "give the machine less memory",
+                                         range_text(address, length), range_text(range.address, range.size)));
+    }
+    return PLUGBAY_OK;
+}
+
+plugbay_status refuse_unplaced(Device& device, const char* what, const Region& wanted,
+                               const AccessBus::Placement& placement) {
+    if (!placement.obstacle) {
+        return device.refuse(PLUGBAY_INVALID, fmt::format("{:#x} {} from {:#x} do not exist", wanted.length,
+                                                          what, wanted.base));
+    }
+    const AccessBus::Obstacle& obstacle = *placement.obstacle;
+    const std::string owner =
+        obstacle.owner.empty() ? "a PCI function" : fmt::format("device \"{}\"", obstacle.owner);
+    return device.refuse(PLUGBAY_TAKEN, fmt::format("{} {} overlap {} of {}; move one of the two", what,
+                                                    range_text(wanted.base, wanted.length),
+                                                    range_text(obstacle.base, obstacle.length), owner));
+}
+
+} // namespace plugbay::core
