@@ -28,6 +28,17 @@ asm(R"(
     popq %rdi
     iretq
 .endm
+# For handlers that count in %ebp.
+.macro wait_for_interrupts wanted
+.Lnot_yet\@:
+    cmpl $\wanted, %ebp
+    jb .Lnot_yet\@
+.endm
+# Long enough for an interrupt that should not be.
+.macro wait_in_vain
+    movl $3000, %ecx
+    loop .
+.endm
 )");
 
 // A stack at 3 MiB and an IDT at 2 MiB; an interrupt gate to a label for a vector. Change %rax and %rdi.
