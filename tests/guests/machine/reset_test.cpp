@@ -121,7 +121,8 @@ asm(PLUGBAY_GUEST_BEGIN(reset_in_use) R"(
     write_port 0x70c, $1
     write_port 0x714, $1
     write_port 0x530, $1
-    loopl 3b
+    decl %ecx
+    jnz 3b
     movb $0xfe, %al
     outb %al, $0x64
     jmp 9b
