@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint64_t second = 1'000'000'000;       // ns
 constexpr std::uint64_t shortest_wait = second / 100; // between two looks at what waits
+constexpr std::size_t most_bytes_a_call = 4096;       // of a hypercall: the vCPU stands still meanwhile
 
 // A line for the log, which is UTF-8 and read in terminals: whatever is not plain ASCII is escaped.
 std::string printable(std::span<const std::uint8_t> line) {
@@ -36,17 +37,24 @@ class OsDebug {
     struct Options {
         std::uint16_t port = 0xc0c0;
         std::uint32_t rate = 100;
+        std::uint32_t hypercall = 0;
         static constexpr auto properties() {
             return plugbay::properties(
                 plugbay::property("port", &Options::port, "I/O port of one byte"),
-                plugbay::property("rate", &Options::rate, "lines a second at most").range(1, 1'000'000));
+                plugbay::property("rate", &Options::rate, "lines a second at most").range(1, 1'000'000),
+                plugbay::property("hypercall", &Options::hypercall,
+                                  "number of the call that takes text from memory, from 0x100 up; 0: none"));
         }
     };
     static constexpr auto ports() { return std::array{plugbay::frontend(PLUGBAY_CHAR).optional()}; }
 
     OsDebug(plugbay::Host host, const Options& options)
         : host_(host), rate_(options.rate), tokens_(options.rate), region_(host.map_ports(options.port, 1)),
-          timer_(host.timer(PLUGBAY_CLOCK_HOST)) {}
+          timer_(host.timer(PLUGBAY_CLOCK_HOST)) {
+        if (options.hypercall == 0) return;
+        memory_ = host.memory();
+        calls_ = host.claim_hypercalls(options.hypercall, 1);
+    }
     ~OsDebug() {
         lines_.end_line_if_begun();
         log_all();
@@ -56,6 +64,19 @@ class OsDebug {
     void write(plugbay::Access, std::uint64_t value) {
         const auto byte = static_cast<std::uint8_t>(value);
         take(std::span(&byte, 1));
+    }
+    // rbx: the text's address, rcx: its length in bytes, of which the lower half counts. The result is how many were
+    // taken, or PLUGBAY_HYPERCALL_FAILED for text that is not in RAM.
+    void hypercall(std::uint64_t, plugbay_hypercall_registers& registers) {
+        std::array<std::uint8_t, most_bytes_a_call> text{};
+        const std::size_t length = std::min<std::size_t>(registers.rcx & UINT32_MAX, text.size());
+        const auto bytes = std::span(text).first(length);
+        if (!memory_.read(registers.rbx, std::as_writable_bytes(bytes))) {
+            registers.rax = PLUGBAY_HYPERCALL_FAILED;
+            return;
+        }
+        take(bytes);
+        registers.rax = length;
     }
 
     void on_connect(std::uint64_t, plugbay::Link link) { backend_ = plugbay::CharBackend(link); }
@@ -162,6 +183,8 @@ class OsDebug {
     std::uint64_t last_refill_ = 0; // host clock
     plugbay::Region region_;
     plugbay::Timer timer_;
+    plugbay::Memory memory_;
+    plugbay::Hypercalls calls_; // none unless asked for
     plugbay::CharBackend backend_;
     LineBuffer lines_;
     bool scheduled_ = false;

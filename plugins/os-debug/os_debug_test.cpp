@@ -150,3 +150,74 @@ TEST(OsDebug, KeepsLinesInItsState) {
     other.bench.advance(5s);
     EXPECT_EQ(other.console.text(), "two\nbegun\n");
 }
+
+namespace {
+
+constexpr std::uint32_t call = 0x120;
+
+// The usual 16 MiB of RAM, and a text at 0x1000.
+struct CallMachine : Machine {
+    CallMachine() : Machine(testkit::Properties{{"hypercall", "0x120"}}) {
+        bench.connect(console, "kernel");
+        bench.start();
+        put(0x1000, "one\ntwo\n");
+    }
+    void put(std::uint64_t address, std::string_view text) {
+        for (const char byte : text)
+            bench.write(address++, 1, static_cast<unsigned char>(byte));
+    }
+};
+
+} // namespace
+
+TEST(OsDebug, TakesTextFromMemoryByHypercall) {
+    CallMachine machine;
+    EXPECT_EQ(machine.bench.hypercall(call, 0x1000, 8), 8u);
+    EXPECT_EQ(machine.console.take(), "one\ntwo\n");
+    EXPECT_EQ(machine.bench.hypercall(call, 0x1000, 2), 2u);
+    machine.print("ly\n");
+    EXPECT_EQ(machine.console.take(), "only\n") << "both ways lead to the same lines";
+    EXPECT_EQ(machine.bench.hypercall(call, 0x1000, 0), 0u);
+    EXPECT_EQ(machine.bench.hypercall(call, 0x1000, 0xdeadbeef00000004), 4u) << "32 bits of length";
+    EXPECT_EQ(machine.console.take(), "one\n");
+}
+
+TEST(OsDebug, TakesLongTextInSeveralCalls) {
+    CallMachine machine;
+    for (int i = 0; i < 1000; ++i)
+        machine.put(0x2000 + static_cast<std::uint64_t>(i) * 10, "123456789\n");
+    EXPECT_EQ(machine.bench.hypercall(call, 0x2000, 10000), 4096u);
+    EXPECT_EQ(machine.bench.hypercall(call, 0x2000 + 4096, 10000 - 4096), 4096u);
+    EXPECT_EQ(machine.bench.hypercall(call, 0x2000 + 8192, 10000 - 8192), 1808u);
+    machine.bench.advance(100s);
+    EXPECT_EQ(machine.console.take().size(), 10000u);
+    EXPECT_EQ(machine.bench.hypercall(call, 0x2000, 0xffffffff), 4096u) << "however much it says";
+}
+
+TEST(OsDebug, RefusesTextThatIsNotInMemory) {
+    CallMachine machine;
+    constexpr std::uint64_t end = 16 << 20;
+    struct Case {
+        std::uint64_t address, length;
+    };
+    for (const Case& each :
+         {Case{end, 1}, Case{end - 1, 2}, Case{end - 4095, 0xffffffff}, Case{0xd0000000, 8},
+          Case{0xfee00000, 1}, Case{~std::uint64_t{0}, 1}, Case{~std::uint64_t{0}, 2},
+          Case{~std::uint64_t{0} - 4095, 4096}, Case{std::uint64_t{1} << 63, 4096}}) {
+        EXPECT_EQ(machine.bench.hypercall(call, each.address, each.length), PLUGBAY_HYPERCALL_FAILED)
+            << std::hex << each.address << " " << each.length;
+    }
+    machine.put(end - 4, "end\n");
+    EXPECT_EQ(machine.bench.hypercall(call, end - 4, 4), 4u) << "the last bytes are RAM";
+    EXPECT_EQ(machine.console.take(), "end\n") << "and nothing else was taken";
+}
+
+TEST(OsDebug, HasACallOnlyWhenAsked) {
+    Machine machine;
+    machine.bench.start();
+    EXPECT_EQ(machine.bench.hypercall(call, 0x1000, 1), PLUGBAY_HYPERCALL_UNKNOWN);
+    machine.bench.quiesce();
+    const auto refused =
+        machine.bench.try_add(PLUGBAY_PLUGIN_FILE, "os-debug", "low", {{"port", "0xc1"}, {"hypercall", "5"}});
+    EXPECT_EQ(refused.status, PLUGBAY_INVALID) << "numbers below 0x100 are the host's";
+}

@@ -9,7 +9,7 @@ readonly DEBIAN_LINUX_MODULES=(
     virtio_pci virtio_mmio virtio_blk virtio_net virtio_console virtio_rng virtio_balloon virtio_input
     9p 9pnet_virtio overlay ext4 crc32c_generic
     kvm_amd tun vhost_net loop
-    button evdev
+    button evdev pvpanic_mmio
 )
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }

@@ -139,6 +139,35 @@ test_panic() {
     check 'panic: ended by a reset' 1 "$(grep -c 'asked for a reset' "$err")"
 }
 
+# Linux's pvpanic-mmio finds our device in ACPI's namespace, and tells of a panic before panic=-1 makes a reset of it.
+test_pvpanic() {
+    local script
+    # shellcheck disable=SC2016 # for the guest's shell
+    script='
+        driver=$(readlink /sys/bus/acpi/devices/QEMU0001:00/physical_node/driver)
+        echo PLUGBAY-REPORT panics by "${driver##*/}"
+        echo c >/proc/sysrq-trigger'
+    cat >"$scratch/panic.json" <<JSON
+{
+  "memory": "512M", "on_reset": "exit",
+  "boot": { "kernel": "$guest/vmlinuz", "initrd": "$guest/initrd.img",
+            "command_line": "console=ttyS0 quiet panic=-1 plugbay.run=$(base64_of "$script")" },
+  "devices": [
+    { "type": "acpi-pm", "id": "pm" }, { "type": "i8042", "id": "keyboard" },
+    { "type": "serial-16550", "id": "com1" },
+    { "type": "char-stdio", "id": "terminal", "frontend": { "id": "com1" } },
+    { "type": "pvpanic", "id": "panic", "on_panic": "exit", "exit_status": 42 }
+  ]
+}
+JSON
+    out=$scratch/pvpanic.out err=$scratch/pvpanic.err status=0
+    timeout --kill-after=10 240 "$plugbay" --log-level info run "$scratch/panic.json" >"$out" 2>"$err" </dev/null ||
+        status=$?
+    check 'pvpanic: the driver is bound' 'by pvpanic-mmio' "$(reported panics)"
+    check 'pvpanic: the panic ended the monitor' 42 "$status"
+    check 'pvpanic: seen in the log once' 1 "$(grep -c 'the guest has panicked' "$err")"
+}
+
 test_signal() {
     local pid
     out=$scratch/signal.out err=$scratch/signal.err status=0

@@ -1,27 +1,11 @@
 // Interrupts from outside into a halted vCPU, ioeventfds, and the start of a second vCPU.
 #include "guest_test.hpp"
+#include "tests/guests/guest_assembly.hpp"
 
 #include <thread>
 
-// What the programs below begin and end with. The local APIC's address stays in %rdi. `entry` is the lower half of the
-// I/O APIC pin's redirection entry; its upper half, the destination, is APIC 0.
+// What the programs below begin and end with.
 asm(R"(
-.macro enable_local_apic
-    movl $0xfee00000, %edi
-    movl $0x1ff, 0xf0(%rdi)
-.endm
-.macro mask_pics
-    movb $0xff, %al
-    outb %al, $0x21
-    outb %al, $0xa1
-.endm
-.macro route_pin pin, entry
-    movl $0xfec00000, %esi
-    movl $(0x10 + 2 * \pin), (%rsi)
-    movl $\entry, 0x10(%rsi)
-    movl $(0x11 + 2 * \pin), (%rsi)
-    movl $0, 0x10(%rsi)
-.endm
 .macro say_ready
     movl $0xf5, %edx
     outb %al, %dx

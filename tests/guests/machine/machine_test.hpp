@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/kvm/guest_program.hpp"
+#include "tests/guests/guest_assembly.hpp"
 #include "tests/guests/machine/monitor.hpp"
 
 #include <gmock/gmock.h>
@@ -10,16 +11,6 @@
 #include <array>
 #include <cstring>
 #include <unistd.h>
-
-// Ends the machine with the status in %al, in any mode.
-asm(R"(
-.macro end_machine
-    outb %al, $0xf4
-.Lended\@:
-    hlt
-    jmp .Lended\@
-.endm
-)");
 
 namespace plugbay::end_to_end {
 
@@ -68,6 +59,15 @@ class MachineTest : public ::testing::Test {
     Outcome run_machine(GuestProgram program, const std::string& devices = "",
                         const MachineOptions& options = {}) {
         return run(plugbay_command({"run", prepare(program, devices, options)}));
+    }
+    // For programs of checks (guest_assembly.hpp): all of them pass and the monitor has nothing to say. Skips when a
+    // device needs read-only memory and this KVM has none.
+    void expect_success(GuestProgram program, const std::string& devices, const MachineOptions& options) {
+        const Outcome outcome = run_machine(program, devices, options);
+        if (outcome.errors.find("READONLY_MEM") != std::string::npos)
+            GTEST_SKIP() << "this KVM has no READONLY_MEM";
+        EXPECT_EQ(outcome.status, 0) << "the number of the check that failed\n" << outcome.text();
+        EXPECT_EQ(outcome.errors, "");
     }
 
     TemporaryFolder folder_;

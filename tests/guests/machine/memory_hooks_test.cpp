@@ -1,101 +1,66 @@
-// Devices with memory beside RAM, with an eye on RAM, with workers, in whole machines. Each check that fails
-// ends with its number.
+// Devices with memory beside RAM, with an eye on RAM, with workers, in whole machines.
 #include "machine_test.hpp"
 
 asm(PLUGBAY_GUEST_BEGIN(region_memory) R"(
-    movb $1, %bl
+    begin_checks
     movl $0xd4000000, %esi
     movabsq $0x1122334455667788, %rax
-    cmpq %rax, (%rsi)
-    jne 9f
-    incb %bl
+    expect %rax, (%rsi), q
     movl $0x520, %edx
     inl %dx, %eax
     movl $0x12345678, 0x1ffe(%rsi)
     movl %esi, 0x8000(%rsi)
-    cmpl $0x12345678, 0x1ffe(%rsi)
-    jne 9f
-    incb %bl
+    expect $0x12345678, 0x1ffe(%rsi), l
     inl %dx, %eax
-    cmpl $3, %eax
-    jne 9f
-    incb %bl
+    expect $3, %eax
     inl %dx, %eax
-    testl %eax, %eax
-    jnz 9f
-    incb %bl
+    expect $0, %eax
     movl $0xd4010000, %esi
     movabsq $0x1122334455667788, %rax
-    cmpq %rax, (%rsi)
-    jne 9f
-    incb %bl
+    expect %rax, (%rsi), q
     movq $0, (%rsi)
     movl $7, 0x1ffe(%rsi)
     cmpq %rax, (%rsi)
     jne 9f
-    cmpl $0, 0x1ffe(%rsi)
-    jne 9f
-    incb %bl
+    expect $0, 0x1ffe(%rsi), l
     movl $0xd4020000, %esi
-    cmpq %rax, (%rsi)
-    jne 9f
-    incb %bl
+    expect %rax, (%rsi), q
     movl $41, 0x1004(%rsi)
-    cmpl $42, 0x1004(%rsi)
+    expect $42, 0x1004(%rsi), l
+    movl $1000, %ecx
+1:  cmpl $42, 0x1004(%rsi)
     jne 9f
-    incb %bl
+    loop 1b
+    read_port 0x528
+    expect $1, %eax
     movl $0xd4030000, %esi
-    cmpl $-1, (%rsi)
-    jne 9f
-    xorb %bl, %bl
-9:  movb %bl, %al
-    outb %al, $0xf4
-8:  hlt
-    jmp 8b
+    expect $-1, (%rsi), l
+    end_checks
 )" PLUGBAY_GUEST_END(region_memory));
 PLUGBAY_GUEST_DECLARE(region_memory)
 
 asm(PLUGBAY_GUEST_BEGIN(watched_ram) R"(
-    movb $1, %bl
+    begin_checks
     movl $0x400000, %esi
     movl $0x0f0f0f0f, 8(%rsi)
-    cmpl $0xf0f0f0f0, 8(%rsi)
-    jne 9f
-    incb %bl
+    expect $0xf0f0f0f0, 8(%rsi), l
     movb $0, 0x1fff(%rsi)
-    cmpb $0xff, 0x1fff(%rsi)
-    jne 9f
-    incb %bl
+    expect $0xff, 0x1fff(%rsi), b
     movl $7, -4(%rsi)
-    cmpl $7, -4(%rsi)
-    jne 9f
-    incb %bl
+    expect $7, -4(%rsi), l
     movl $9, 0x2000(%rsi)
-    cmpl $9, 0x2000(%rsi)
-    jne 9f
-    incb %bl
+    expect $9, 0x2000(%rsi), l
     movl $0x500000, %esi
     movl 0x10(%rsi), %eax
-    cmpl $0x5a5a5a5a, %eax
-    jne 9f
-    incb %bl
+    expect $0x5a5a5a5a, %eax
     movl $3, 0x10(%rsi)
     movl 0x1ffc(%rsi), %eax
-    cmpl $0x5a5a5a5a, %eax
-    jne 9f
-    incb %bl
+    expect $0x5a5a5a5a, %eax
     movl $11, 0x2000(%rsi)
-    cmpl $11, 0x2000(%rsi)
-    jne 9f
-    incb %bl
+    expect $11, 0x2000(%rsi), l
     movl $12, 0xaffffc(%rsi)
-    cmpl $12, 0xaffffc(%rsi)
-    jne 9f
-    xorb %bl, %bl
-9:  movb %bl, %al
-    outb %al, $0xf4
-8:  hlt
-    jmp 8b
+    expect $12, 0xaffffc(%rsi), l
+    end_checks
 )" PLUGBAY_GUEST_END(watched_ram));
 PLUGBAY_GUEST_DECLARE(watched_ram)
 
@@ -106,52 +71,39 @@ asm(PLUGBAY_GUEST_BEGIN(jobs_and_keys) R"(
 1:  movl %ecx, %eax
     outl %eax, %dx
     loop 1b
-1:  inl %dx, %eax
-    cmpl $10, %eax
-    jne 1b
-    movl $0x540, %edx
-    movl $30, %eax
-    outl %eax, %dx
-1:  inl %dx, %eax
-    cmpl $30, %eax
-    jne 1b
+    wait_for_port 0x530, 10
+    write_port 0x540, $30
+    wait_for_port 0x540, 30
     xorl %eax, %eax
-    outb %al, $0xf4
-8:  hlt
-    jmp 8b
+    end_machine
 )" PLUGBAY_GUEST_END(jobs_and_keys));
 PLUGBAY_GUEST_DECLARE(jobs_and_keys)
 
 namespace plugbay::end_to_end {
 namespace {
 
-class MemoryHooks : public MachineTest {
-  protected:
-    void expect_success(GuestProgram program, const std::string& devices) {
-        const Outcome outcome = run_machine(program, devices, with_probes(long_64()));
-        if (outcome.errors.find("READONLY_MEM") != std::string::npos)
-            GTEST_SKIP() << "this KVM has no READONLY_MEM";
-        EXPECT_EQ(outcome.status, 0) << "the number of the check that failed\n" << outcome.text();
-    }
-};
+class MemoryHooks : public MachineTest {};
 
 TEST_F(MemoryHooks, RegionsAreReadAtOnceAndWrittenAsTheirKindSays) {
     expect_success(
         guest_program_region_memory(),
         R"(, { "type": "probe-region", "id": "ram", "track": true })"
         R"(, { "type": "probe-region", "id": "rom", "kind": 2, "address": "0xd4010000", "port": "0x524" })"
-        R"(, { "type": "probe-region", "id": "hook", "kind": 3, "address": "0xd4020000", "port": "0x528" })");
+        R"(, { "type": "probe-region", "id": "hook", "kind": 3, "address": "0xd4020000", "port": "0x528" })",
+        with_probes(long_64()));
 }
 
 TEST_F(MemoryHooks, WatchedRamComesToItsDevice) {
     expect_success(guest_program_watched_ram(),
                    R"(, { "type": "probe-watch", "id": "writes" })"
-                   R"(, { "type": "probe-watch", "id": "all", "what": 2, "address": "0x500000" })");
+                   R"(, { "type": "probe-watch", "id": "all", "what": 2, "address": "0x500000" })",
+                   with_probes(long_64()));
 }
 
 TEST_F(MemoryHooks, JobsAndKeysComeBackToTheGuest) {
     expect_success(guest_program_jobs_and_keys(),
-                   R"(, { "type": "probe-worker", "id": "w" }, { "type": "probe-events", "id": "e" })");
+                   R"(, { "type": "probe-worker", "id": "w" }, { "type": "probe-events", "id": "e" })",
+                   with_probes(long_64()));
 }
 
 } // namespace

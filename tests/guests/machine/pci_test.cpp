@@ -60,6 +60,112 @@ asm(PLUGBAY_GUEST_BEGIN(enumerate) R"(
 )" PLUGBAY_GUEST_END(enumerate));
 PLUGBAY_GUEST_DECLARE(enumerate)
 
+// Configuration space of the function in slot 1, by the register number in %r12d; changes %eax and %edx.
+asm(R"(
+.macro read_config
+    movl %r12d, %eax
+    orl $0x80000800, %eax
+    movl $0xcf8, %edx
+    outl %eax, %dx
+    movl $0xcfc, %edx
+    inl %dx, %eax
+.endm
+.macro write_config value
+    read_config
+    movl \value, %eax
+    outl %eax, %dx
+.endm
+# Its register number to %r12d; none fails the check.
+.macro find_capability id
+    movl $0x34, %r12d
+    read_config
+.Lnext\@:
+    movzbl %al, %r12d
+    testl %r12d, %r12d
+    jz 9f
+    read_config
+    cmpb $\id, %al
+    je .Lfound\@
+    shrl $8, %eax
+    jmp .Lnext\@
+.Lfound\@:
+    incb %bl
+.endm
+)");
+
+// probe-pci's BARs, hooked capability, MSI-X (at once; masked and then pending) and pin.
+asm(PLUGBAY_GUEST_BEGIN(use_function) R"(
+    prepare_handlers
+    set_handler 0x41, 7f
+    set_handler 0x42, 6f
+    mask_pics
+    route_pin 17, 0x8042
+    enable_local_apic
+    xorl %ebp, %ebp
+    begin_checks
+
+    movl $4, %r12d
+    write_config $7
+    movl $0x10, %r12d
+    read_config
+    andl $-4, %eax
+    movl %eax, %edx
+    inl %dx, %eax
+    expect $10, %eax
+    movl $0x14, %r12d
+    read_config
+    andl $-16, %eax
+    movl %eax, %r13d
+    expect $11, (%r13), l
+    movl $0x20, %r12d
+    read_config
+    andl $-16, %eax
+    movl %eax, %r14d
+
+    find_capability 9
+    addl $4, %r12d
+    read_config
+    expect $4, %eax
+    movl $0xcfd, %edx
+    xorl %eax, %eax
+    inb %dx, %al
+    expect $1, %eax
+    write_config $0x12345678
+
+    find_capability 0x11
+    movl %r12d, %r15d
+    addl $4, %r12d
+    read_config
+    andl $-8, %eax
+    addq %rax, %r14
+    movl $0xfee00000, %eax
+    movl %eax, (%r14)
+    movl $0, 4(%r14)
+    movl $0x41, 8(%r14)
+    movl $0, 12(%r14)
+    movl %r15d, %r12d
+    write_config $0x80000000
+    sti
+    movl $0, (%r13)
+    wait_for_interrupts 1
+    movl $1, 12(%r14)
+    movl $0, (%r13)
+    wait_in_vain
+    expect $1, %ebp
+    movl $0, 12(%r14)
+    wait_for_interrupts 2
+
+    write_config $0
+    movl $101, (%r13)
+    wait_for_interrupts 3
+    expect $11, (%r13), l
+    end_checks
+6:  movl $100, (%r13)
+7:  incl %ebp
+    end_interrupt
+)" PLUGBAY_GUEST_END(use_function));
+PLUGBAY_GUEST_DECLARE(use_function)
+
 namespace plugbay::end_to_end {
 namespace {
 
@@ -141,6 +247,16 @@ TEST_F(Pci, IsEnumeratedByAGuest) {
         EXPECT_GE(address, end) << "overlap";
         end = address + size;
     }
+}
+
+TEST_F(Pci, AFunctionIsUsedByAGuest) {
+    const auto file = prepare(guest_program_use_function(),
+                              R"(, { "type": "pci-host", "id": "pci" })"
+                              R"(, { "type": "probe-pci", "id": "function", "slot": 1 })",
+                              with_probes(long_64()));
+    const Outcome outcome = run(plugbay_command({"--log-level", "info", "run", file}));
+    EXPECT_EQ(outcome.status, 0) << "the number of the check that failed\n" << outcome.text();
+    EXPECT_THAT(outcome.errors, ::testing::HasSubstr("function: config 0 4 305419896"));
 }
 
 } // namespace

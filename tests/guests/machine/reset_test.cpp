@@ -73,6 +73,62 @@ asm(PLUGBAY_GUEST_BEGIN(reset_and_exit) R"(
 )" PLUGBAY_GUEST_END(reset_and_exit));
 PLUGBAY_GUEST_DECLARE(reset_and_exit)
 
+// Each run finds the hooks as at power-on, or ends with 97; then uses them, sees that they work, and resets while a timer
+// of 10 us runs, a line is up, and a deadline, rings, ticks and jobs are under way.
+asm(PLUGBAY_GUEST_BEGIN(reset_in_use) R"(
+    .code16
+    movl $0x504c5501, %ecx
+    rdmsr
+    orl %edx, %eax
+    jnz 7f
+    read_port 0x71c
+    testl %eax, %eax
+    jnz 7f
+    read_port 0x700
+    testl %eax, %eax
+    jnz 7f
+    read_port 0x704
+    testl %eax, %eax
+    jnz 7f
+    movw $0x3000, %ax
+    movw %ax, %fs
+    cmpl $0, %fs:0
+    jne 7f
+    jmp 6f
+7:  movb $97, %al
+    outb %al, $0xf4
+    hlt
+6:  count_runs
+    movl $0x504c5501, %ecx
+    movl $0x1234, %eax
+    movl %eax, %edx
+    wrmsr
+    movl $0x0f0f0f0f, %fs:0
+    cmpl $0xf0f0f0f0, %fs:0
+    jne 7b
+    write_port 0x71c, $5
+    wait_for_port 0x71c, 5
+    write_port 0x700, $1
+    wait_for_port 0x700, 1
+    write_port 0x704, $10
+2:  read_port 0x704
+    cmpl $20, %eax
+    jb 2b
+    write_port 0x700, $20000
+    write_port 0x710, $1
+    movl $8, %ecx
+3:  write_port 0x708, $1
+    write_port 0x70c, $1
+    write_port 0x714, $1
+    write_port 0x530, $1
+    decl %ecx
+    jnz 3b
+    movb $0xfe, %al
+    outb %al, $0x64
+    jmp 9b
+)" PLUGBAY_GUEST_END(reset_in_use));
+PLUGBAY_GUEST_DECLARE(reset_in_use)
+
 asm(PLUGBAY_GUEST_BEGIN(power_off) R"(
     .code16
     movw $0x604, %dx
@@ -130,6 +186,19 @@ TEST_F(Reset, RestartsAMachineOfFourVcpus) {
     const Outcome outcome = run_machine(guest_program_keyboard_reset(), devices + serial_to_stdio, options);
     EXPECT_EQ(outcome.status, 33) << outcome.text();
     EXPECT_EQ(folder_.read("log"), "1\n2\n3\n");
+}
+
+TEST_F(Reset, FindsHooksAsAtPowerOn) {
+    const Outcome outcome =
+        run_machine(guest_program_reset_in_use(),
+                    devices + R"(, { "type": "sample-msr", "id": "mailbox" })"
+                              R"(, { "type": "probe-guest", "id": "probe" })"
+                              R"(, { "type": "probe-watch", "id": "watch", "address": "0x30000" })"
+                              R"(, { "type": "probe-worker", "id": "worker" })",
+                    with_probes({}));
+    EXPECT_EQ(outcome.status, 33) << outcome.text();
+    EXPECT_EQ(folder_.read("log"), "1\n2\n3\n");
+    EXPECT_EQ(outcome.errors, "");
 }
 
 TEST_F(Reset, IsToldAtLogLevelInfo) {

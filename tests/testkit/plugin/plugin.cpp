@@ -1,6 +1,7 @@
 // The plugin that the testkit's own tests load.
 #include "probe.hpp"
 #include "probe_backends.hpp"
+#include "probe_guest.hpp"
 #include "probe_loop.hpp"
 #include "probe_memory.hpp"
 #include "probe_net.hpp"
@@ -11,4 +12,4 @@
 
 PLUGBAY_PLUGIN("testkit-probe", "1.0.0", Probe, ProbePci, ProbeBridge, ProbeEcho, ProbeDisk, ProbeNic,
                ProbeScreen, ProbeRogue, ProbeMsr, ProbeCpuid, ProbeHypercall, ProbeRegion, ProbeWatch,
-               ProbeWorker, ProbeEvents)
+               ProbeWorker, ProbeEvents, ProbeGuest, ProbeFirmware)

@@ -8,7 +8,8 @@
 #include <vector>
 
 // Memory that begins with a number. What is written to write-hooked memory appears there plus one. A port
-// tells how many pages the guest wrote since it was last asked.
+// tells how many pages the guest wrote since it was last asked, or without tracking how many accesses to the memory
+// have come to the device.
 class ProbeRegion {
   public:
     static constexpr plugbay::Type type{.name = "probe-region", .help = "Memory beside RAM."};
@@ -37,7 +38,11 @@ class ProbeRegion {
     }
 
     std::uint64_t read(plugbay::Access access) {
-        if (access.token != 2 || !track_) return 0;
+        if (access.token != 2) {
+            ++accesses_;
+            return 0;
+        }
+        if (!track_) return accesses_;
         std::vector<std::uint64_t> bitmap((region_.bytes().size() / 4096 + 63) / 64);
         region_.take_dirty(bitmap);
         int pages = 0;
@@ -47,12 +52,14 @@ class ProbeRegion {
     }
     void write(plugbay::Access access, std::uint64_t value) {
         if (access.token != 1) return;
+        ++accesses_;
         ++value;
         std::memcpy(region_.bytes().data() + access.offset, &value, access.width);
     }
 
   private:
     bool track_;
+    std::uint64_t accesses_ = 0;
     plugbay::MemoryRegion region_;
     plugbay::Region port_;
 };
