@@ -3,7 +3,6 @@
 #pragma once
 
 #include "core/base/result.hpp"
-#include "core/base/unique_fd.hpp"
 #include "core/control/method.hpp"
 
 #include <nlohmann/json_fwd.hpp>
