@@ -201,9 +201,12 @@ std::vector<Device*> DeviceManager::group_of(Device& member) const {
 
 void DeviceManager::join_groups(Device& one, Device& other) {
     std::vector<CallbackLock*> locks;
-    for (Device* device : group_of(other))
+    const std::vector<Device*> joining = group_of(other);
+    for (Device* device : joining)
         locks.push_back(&device->lock());
     CallbackLock::regroup(locks, one.lock());
+    for (Device* device : joining)
+        device->move_to(one.loop());
 }
 
 // What links no longer join to `member` becomes a group of its own.
@@ -312,6 +315,7 @@ Result<void> DeviceManager::remove(std::string_view id, bool with_dependents) {
     for (const auto& device : devices_) {
         if (std::ranges::find(still, device.get()) != still.end()) split_group(*device);
     }
+    services_.pci.retry_refused();
     for (const MachineChange& change : changes)
         change_(change);
     return {};
@@ -399,8 +403,9 @@ void DeviceManager::take_away(Device& device) {
     registry_.withdraw(device);
     device_by_id_.erase(device.id());
     const auto place = std::ranges::find(devices_, &device, &std::unique_ptr<Device>::get);
-    const std::unique_ptr<Device> last = std::move(*place);
+    std::unique_ptr<Device> last = std::move(*place);
     devices_.erase(place);
+    Device::retire(std::move(last));
 }
 
 } // namespace plugbay::core
