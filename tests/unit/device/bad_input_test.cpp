@@ -68,7 +68,10 @@ class BadInput : public DeviceTest {
         using Msr = plugbay_msr_host;
         kind(
             "MSRs", PLUGBAY_MSR, static_cast<Msr*>(nullptr), PLUGBAY_TAKEN,
-            [](auto& t, Host h, Handle r) { return t.hook(h, 0x4b50'0000, 2, 0, 0, r); }, &Msr::unhook);
+            [](auto& t, Host h, Handle r) {
+                return t.hook(h, 0x4b50'0000, 2, PLUGBAY_MSR_READ | PLUGBAY_MSR_WRITE, 0, r);
+            },
+            &Msr::unhook);
         using Calls = plugbay_hypercall_host;
         kind(
             "hypercalls", PLUGBAY_HYPERCALL, static_cast<Calls*>(nullptr), PLUGBAY_TAKEN,
@@ -129,7 +132,9 @@ TEST_F(BadInput, EverythingTwiceByAStrangerAndWithStaleHandles) {
             expect(PLUGBAY_OK, kind.take(host, &handle));
             EXPECT_NE(handle, old);
             expect(PLUGBAY_STALE, kind.give_back(host, old));
+            expect(PLUGBAY_OK, kind.give_back(host, handle));
             expect(PLUGBAY_INVALID, kind.take(host, nullptr));
+            expect(PLUGBAY_OK, kind.take(host, &handle)); // the attempt left nothing
             return PLUGBAY_OK;
         };
         auto device = make("one");
