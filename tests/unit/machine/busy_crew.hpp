@@ -2,8 +2,8 @@
 // configuration accesses from its hook, and a bridge passes such accesses on.
 #pragma once
 
-#include <plugbay/unique_fd.hpp>
 #include "tests/unit/machine/manager_fixture.hpp"
+#include <plugbay/unique_fd.hpp>
 
 #include <plugbay/pci/function.hpp>
 

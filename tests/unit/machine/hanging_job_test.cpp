@@ -1,6 +1,6 @@
 // A worker job that does not end: what waits for it gives up and says for what, and the machine still comes to its end.
-#include <plugbay/unique_fd.hpp>
 #include "tests/unit/machine/manager_fixture.hpp"
+#include <plugbay/unique_fd.hpp>
 
 #include <gmock/gmock.h>
 #include <unistd.h>

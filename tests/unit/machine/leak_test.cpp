@@ -1,6 +1,6 @@
 // Machines that come and go leave nothing behind: no descriptor, no thread, no mapping.
-#include <plugbay/unique_fd.hpp>
 #include "tests/unit/machine/busy_crew.hpp"
+#include <plugbay/unique_fd.hpp>
 
 #include <filesystem>
 #include <fstream>
