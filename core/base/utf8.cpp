@@ -42,6 +42,23 @@ bool is_unprintable(std::string_view sequence) {
            static_cast<unsigned char>(sequence[2]) <= 0xA9;
 }
 
+std::string printable_text(std::string_view text, std::size_t limit) {
+    static constexpr std::string_view digits = "0123456789abcdef";
+    std::string result;
+    while (!text.empty() && result.size() < limit) {
+        const std::size_t length = utf8_length(text);
+        if (length != 0 && !is_unprintable(text.substr(0, length))) {
+            result += text.substr(0, length);
+            text.remove_prefix(length);
+            continue;
+        }
+        const auto byte = static_cast<unsigned char>(text.front());
+        result += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+        text.remove_prefix(1);
+    }
+    return text.empty() ? result : result + "...";
+}
+
 bool is_printable_utf8(std::string_view text) {
     while (!text.empty()) {
         const auto length = utf8_length(text);

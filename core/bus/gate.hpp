@@ -16,10 +16,11 @@ template <typename Call>
 void inside_slot(Presence& presence, Slot& slot, Call&& call) {
     for (;;) {
         if (!presence.enter(slot)) return;
-        if (slot.closed.load(std::memory_order_acquire) == 0) [[likely]]
+        const std::uint32_t closed = slot.closed.load(std::memory_order_acquire);
+        if (closed == 0) [[likely]]
             break;
         presence.leave();
-        slot.closed.wait(1, std::memory_order_acquire);
+        slot.closed.wait(closed, std::memory_order_acquire);
     }
     if (const Binding* binding = slot.binding.load(std::memory_order_acquire)) {
         if (CallbackLock* lock = slot.lock.load(std::memory_order_acquire)) {
@@ -32,18 +33,18 @@ void inside_slot(Presence& presence, Slot& slot, Call&& call) {
     presence.leave();
 }
 
-// Holds the gate closed for its life. Thread: [control]; not while holding the slot's callback lock, which an
+// Holds the gate closed for its life; it opens when nobody does any more. Thread: [control]; not while holding the slot's callback lock, which an
 // access on its way out may need.
 class GateClosed {
   public:
     GateClosed(Slot& slot, PresenceList& presences) : slot_(slot) {
-        slot_.closed.store(1, std::memory_order_seq_cst);
+        slot_.closed.fetch_add(1, std::memory_order_seq_cst);
         presences.wait_until_left(slot_);
     }
     GateClosed(const GateClosed&) = delete;
     GateClosed& operator=(const GateClosed&) = delete;
     ~GateClosed() {
-        slot_.closed.store(0, std::memory_order_release);
+        slot_.closed.fetch_sub(1, std::memory_order_release);
         slot_.closed.notify_all();
     }
 

@@ -9,7 +9,7 @@
 
 namespace plugbay::core {
 
-inline constexpr std::size_t maximum_devices = 1024;
+inline constexpr std::size_t maximum_devices = 10'000;
 
 // A device on its way through the checks.
 struct CheckedDevice {

@@ -4,6 +4,7 @@
 
 #include "core/base/result.hpp"
 #include "core/control/method.hpp"
+#include <plugbay/unique_fd.hpp>
 
 #include <nlohmann/json_fwd.hpp>
 

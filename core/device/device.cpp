@@ -1,24 +1,30 @@
 #include "core/device/device.hpp"
 
 #include "core/base/log.hpp"
+#include "core/base/utf8.hpp"
 #include "core/bus/access_bus.hpp"
 #include "core/bus/gate.hpp"
 #include "core/device/firmware_records.hpp"
 #include "core/device/host/host_extensions.hpp"
 #include "core/device/status.hpp"
+#include "core/memory/guest_memory.hpp"
 #include "core/pci/pci_bus.hpp"
 #include "core/version.hpp"
 
 #include <chrono>
 #include <cstddef>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <thread>
 #include <utility>
 
 namespace plugbay::core {
 
 namespace {
 
-// How long a device may take to finish what is in flight. Longer than a disk's own error recovery.
-constexpr std::chrono::seconds quiesce_limit{30};
+// In bytes: what a plugin says may come from a guest, a file or a socket.
+constexpr std::size_t longest_text_shown = 2000;
+constexpr std::size_t longest_name_shown = 100;
 
 spdlog::level::level_enum log_level(std::uint32_t level) {
     switch (level) {
@@ -43,12 +49,14 @@ RateLimiter& device_log_limit() {
 void host_log(const plugbay_host* host, std::uint32_t level, const char* message) {
     std::uint64_t suppressed = 0;
     if (!device_log_limit().allow(suppressed)) return;
-    spdlog::log(log_level(level), "{}: {}", host->device_id, message == nullptr ? "(null)" : message);
+    spdlog::log(log_level(level), "{}: {}", printable_text(host->device_id, longest_name_shown),
+                printable_text(message == nullptr ? "(null)" : message, longest_text_shown));
     if (suppressed != 0) spdlog::warn("{} lines of devices were not shown: too many a second", suppressed);
 }
 
 void host_set_error(const plugbay_host* host, const char* message) {
-    Device::of(host).refuse(PLUGBAY_FAILED, message == nullptr ? "" : message);
+    Device::of(host).refuse(PLUGBAY_FAILED,
+                            message == nullptr ? "" : printable_text(message, longest_text_shown));
 }
 
 void host_quiesced(const plugbay_host* host) {
@@ -58,7 +66,7 @@ void host_quiesced(const plugbay_host* host) {
 } // namespace
 
 Device::Device(std::string id, LoadedType type, MachineServices& services, IoLoop& loop)
-    : loaded_(std::move(type)), services_(services), loop_(loop) {
+    : loaded_(std::move(type)), services_(services), loop_(&loop) {
     slot_->id = std::move(id);
     record_ = {.host = {.size = sizeof(plugbay_host),
                         .abi_major = PLUGBAY_ABI_MAJOR,
@@ -76,16 +84,51 @@ Device::Device(std::string id, LoadedType type, MachineServices& services, IoLoo
 
 Device& Device::of(const plugbay_host* host) {
     static_assert(offsetof(HostRecord, host) == 0);
-    return *reinterpret_cast<const HostRecord*>(host)->device;
+    Device& device = *reinterpret_cast<const HostRecord*>(host)->device;
+    while (device.pinned())
+        [[unlikely]] std::this_thread::sleep_for(std::chrono::hours(1));
+    return device;
 }
 
-Device::~Device() {
+// Guest accesses, timers and descriptors reach nobody from now on.
+void Device::leave_machine() {
     services_.pci.unplug(*this);
     if (slot_->binding.load() != nullptr) {
         const GateClosed closed(*slot_, services_.bus.presences());
         vacate_slot();
     }
     phase_.store(Phase::quiesced);
+}
+
+void Device::retire(std::unique_ptr<Device> device) {
+    device->leave_machine();
+    // Whoever waited in vain to quiesce it has waited long enough.
+    const std::chrono::milliseconds limit =
+        device->late_ ? std::chrono::milliseconds(0) : device->services_.quiesce_limit;
+    const std::string running = device->wait_until_still(limit);
+    if (running.empty()) return;
+    spdlog::error(
+        "device \"{}\" ({}) is pinned: {} did not end within {}; its memory and its plugin's code stay until "
+        "the monitor ends",
+        device->id(), device->type().name, running, device->services_.quiesce_limit);
+    device->pin();
+    // Held where leak checkers see it, and by nothing that is destroyed at exit.
+    static auto& all = *new std::vector<std::unique_ptr<Device>>;
+    all.push_back(std::move(device));
+}
+
+void Device::pin() {
+    pinned_.store(true);
+    services_.memory.keep_mapped();
+    resources_.each([&](const Resource& resource) { kept_.push_back(resource.memory()); });
+    // A call of the host's that began before takes microseconds; this is the slow, safe substitute for counting them.
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    resources_.release_all();
+    services_.firmware.remove(slot_->id);
+}
+
+Device::~Device() {
+    leave_machine();
     static_cast<void>(wait_until_still(std::nullopt));
     if (binding_.instance != nullptr) {
         const std::lock_guard guard(*lock_);
@@ -158,7 +201,12 @@ Result<void> Device::quiesce() {
         if (binding_.type->quiesce != nullptr) status = binding_.type->quiesce(binding_.instance);
         if (status == PLUGBAY_OK) phase_.store(Phase::quiesced, std::memory_order_release);
     }
-    if (status == PLUGBAY_OK) return wait_until_still(quiesce_limit) ? Result<void>() : too_slow();
+    const auto wait_for_work = [&]() -> Result<void> {
+        const std::string running = wait_until_still(services_.quiesce_limit);
+        if (running.empty()) return {};
+        return too_slow(running);
+    };
+    if (status == PLUGBAY_OK) return wait_for_work();
     if (status != PLUGBAY_PENDING) {
         Error error = explain("could not be quiesced", status);
         resume();
@@ -167,16 +215,14 @@ Result<void> Device::quiesce() {
     bool over = false;
     {
         std::unique_lock guard(mutex_);
-        over = quiesced_.wait_for(guard, quiesce_limit, [&] { return phase() == Phase::quiesced; });
+        over = quiesced_.wait_for(guard, services_.quiesce_limit, [&] { return phase() == Phase::quiesced; });
     }
-    if (over) {
-        {
-            // The callback that reported it may still be running.
-            const std::lock_guard guard(*lock_);
-        }
-        return wait_until_still(quiesce_limit) ? Result<void>() : too_slow();
+    if (!over) return too_slow("what it has in flight");
+    {
+        // The callback that reported it may still be running.
+        const std::lock_guard guard(*lock_);
     }
-    return too_slow();
+    return wait_for_work();
 }
 
 void Device::add_in_flight(std::weak_ptr<InFlight> work) {
@@ -185,22 +231,26 @@ void Device::add_in_flight(std::weak_ptr<InFlight> work) {
     in_flight_.push_back(std::move(work));
 }
 
-bool Device::wait_until_still(std::optional<std::chrono::seconds> limit) {
+std::string Device::wait_until_still(std::optional<std::chrono::milliseconds> limit) {
     std::vector<std::weak_ptr<InFlight>> all;
     {
         const std::lock_guard guard(mutex_);
         all = in_flight_;
     }
-    bool still = true;
+    std::string running;
     for (const auto& weak : all) {
-        if (const auto work = weak.lock()) still = work->wait_until_still(limit) && still;
+        const auto work = weak.lock();
+        if (work == nullptr || work->wait_until_still(limit)) continue;
+        running += (running.empty() ? "" : ", ") + work->running();
+        limit = std::chrono::milliseconds(0); // all together have as long as one
     }
-    return still;
+    return running;
 }
 
-Error Device::too_slow() const {
-    return Error{"device \"" + slot_->id + "\" did not finish what it has in flight within " +
-                     std::to_string(quiesce_limit.count()) + " s",
+Error Device::too_slow(const std::string& running) {
+    late_ = true;
+    return Error{fmt::format("device \"{}\" cannot hold still: {} did not end within {}", slot_->id, running,
+                             services_.quiesce_limit),
                  "look at its backend: a disk or file system may hang"};
 }
 
@@ -213,6 +263,7 @@ void Device::report_quiesced() {
 void Device::resume() {
     const std::lock_guard guard(*lock_);
     if (phase() == Phase::running) return;
+    late_ = false;
     if (binding_.type->resume != nullptr) binding_.type->resume(binding_.instance);
     end_hold();
 }
@@ -223,6 +274,13 @@ void Device::end_hold() {
     for (const auto& weak : std::exchange(held_, {})) {
         if (const auto held = weak.lock()) held->release();
     }
+}
+
+void Device::move_to(IoLoop& loop) {
+    const std::lock_guard guard(*lock_);
+    if (loop_ == &loop) return;
+    loop_ = &loop;
+    resources_.move(loop);
 }
 
 void Device::reset() {

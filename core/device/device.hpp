@@ -43,13 +43,20 @@ class Device {
     Device(const Device&) = delete;
     Device& operator=(const Device&) = delete;
     // Destroys the instance, if there is one, and gives back everything it held, newest first. The device is
-    // quiesced or was never started.
+    // quiesced or was never started. Waits for its work without limit: what may hang goes through retire().
     ~Device();
+    // Destroys the device. One whose work on other threads does not end within the limit of services() is pinned
+    // instead, and why is logged: the guest and its peers find nobody, what it held is given back, but its instance,
+    // which is not destroyed, its plugin's code and the guest's RAM stay for the life of the process. Freeing them would
+    // pull them from under the work; waiting would hang the monitor. Work that calls the host later never returns from
+    // that call.
+    static void retire(std::unique_ptr<Device> device);
 
     // --- life cycle. Errors name the device and carry its own explanation.
     [[nodiscard]] Result<void> create(std::span<const plugbay_value> values);
     [[nodiscard]] Result<void> start();
-    // Returns once the device holds still. Not while holding its lock, and not on its loop.
+    // Returns once the device holds still, at the latest after the limit of services(). Not while holding its lock, and
+    // not on its loop. When it fails the device may be half quiesced: resume() or retire() it.
     [[nodiscard]] Result<void> quiesce();
     void resume();
     void reset();
@@ -70,7 +77,10 @@ class Device {
     [[nodiscard]] ResourceTable& resources() { return resources_; }
     [[nodiscard]] const ResourceTable& resources() const { return resources_; }
     [[nodiscard]] MachineServices& services() { return services_; }
-    [[nodiscard]] IoLoop& loop() { return loop_; }
+    [[nodiscard]] IoLoop& loop() { return *loop_; } // in its callbacks and on the control thread
+    // Its timers, descriptors, doorbells and signals are the loop's from now on. One event that is on its way may still
+    // come from the thread of the loop before, under the same lock.
+    void move_to(IoLoop& loop);
     [[nodiscard]] const LoadedPlugin* plugin() const { return loaded_.plugin.get(); }
     [[nodiscard]] CallbackLock& lock() { return *lock_; }
     // For what an I/O loop may still call once after the device is gone: it finds out under this lock.
@@ -88,6 +98,7 @@ class Device {
     [[nodiscard]] const void* role_table(const char* id) const { return loaded_.type->extension(id); }
 
     // --- for the host tables (core/device/host/)
+    // Never returns for a device that was pinned: the machine that is asked for may be gone.
     [[nodiscard]] static Device& of(const plugbay_host* host);
     // [any] Remembers why, and returns the status.
     plugbay_status refuse(plugbay_status status, std::string why);
@@ -109,14 +120,21 @@ class Device {
         virtual ~InFlight() = default;
         // [control], without the lock. Begins nothing more until the device resumes; false when what has
         // begun did not end within `limit`, if there is one.
-        [[nodiscard]] virtual bool wait_until_still(std::optional<std::chrono::seconds> limit) = 0;
+        [[nodiscard]] virtual bool wait_until_still(std::optional<std::chrono::milliseconds> limit) = 0;
+        // What runs now, for reports: "jobs 3, 4 of a work queue".
+        [[nodiscard]] virtual std::string running() const = 0;
     };
     // Any thread.
     void add_in_flight(std::weak_ptr<InFlight> work);
+    // Its work is not waited for any more, see retire().
+    [[nodiscard]] bool pinned() const { return pinned_.load(std::memory_order_relaxed); }
 
   private:
-    [[nodiscard]] bool wait_until_still(std::optional<std::chrono::seconds> limit);
-    [[nodiscard]] Error too_slow() const;
+    // Empty when nothing runs any more, else what does.
+    [[nodiscard]] std::string wait_until_still(std::optional<std::chrono::milliseconds> limit);
+    [[nodiscard]] Error too_slow(const std::string& running);
+    void leave_machine();
+    void pin();
     struct HostRecord {
         plugbay_host host; // first: `of` goes from it to the record
         Device* device;
@@ -129,12 +147,15 @@ class Device {
     const std::shared_ptr<Slot> slot_ = std::make_shared<Slot>();
     LoadedType loaded_;
     MachineServices& services_;
-    IoLoop& loop_;
+    IoLoop* loop_; // changes under lock_
     const std::shared_ptr<CallbackLock> lock_ = std::make_shared<CallbackLock>();
     HostRecord record_;
     Binding binding_;
     std::atomic<Phase> phase_{Phase::creating};
-    std::mutex mutex_; // for what follows
+    std::atomic<bool> pinned_{false};
+    std::vector<std::shared_ptr<const void>> kept_; // once pinned: what its work may use
+    bool late_ = false;                             // control thread only: a quiesce has waited in vain
+    std::mutex mutex_;                              // for what follows
     std::condition_variable quiesced_;
     std::string error_text_;
     std::vector<std::weak_ptr<InFlight>> in_flight_;

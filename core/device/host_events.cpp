@@ -24,6 +24,7 @@ class HostEvents::Subscription {
         return {};
     }
     void end() { signal_->end(); }
+    void move(IoLoop& loop) { signal_->move(loop); }
 
     bool take(const plugbay_host_event& event) {
         if ((event.kind & kinds_) == 0) return false;
@@ -76,6 +77,10 @@ HostEvents::Resource::~Resource() {
         std::erase(events_.subscriptions_, subscription_);
     }
     subscription_->end();
+}
+
+void HostEvents::Resource::move(IoLoop& loop) {
+    subscription_->move(loop);
 }
 
 std::string HostEvents::Resource::describe() const {

@@ -37,6 +37,7 @@ class HostEvents {
         ~Resource() override;
         [[nodiscard]] ResourceKind kind() const override { return resource_kind; }
         [[nodiscard]] std::string describe() const override;
+        void move(IoLoop& loop) override;
 
       private:
         HostEvents& events_;

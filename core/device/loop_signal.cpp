@@ -1,6 +1,7 @@
 #include "core/device/loop_signal.hpp"
 
 #include "core/base/errno_error.hpp"
+#include "core/base/log.hpp"
 
 #include <mutex>
 #include <sys/epoll.h>
@@ -15,7 +16,7 @@ Result<std::shared_ptr<LoopSignal>> LoopSignal::create(Device& device, bool whil
     if (!eventfd) return errno_error("cannot create an eventfd", errno, "raise the limit of open files");
     std::shared_ptr<LoopSignal> signal(
         new LoopSignal(device, std::move(eventfd), while_draining, std::move(deliver)));
-    auto watch = device.loop().watch(signal->eventfd(), EPOLLIN, signal);
+    auto watch = signal->loop_->watch(signal->eventfd(), EPOLLIN, signal);
     if (!watch) return std::move(watch).error();
     signal->watch_ = *watch;
     return signal;
@@ -26,11 +27,20 @@ void LoopSignal::ring() {
 }
 
 void LoopSignal::end() {
-    {
-        const std::lock_guard guard(*lock_);
-        alive_ = false;
+    const std::lock_guard guard(*lock_);
+    alive_ = false;
+    loop_->unwatch(watch_);
+}
+
+void LoopSignal::move(IoLoop& loop) {
+    const auto watch = loop.watch(eventfd(), EPOLLIN, shared_from_this());
+    if (!watch) {
+        spdlog::warn("device \"{}\" stays on its I/O loop: {}", device_.id(), watch.error().text());
+        return;
     }
-    device_.loop().unwatch(watch_);
+    loop_->unwatch(watch_);
+    loop_ = &loop;
+    watch_ = *watch;
 }
 
 void LoopSignal::ready(std::uint32_t) {

@@ -24,6 +24,8 @@ class LoopSignal : public FdHandler, public Device::Held, public std::enable_sha
     void ring(); // any thread
     // `deliver` is not called any more when this returns. Called before the device goes.
     void end();
+    // [control], under the device's lock. Stays where it is when the loop cannot take it.
+    void move(IoLoop& loop);
     [[nodiscard]] int eventfd() const { return eventfd_.get(); } // signalling it rings
     [[nodiscard]] bool ended() const { return !alive_; }         // under the device's lock
 
@@ -32,16 +34,17 @@ class LoopSignal : public FdHandler, public Device::Held, public std::enable_sha
 
   private:
     LoopSignal(Device& device, UniqueFd eventfd, bool while_draining, std::function<void()> deliver)
-        : device_(device), lock_(device.shared_lock()), eventfd_(std::move(eventfd)),
+        : device_(device), lock_(device.shared_lock()), loop_(&device.loop()), eventfd_(std::move(eventfd)),
           while_draining_(while_draining), deliver_(std::move(deliver)) {}
 
     Device& device_;
     const std::shared_ptr<CallbackLock> lock_;
+    IoLoop* loop_; // guarded by lock_
     UniqueFd eventfd_;
     const bool while_draining_;
     const std::function<void()> deliver_;
-    IoLoop::WatchId watch_ = 0;
-    bool alive_ = true; // guarded by lock_, as is the next
+    IoLoop::WatchId watch_ = 0; // guarded by lock_, as is the rest
+    bool alive_ = true;
     bool held_ = false;
 };
 

@@ -1,6 +1,7 @@
 // What a device reaches of its machine through the host tables. References outlive every device.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -45,6 +46,8 @@ struct MachineServices {
     std::function<void(MachineRequest)> request;
     // Thread: any. PciBus::take_ejected() of some bus has something for the control thread.
     std::function<void()> attention;
+    // How long a device may take to finish what is in flight. Longer than a disk's own error recovery.
+    std::chrono::milliseconds quiesce_limit = std::chrono::seconds(30);
 };
 
 } // namespace plugbay::core

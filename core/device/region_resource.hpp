@@ -80,6 +80,7 @@ class DoorbellResource : public Resource {
     ~DoorbellResource() override;
     [[nodiscard]] ResourceKind kind() const override { return resource_kind; }
     [[nodiscard]] std::string describe() const override;
+    void move(IoLoop& loop) override { signal_->move(loop); }
     void ring();
 
     // For RegionResource: (un)latches the write at the region's place.

@@ -47,6 +47,12 @@ std::vector<std::uint32_t> ResourceTable::by_age() const {
     return result;
 }
 
+void ResourceTable::move(IoLoop& loop) {
+    const std::lock_guard guard(mutex_);
+    for (const std::uint32_t index : by_age())
+        entry(index).resource.load()->move(loop);
+}
+
 void ResourceTable::release_all() {
     // Again when a destructor has added something.
     const auto all = [this] {

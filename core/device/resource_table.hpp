@@ -14,6 +14,8 @@
 
 namespace plugbay::core {
 
+class IoLoop;
+
 enum class ResourceKind {
     region,
     doorbell,
@@ -38,6 +40,10 @@ class Resource {
     [[nodiscard]] virtual ResourceKind kind() const = 0;
     // For listings: "ports 0x3f8-0x3ff".
     [[nodiscard]] virtual std::string describe() const = 0;
+    // [control], under the device's lock. What waits on the device's loop waits on `loop` from now on.
+    virtual void move([[maybe_unused]] IoLoop& loop) {}
+    // Memory that the device's code knows by pointer; see Device::retire().
+    [[nodiscard]] virtual std::shared_ptr<const void> memory() const { return nullptr; }
 };
 
 // Thread: any. find() is wait-free; what it returns stays valid until the device itself gives the handle
@@ -67,6 +73,9 @@ class ResourceTable {
     }
     // Gives all back, newest first.
     void release_all();
+
+    // Resource::move() of all.
+    void move(IoLoop& loop);
 
     // Calls visit(const Resource&) on all, oldest first. The device cannot give anything back meanwhile.
     template <typename Visit>

@@ -28,7 +28,7 @@ struct Slot {
     std::atomic<const Binding*> binding{nullptr};
     // Null for a concurrent device. Changes only while the gate is closed.
     std::atomic<CallbackLock*> lock{nullptr};
-    // 1 while accesses have to wait outside; see GateClosed.
+    // How many hold its gate closed: accesses wait outside until none does; see GateClosed.
     std::atomic<std::uint32_t> closed{0};
 };
 

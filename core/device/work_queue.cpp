@@ -1,9 +1,11 @@
 #include "core/device/work_queue.hpp"
 
+#include "core/base/log.hpp"
 #include "core/device/machine_services.hpp"
 
 #include <plugbay/abi/worker.h>
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <utility>
 
@@ -32,12 +34,18 @@ class WorkQueue::Jobs : public WorkerPool::Client,
         closed_ = true;
         waiting_.clear();
         finished_.clear();
-        still_.wait(guard, [&] { return running_ == 0; });
+        if (device_.pinned()) return;
+        // The device itself gives the queue back, and is going to free what its jobs use: there is nothing to do but
+        // to wait and to say for whom.
+        while (!still_.wait_for(guard, device_.services().quiesce_limit, [&] { return running_.empty(); }))
+            spdlog::warn("device \"{}\" waits for {}", device_.id(), running_words());
     }
+
+    void move(IoLoop& loop) { signal_->move(loop); }
 
     [[nodiscard]] bool submit(std::uint64_t token) {
         const std::lock_guard guard(mutex_);
-        if (waiting_.size() + running_ + finished_.size() >= capacity_) return false;
+        if (waiting_.size() + running_.size() + finished_.size() >= capacity_) return false;
         waiting_.push_back(token);
         if (open_)
             pool_.post(shared_from_this());
@@ -51,33 +59,42 @@ class WorkQueue::Jobs : public WorkerPool::Client,
         if (!open_ || closed_ || waiting_.empty()) return; // taken up again when the device resumes
         const std::uint64_t token = waiting_.front();
         waiting_.pop_front();
-        ++running_;
+        running_.push_back(token);
         guard.unlock();
         callbacks_->work(device_.instance(), token);
         guard.lock();
-        --running_;
+        running_.erase(std::ranges::find(running_, token));
         if (!closed_) finished_.push_back(token);
         signal_->ring();
-        if (running_ == 0) still_.notify_all();
+        if (running_.empty()) still_.notify_all();
     }
 
-    bool wait_until_still(std::optional<std::chrono::seconds> limit) override {
+    bool wait_until_still(std::optional<std::chrono::milliseconds> limit) override {
         std::unique_lock guard(mutex_);
         open_ = false;
         signal_->ring(); // held back: deliver() opens again on resume
-        const auto still = [&] { return running_ == 0; };
+        const auto still = [&] { return running_.empty(); };
         if (limit) return still_.wait_for(guard, *limit, still);
         still_.wait(guard, still);
         return true;
     }
+    [[nodiscard]] std::string running() const override {
+        const std::lock_guard guard(mutex_);
+        return running_words();
+    }
 
     [[nodiscard]] std::string describe() const {
         const std::lock_guard guard(mutex_);
-        return fmt::format("work queue, {} of {} jobs", waiting_.size() + running_ + finished_.size(),
+        return fmt::format("work queue, {} of {} jobs", waiting_.size() + running_.size() + finished_.size(),
                            capacity_);
     }
 
   private:
+    // Caller holds mutex_.
+    [[nodiscard]] std::string running_words() const {
+        return fmt::format("job{} {} of a work queue", running_.size() == 1 ? "" : "s",
+                           fmt::join(running_, ", "));
+    }
     // On the loop, under the device's lock; a callback may end the queue.
     void deliver() {
         const auto self = shared_from_this();
@@ -110,7 +127,7 @@ class WorkQueue::Jobs : public WorkerPool::Client,
     std::condition_variable still_;
     std::deque<std::uint64_t> waiting_;
     std::deque<std::uint64_t> finished_; // done is to be called
-    std::uint32_t running_ = 0;
+    std::vector<std::uint64_t> running_; // tokens; no more than the pool has threads
     bool open_ = false;
     bool closed_ = false;
 };
@@ -127,6 +144,10 @@ WorkQueue::~WorkQueue() {
 
 bool WorkQueue::submit(std::uint64_t token) {
     return jobs_->submit(token);
+}
+
+void WorkQueue::move(IoLoop& loop) {
+    jobs_->move(loop);
 }
 
 std::string WorkQueue::describe() const {

@@ -24,6 +24,7 @@ class WorkQueue : public Resource {
     ~WorkQueue() override;
     [[nodiscard]] ResourceKind kind() const override { return resource_kind; }
     [[nodiscard]] std::string describe() const override;
+    void move(IoLoop& loop) override;
 
     // Thread: any. False: full.
     [[nodiscard]] bool submit(std::uint64_t token);

@@ -10,47 +10,60 @@
 namespace plugbay::core {
 
 WorkerPool::~WorkerPool() {
+    bool all_left = false;
     {
-        const std::lock_guard guard(mutex_);
-        ending_ = true;
-        waiting_.clear();
-        posted_.notify_all();
+        std::unique_lock guard(shared_->mutex);
+        shared_->ending = true;
+        shared_->waiting.clear();
+        shared_->posted.notify_all();
+        all_left = shared_->left.wait_for(guard, patience, [&] { return shared_->running == 0; });
+        if (!all_left)
+            spdlog::warn("{} worker threads hang in a device's job and are left behind", shared_->running);
     }
-    for (std::thread& thread : threads_)
-        thread.join();
+    for (std::thread& thread : threads_) {
+        if (all_left)
+            thread.join();
+        else
+            thread.detach();
+    }
 }
 
 void WorkerPool::post(std::shared_ptr<Client> client) {
-    const std::lock_guard guard(mutex_);
-    waiting_.push_back(std::move(client));
-    if (idle_ < waiting_.size() && threads_.size() < most_threads) {
+    const std::lock_guard guard(shared_->mutex);
+    shared_->waiting.push_back(std::move(client));
+    if (shared_->idle < shared_->waiting.size() && threads_.size() < most_threads) {
         try {
-            threads_.emplace_back([this] { thread_main(); });
+            threads_.emplace_back([shared = shared_] { thread_main(shared); });
+            ++shared_->running;
         } catch (const std::system_error& error) {
             // Those that there are take it; without any it waits for the next post.
             spdlog::warn("cannot start a worker thread: {}", error.what());
         }
     }
-    posted_.notify_one();
+    shared_->posted.notify_one();
 }
 
-void WorkerPool::thread_main() {
+void WorkerPool::thread_main(const std::shared_ptr<Shared>& shared) {
     ::pthread_setname_np(::pthread_self(), "worker");
     sigset_t all; // signals are the control thread's
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
-    std::unique_lock guard(mutex_);
-    for (;;) {
-        ++idle_;
-        posted_.wait(guard, [&] { return ending_ || !waiting_.empty(); });
-        --idle_;
-        if (ending_) return;
-        const std::shared_ptr<Client> client = std::move(waiting_.front());
-        waiting_.pop_front();
+    std::unique_lock guard(shared->mutex);
+    while (!shared->ending) {
+        if (shared->waiting.empty()) {
+            ++shared->idle;
+            shared->posted.wait(guard, [&] { return shared->ending || !shared->waiting.empty(); });
+            --shared->idle;
+            continue;
+        }
+        const std::shared_ptr<Client> client = std::move(shared->waiting.front());
+        shared->waiting.pop_front();
         guard.unlock();
         client->work_one();
         guard.lock();
     }
+    --shared->running;
+    shared->left.notify_all();
 }
 
 } // namespace plugbay::core

@@ -1,6 +1,7 @@
 // Threads for work that blocks, shared by all devices of a machine.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -25,21 +26,32 @@ class WorkerPool {
     WorkerPool() = default;
     WorkerPool(const WorkerPool&) = delete;
     WorkerPool& operator=(const WorkerPool&) = delete;
-    // Waits for the clients that are being called; those still waiting are not called.
+    // Waits for the clients that are being called, but for no longer than `patience`: threads that are inside a client
+    // even then are left to themselves, with a warning, and end when the client returns. Those still waiting are not
+    // called.
     ~WorkerPool();
 
     // Thread: any. A thread is started when none is idle and there are fewer than most_threads.
     void post(std::shared_ptr<Client> client);
 
   private:
-    void thread_main();
+    // Whose client may hang has been waited for already, by Device::retire().
+    static constexpr std::chrono::seconds patience{1};
 
-    std::mutex mutex_; // for what follows
-    std::condition_variable posted_;
-    std::deque<std::shared_ptr<Client>> waiting_;
-    std::vector<std::thread> threads_;
-    std::uint32_t idle_ = 0;
-    bool ending_ = false;
+    // Shared with the threads, which may outlive the pool.
+    struct Shared {
+        std::mutex mutex; // for what follows
+        std::condition_variable posted;
+        std::condition_variable left; // a thread has
+        std::deque<std::shared_ptr<Client>> waiting;
+        std::uint32_t idle = 0;
+        std::uint32_t running = 0; // threads
+        bool ending = false;
+    };
+    static void thread_main(const std::shared_ptr<Shared>& shared);
+
+    const std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+    std::vector<std::thread> threads_; // guarded by shared_->mutex
 };
 
 } // namespace plugbay::core

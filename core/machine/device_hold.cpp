@@ -1,6 +1,7 @@
 #include "core/machine/device_hold.hpp"
 
 #include "core/bus/access_bus.hpp"
+#include "core/pci/pci_bus.hpp"
 
 namespace plugbay::core {
 
@@ -13,8 +14,12 @@ DeviceHold::~DeviceHold() {
 
 Result<void> DeviceHold::add(Device& device) {
     if (device.phase() != Phase::running) return {};
-    held_.push_back({.device = &device,
-                     .gate = std::make_unique<GateClosed>(device.slot(), device.services().bus.presences())});
+    PresenceList& presences = device.services().bus.presences();
+    Held held{.device = &device};
+    if (Device* bridge = device.services().pci.bridge_of(device))
+        held.bridge_gate = std::make_unique<GateClosed>(bridge->slot(), presences);
+    held.gate = std::make_unique<GateClosed>(device.slot(), presences);
+    held_.push_back(std::move(held));
     return device.quiesce();
 }
 

@@ -19,7 +19,8 @@ class DeviceHold {
     ~DeviceHold();
 
     // Closes the device's gate, then quiesces it: frontends before their backends. A device that does not run, or is held
-    // already, stays as it is.
+    // already, stays as it is. The gate of its PCI bus's bridge is closed too, though the bridge itself runs on: the
+    // guest reaches a function's configuration space through it, and had better wait outside the bridge than inside.
     [[nodiscard]] Result<void> add(Device& device);
     // The device is going to be destroyed: guest accesses find nobody from now on.
     void let_go(Device& device);
@@ -27,7 +28,8 @@ class DeviceHold {
   private:
     struct Held {
         Device* device;
-        std::unique_ptr<GateClosed> gate;
+        std::unique_ptr<GateClosed> bridge_gate = {}; // null: it is on no bus
+        std::unique_ptr<GateClosed> gate = {};
     };
     std::vector<Held> held_;
 };

@@ -201,13 +201,18 @@ std::vector<Device*> DeviceManager::group_of(Device& member) const {
 
 void DeviceManager::join_groups(Device& one, Device& other) {
     std::vector<CallbackLock*> locks;
-    for (Device* device : group_of(other))
+    const std::vector<Device*> joining = group_of(other);
+    for (Device* device : joining)
         locks.push_back(&device->lock());
     CallbackLock::regroup(locks, one.lock());
+    for (Device* device : joining)
+        device->move_to(one.loop());
 }
 
 // What links no longer join to `member` becomes a group of its own.
 void DeviceManager::split_group(Device& member) {
+    const std::vector<Device*> group = group_of(member);
+    if (group.size() < 2) return;
     std::set<const Device*> joined{&member};
     for (std::size_t before = 0; before != joined.size();) {
         before = joined.size();
@@ -217,7 +222,7 @@ void DeviceManager::split_group(Device& member) {
         }
     }
     std::vector<CallbackLock*> rest;
-    for (Device* device : group_of(member)) {
+    for (Device* device : group) {
         if (!joined.contains(device)) rest.push_back(&device->lock());
     }
     CallbackLock fresh;
@@ -312,6 +317,7 @@ Result<void> DeviceManager::remove(std::string_view id, bool with_dependents) {
     for (const auto& device : devices_) {
         if (std::ranges::find(still, device.get()) != still.end()) split_group(*device);
     }
+    services_.pci.retry_refused();
     for (const MachineChange& change : changes)
         change_(change);
     return {};
@@ -378,13 +384,23 @@ Result<void> DeviceManager::reset_all(const std::function<Result<void>()>& betwe
 }
 
 std::vector<Device*> DeviceManager::frontends_first(std::vector<Device*> devices) const {
+    if (devices.size() < 2) return devices;
+    // A few devices are ordered by the links of their groups alone: most machines' changes touch two devices of many.
+    constexpr std::size_t few = 8;
+    std::vector<const Link*> links;
+    for (const auto& link : registry_.links()) {
+        const auto joined = [&](Device* each) {
+            return each->lock().same_group(link->frontend().device->lock());
+        };
+        if (devices.size() > few || std::ranges::any_of(devices, joined)) links.push_back(link.get());
+    }
     // How many backends lie between a device and the guest; links form chains, of filters for example.
     std::map<const Device*, std::size_t> distance;
     bool changed = true;
     for (std::size_t round = 0; changed && round < devices_.size();
          ++round) { // bounded: links may form a ring
         changed = false;
-        for (const auto& link : registry_.links()) {
+        for (const Link* link : links) {
             const std::size_t behind = distance[link->frontend().device] + 1;
             std::size_t& known = distance[link->backend().device];
             changed |= behind > known;
@@ -399,8 +415,9 @@ void DeviceManager::take_away(Device& device) {
     registry_.withdraw(device);
     device_by_id_.erase(device.id());
     const auto place = std::ranges::find(devices_, &device, &std::unique_ptr<Device>::get);
-    const std::unique_ptr<Device> last = std::move(*place);
+    std::unique_ptr<Device> last = std::move(*place);
     devices_.erase(place);
+    Device::retire(std::move(last));
 }
 
 } // namespace plugbay::core

@@ -45,7 +45,7 @@ GuestMemory::GuestMemory(UniqueFd file, std::byte* base, std::uint64_t size)
 }
 
 GuestMemory::~GuestMemory() {
-    ::munmap(base_, size_);
+    if (!keep_mapped_) ::munmap(base_, size_);
 }
 
 Result<void> GuestMemory::clear() const {

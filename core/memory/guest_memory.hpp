@@ -77,6 +77,9 @@ class GuestMemory {
     // Makes every byte zero and gives the pages back to the host. No vCPU runs meanwhile.
     [[nodiscard]] Result<void> clear() const;
 
+    // [control] The host's view outlives the object: somebody who cannot be stopped may still write through it.
+    void keep_mapped() { keep_mapped_ = true; }
+
   private:
     GuestMemory(UniqueFd file, std::byte* base, std::uint64_t size);
 
@@ -84,6 +87,7 @@ class GuestMemory {
     std::byte* base_;
     std::uint64_t size_;
     std::vector<MemoryRange> ranges_;
+    bool keep_mapped_ = false;
     mutable DirtyPages dirty_;
 };
 

@@ -56,6 +56,12 @@ void PciBus::unplug(std::uint32_t slot) {
     const std::lock_guard guard(device_.lock());
 }
 
+void PciBus::retry_refused() const {
+    for (const auto& slot : slots_) {
+        if (PciFunction* function = slot.load(std::memory_order_acquire)) function->retry_refused();
+    }
+}
+
 bool PciBus::tell(Event plugbay_pci_bus_callbacks::*event, std::uint32_t slot) {
     const auto* callbacks = device_.callbacks<plugbay_pci_bus_callbacks>(PLUGBAY_PCI_BUS);
     if (description_.hotplug_port == 0 || callbacks == nullptr) return false;
@@ -106,6 +112,19 @@ void PciBuses::unplug(const Device& device) {
     });
 }
 
+Device* PciBuses::bridge_of(const Device& device) const {
+    Device* bridge = nullptr;
+    each_function([&](const PciBus& bus, std::uint32_t, PciFunction& function) {
+        if (&function.device() == &device) bridge = &bus.device();
+    });
+    return bridge;
+}
+
+void PciBuses::retry_refused() const {
+    for (const PciBus* bus : buses_)
+        bus->retry_refused();
+}
+
 void PciBuses::reset() {
     each_function([](PciBus&, std::uint32_t, PciFunction& function) { function.reset(); });
 }
@@ -114,6 +133,7 @@ void PciBuses::reset(const Device& device) {
     each_function([&](PciBus&, std::uint32_t, PciFunction& function) {
         if (&function.device() == &device) function.reset();
     });
+    retry_refused();
 }
 
 } // namespace plugbay::core

@@ -43,6 +43,9 @@ class PciBus : public Resource {
     // Empties the slot. Afterwards no access of the guest is on its way to the function. Without callback locks.
     void unplug(std::uint32_t slot);
 
+    // Thread: any, without a function's lock. BARs that were in somebody's way may have room now.
+    void retry_refused() const;
+
     // Hot plug: tells the bridge, if it takes part; false when it does not.
     [[nodiscard]] bool tell_changed(std::uint32_t slot);
     [[nodiscard]] bool request_detach(std::uint32_t slot);
@@ -74,6 +77,10 @@ class PciBuses {
     [[nodiscard]] Result<void> connect();
     // Takes the device's functions off their buses; they go when the device does. Without callback locks.
     void unplug(const Device& device);
+    // The device whose bus `device`'s function is on, or null.
+    [[nodiscard]] Device* bridge_of(const Device& device) const;
+    // Something was taken away that BARs of the guest's choice may have overlapped.
+    void retry_refused() const;
     // As after power-on: all functions, or those of one device.
     void reset();
     void reset(const Device& device);

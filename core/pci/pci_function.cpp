@@ -8,6 +8,7 @@
 
 #include <bit>
 #include <fmt/format.h>
+#include <utility>
 
 namespace plugbay::core {
 
@@ -150,12 +151,15 @@ PciFunction::~PciFunction() {
 
 void PciFunction::unplug() {
     if (bus_ == nullptr) return;
-    bus_->unplug(slot_);
-    bus_ = nullptr;
-    const std::lock_guard guard(mutex_);
-    for (Bar& bar : bars_)
-        unmap_bar(bar);
-    line_.reset();
+    PciBus& bus = *std::exchange(bus_, nullptr);
+    bus.unplug(slot_);
+    {
+        const std::lock_guard guard(mutex_);
+        for (Bar& bar : bars_)
+            unmap_bar(bar);
+        line_.reset();
+    }
+    bus.retry_refused();
 }
 
 std::string PciFunction::describe() const {
@@ -186,11 +190,24 @@ const PciFunction::Hook* PciFunction::hook_at(std::uint32_t offset, std::uint32_
     return nullptr;
 }
 
-// Hooks run outside mutex_: the device may ask for its vectors or its memory from there.
+// Hooks run outside mutex_: the device may ask for its vectors or its memory from there. A vCPU that comes here is
+// inside its bridge's slot, whose gate is closed while the function's device holds still (DeviceHold), so it never meets
+// a device that does. Others, such as the bridge's own timer, are told that nobody is there.
+template <typename Call>
+void PciFunction::inside_hook(Call&& call) {
+    const std::lock_guard guard(device_.lock());
+    const Phase phase = device_.phase();
+    const Binding* binding = device_.slot().binding.load(std::memory_order_acquire);
+    if (binding != nullptr && (phase == Phase::running || phase == Phase::draining)) call(binding->instance);
+}
+
 std::uint32_t PciFunction::config_read(std::uint32_t offset, std::uint32_t width) {
     if (const Hook* hook = hook_at(offset, width)) {
-        const std::lock_guard guard(device_.lock());
-        return callbacks_->config_read(device_.instance(), hook->capability, offset - hook->offset, width);
+        std::uint32_t value = ~std::uint32_t{0} >> (32 - 8 * width);
+        inside_hook([&](void* instance) {
+            value = callbacks_->config_read(instance, hook->capability, offset - hook->offset, width);
+        });
+        return value;
     }
     const std::lock_guard guard(mutex_);
     return config_.read(offset, width);
@@ -198,18 +215,33 @@ std::uint32_t PciFunction::config_read(std::uint32_t offset, std::uint32_t width
 
 void PciFunction::config_write(std::uint32_t offset, std::uint32_t width, std::uint32_t value) {
     if (const Hook* hook = hook_at(offset, width)) {
-        const std::lock_guard guard(device_.lock());
-        callbacks_->config_write(device_.instance(), hook->capability, offset - hook->offset, width, value);
+        inside_hook([&](void* instance) {
+            callbacks_->config_write(instance, hook->capability, offset - hook->offset, width, value);
+        });
         return;
     }
+    bool left = false;
+    {
+        const std::lock_guard guard(mutex_);
+        config_.write(offset, width, value);
+        const auto touches = [&](std::uint32_t first, std::uint32_t length) {
+            return offset < first + length && first < offset + width;
+        };
+        if (touches(pci_register::command, 2) || touches(pci_register::bar0, 24)) left = update_decoding();
+        if (touches(pci_register::command, 2)) update_pin();
+        if (msix_ && touches(msix_capability_ + 2, 2)) update_msix_control();
+    }
+    if (left) make_room();
+}
+
+void PciFunction::make_room() {
+    if (bus_ != nullptr) bus_->retry_refused();
+}
+
+void PciFunction::retry_refused() {
+    if (!refused_.load()) return;
     const std::lock_guard guard(mutex_);
-    config_.write(offset, width, value);
-    const auto touches = [&](std::uint32_t first, std::uint32_t length) {
-        return offset < first + length && first < offset + width;
-    };
-    if (touches(pci_register::command, 2) || touches(pci_register::bar0, 24)) update_decoding();
-    if (touches(pci_register::command, 2)) update_pin();
-    if (msix_ && touches(msix_capability_ + 2, 2)) update_msix_control();
+    static_cast<void>(update_decoding()); // nothing of its own has moved
 }
 
 std::uint64_t PciFunction::bar_address(std::uint32_t bar) const {
@@ -245,7 +277,7 @@ void PciFunction::append_bars(std::vector<plugbay_pci_bar_slot>& bars) {
 }
 
 Result<void> PciFunction::assign(std::uint32_t bar, std::uint64_t address) {
-    const std::lock_guard guard(mutex_);
+    std::unique_lock guard(mutex_);
     if (bar >= bars_.size() || !bars_[bar].present()) return Error{fmt::format("there is no BAR {}", bar)};
     if (address % bars_[bar].length != 0)
         return Error{fmt::format("{:#x} is not aligned for BAR {}", address, bar)};
@@ -254,33 +286,42 @@ Result<void> PciFunction::assign(std::uint32_t bar, std::uint64_t address) {
     set_bar_register(bar, address);
     const std::uint32_t enable = bars_[bar].ports() ? pci_command::decode_ports : pci_command::decode_memory;
     config_.set(pci_register::command, 2, config_.read(pci_register::command, 2) | enable);
-    update_decoding();
+    const bool left = update_decoding();
+    guard.unlock();
+    if (left) make_room();
     return {};
 }
 
-void PciFunction::update_decoding() {
+bool PciFunction::update_decoding() {
+    bool left = false;
     const std::uint32_t command = config_.read(pci_register::command, 2);
     // Everything that moved goes first, so that two BARs may trade places.
     for (std::uint32_t i = 0; i < bars_.size(); ++i) {
         Bar& bar = bars_[i];
         const bool decoded =
             (command & (bar.ports() ? pci_command::decode_ports : pci_command::decode_memory)) != 0;
-        if (bar.mapped && (!decoded || bar.mapped->base != bar_address(i))) unmap_bar(bar);
+        if (!bar.mapped || (decoded && bar.mapped->base == bar_address(i))) continue;
+        unmap_bar(bar);
+        left = true;
     }
+    bool refused = false;
+    refused_.store(true);
     for (std::uint32_t i = 0; i < bars_.size(); ++i) {
         Bar& bar = bars_[i];
         const bool decoded =
             (command & (bar.ports() ? pci_command::decode_ports : pci_command::decode_memory)) != 0;
-        if (bar.present() && !bar.mapped && decoded) map_bar(bar, bar_address(i));
+        if (bar.present() && !bar.mapped && decoded) refused |= !map_bar(bar, bar_address(i));
     }
+    refused_.store(refused);
+    return left;
 }
 
-void PciFunction::map_bar(Bar& bar, std::uint64_t address) {
-    if (address == 0) return; // not assigned
+bool PciFunction::map_bar(Bar& bar, std::uint64_t address) {
+    if (address == 0) return true; // not assigned
     if (!bar.ports()) {
         for (const MemoryRange& range : device_.services().memory.ranges()) {
             if (address < range.address + range.size && range.address < address + bar.length)
-                return; // RAM wins
+                return true; // RAM wins, and stays
         }
     }
     auto region = std::make_shared<Region>(Region{.base = address, .length = bar.length, .token = bar.token});
@@ -297,10 +338,11 @@ void PciFunction::map_bar(Bar& bar, std::uint64_t address) {
         // The guest chose the place, so this is no error of ours; hardware would answer with whoever is
         // faster.
         spdlog::debug("{}: a BAR at {:#x} overlaps another device and is not decoded", device_.id(), address);
-        return;
+        return false;
     }
     bar.mapped = std::move(region);
     tell_region(bar);
+    return true;
 }
 
 void PciFunction::unmap_bar(Bar& bar) {
@@ -380,6 +422,7 @@ void PciFunction::reset() {
     const std::lock_guard guard(mutex_);
     for (Bar& bar : bars_)
         unmap_bar(bar);
+    refused_.store(false);
     config_ = after_power_on_;
     pin_level_ = false;
     update_pin();

@@ -13,6 +13,7 @@
 #include <plugbay/abi/pci_bus.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -56,6 +57,10 @@ class PciFunction : public Resource {
     [[nodiscard]] std::uint32_t config_read(std::uint32_t offset, std::uint32_t width);
     void config_write(std::uint32_t offset, std::uint32_t width, std::uint32_t value);
 
+    // Decodes BARs that overlapped somebody, if they do no more. The guest chose their place, so hardware would decode
+    // them from the moment on that the other is gone.
+    void retry_refused();
+
     void append_bars(std::vector<plugbay_pci_bar_slot>& bars);
     // [control] Sets a BAR and enables decoding of its kind.
     [[nodiscard]] Result<void> assign(std::uint32_t bar, std::uint64_t address);
@@ -95,12 +100,17 @@ class PciFunction : public Resource {
     [[nodiscard]] Result<void> describe_bars(const plugbay_pci_function& description);
     [[nodiscard]] Result<void> describe_capabilities(const plugbay_pci_function& description);
     [[nodiscard]] const Hook* hook_at(std::uint32_t offset, std::uint32_t width) const;
+    template <typename Call>
+    void inside_hook(Call&& call);
     void set_bar_register(std::uint32_t bar, std::uint64_t address);
     [[nodiscard]] std::uint64_t bar_address(std::uint32_t bar) const;
-    void update_decoding();
+    // True when something is not decoded any more, or elsewhere.
+    [[nodiscard]] bool update_decoding();
+    void make_room();
     void update_msix_control();
     void update_pin();
-    void map_bar(Bar& bar, std::uint64_t address);
+    // False: somebody is in the way.
+    [[nodiscard]] bool map_bar(Bar& bar, std::uint64_t address);
     void unmap_bar(Bar& bar);
     void tell_region(Bar& bar);
 
@@ -116,6 +126,8 @@ class PciFunction : public Resource {
     std::unique_ptr<InterruptLines::Claim> line_;
     ConfigSpace after_power_on_;
 
+    // A BAR is in somebody's way, or is just being placed: set before it is tried, so that who leaves afterwards sees it.
+    std::atomic<bool> refused_{false};
     std::mutex mutex_; // for what follows
     ConfigSpace config_;
     std::array<Bar, 6> bars_;

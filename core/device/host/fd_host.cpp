@@ -1,3 +1,4 @@
+#include "core/base/log.hpp"
 #include "core/device/device.hpp"
 #include "core/device/host/hold.hpp"
 #include "core/device/host/host_extensions.hpp"
@@ -7,6 +8,7 @@
 
 #include <optional>
 #include <sys/epoll.h>
+#include <utility>
 
 namespace plugbay::core {
 
@@ -28,19 +30,30 @@ class FdSource : public FdHandler, public Device::Held, public std::enable_share
   public:
     FdSource(Device& device, int fd, std::uint64_t token)
         : device_(device), callbacks_(device.callbacks<plugbay_fd_callbacks>(PLUGBAY_FD)),
-          lock_(device.shared_lock()), fd_(fd), token_(token) {}
+          lock_(device.shared_lock()), loop_(&device.loop()), fd_(fd), token_(token) {}
 
     // Under the device's lock, as are the following. epoll reports hang-ups however few events are asked for,
     // so a muted descriptor is not watched at all.
     [[nodiscard]] Result<void> set_events(std::uint32_t events) {
         events_ = events;
-        if (watch_) device_.loop().unwatch(*watch_);
+        if (watch_) loop_->unwatch(*watch_);
         watch_.reset();
         if (events == 0 || held_) return {};
-        auto watch = device_.loop().watch(fd_, to_epoll(events), shared_from_this());
+        auto watch = loop_->watch(fd_, to_epoll(events), shared_from_this());
         if (!watch) return std::move(watch).error();
         watch_ = *watch;
         return {};
+    }
+    // Goes back when the loop cannot take it.
+    void move(IoLoop& loop) {
+        if (watch_) loop_->unwatch(*watch_);
+        watch_.reset();
+        IoLoop* const before = std::exchange(loop_, &loop);
+        if (auto moved = set_events(events_); !moved) {
+            spdlog::warn("device \"{}\" stays on its I/O loop: {}", device_.id(), moved.error().text());
+            loop_ = before;
+            static_cast<void>(set_events(events_)); // it could be watched before
+        }
     }
     void end() {
         const std::lock_guard guard(*lock_);
@@ -69,6 +82,7 @@ class FdSource : public FdHandler, public Device::Held, public std::enable_share
     Device& device_;
     const plugbay_fd_callbacks* callbacks_;
     const std::shared_ptr<CallbackLock> lock_;
+    IoLoop* loop_; // guarded by lock_
     const int fd_;
     const std::uint64_t token_;
     std::uint32_t events_ = 0; // what the device wants; guarded by lock_, as is the rest
@@ -86,6 +100,7 @@ class WatchResource : public Resource {
     [[nodiscard]] std::string describe() const override {
         return "watch of descriptor " + std::to_string(fd_);
     }
+    void move(IoLoop& loop) override { source_->move(loop); }
     [[nodiscard]] FdSource& source() { return *source_; }
 
   private:

@@ -21,6 +21,11 @@ plugbay_status add_function(const plugbay_host* host, const plugbay_pci_function
         return device.refuse(PLUGBAY_FORBIDDEN,
                              "a PCI function can be added only while the device is created");
     }
+    bool has_one = false;
+    device.resources().each(
+        [&](const Resource& each) { has_one |= each.kind() == ResourceKind::pci_function; });
+    if (has_one)
+        return device.refuse(PLUGBAY_TAKEN, "a device has one PCI function, and this one has it already");
     auto created = PciFunction::create(device, *description);
     if (!created) return device.refuse(PLUGBAY_INVALID, "its PCI function: " + created.error().text());
     const plugbay_status status = hold(device, std::move(*created), handle);

@@ -37,6 +37,7 @@ class MemoryRegionResource : public Resource {
                                                                : "write-hooked memory";
         return fmt::format("{} {}", name, range_text(region_->base, region_->length));
     }
+    [[nodiscard]] std::shared_ptr<const void> memory() const override { return memory_; }
     void mapped(std::unique_ptr<PlatformMemory> mapped) { mapped_ = std::move(mapped); }
     [[nodiscard]] std::uint64_t pages() const { return region_->length / page_size; }
     [[nodiscard]] Result<std::vector<std::uint64_t>> take_dirty() { return mapped_->take_dirty(); }

@@ -20,15 +20,27 @@ class TimerSource : public TimerHandler,
   public:
     TimerSource(Device& device, std::uint32_t clock, std::uint64_t token)
         : device_(device), callbacks_(device.callbacks<plugbay_timer_callbacks>(PLUGBAY_TIMER)),
-          lock_(device.shared_lock()), clock_(clock), token_(token) {}
+          lock_(device.shared_lock()), loop_(&device.loop()), clock_(clock), token_(token) {
+        loop_->add_timer();
+    }
 
     // All under the device's lock, or before anybody else knows the source.
+    void end() { loop_->remove_timer(*this); }
+    void move(IoLoop& loop) {
+        loop.add_timer();
+        loop_->remove_timer(*this);
+        loop_ = &loop;
+        if (armed_) schedule();
+    }
     void arm(std::uint64_t deadline, std::uint64_t period) {
         deadline_ = deadline;
         period_ = period;
         schedule();
     }
-    void disarm() { arming_ = device_.loop().disarm(*this); }
+    void disarm() {
+        arming_ = loop_->disarm(*this);
+        armed_ = false;
+    }
 
     void expired(std::uint64_t arming) override {
         const std::lock_guard guard(*lock_);
@@ -49,6 +61,7 @@ class TimerSource : public TimerHandler,
             schedule();
         } else {
             arming_ = 0;
+            armed_ = false;
         }
         callbacks_->expired(device_.instance(), token_);
     }
@@ -80,12 +93,14 @@ class TimerSource : public TimerHandler,
     void schedule() {
         const std::uint64_t host_deadline =
             clock_ == PLUGBAY_CLOCK_GUEST ? device_.services().clock.to_host(deadline_) : deadline_;
-        arming_ = device_.loop().arm(shared_from_this(), host_deadline);
+        arming_ = loop_->arm(shared_from_this(), host_deadline);
+        armed_ = true;
     }
 
     Device& device_;
     const plugbay_timer_callbacks* callbacks_;
     const std::shared_ptr<CallbackLock> lock_;
+    IoLoop* loop_; // guarded by lock_
     const std::uint32_t clock_;
     const std::uint64_t token_;
     std::uint64_t deadline_ = 0; // on clock_; guarded by lock_, as is the rest
@@ -94,20 +109,20 @@ class TimerSource : public TimerHandler,
     std::uint64_t held_arming_ = 0;
     std::uint64_t waiting_arming_ = 0;
     bool waiting_ = false;
+    bool armed_ = false; // due some time, wherever it waits meanwhile
 };
 
 class TimerResource : public Resource {
   public:
     static constexpr ResourceKind resource_kind = ResourceKind::timer;
     TimerResource(Device& device, std::shared_ptr<TimerSource> source)
-        : device_(device), source_(std::move(source)) {
-        device_.loop().add_timer();
-    }
+        : device_(device), source_(std::move(source)) {}
     ~TimerResource() override {
         const std::lock_guard guard(device_.lock());
         source_->disarm();
-        device_.loop().remove_timer(*source_);
+        source_->end();
     }
+    void move(IoLoop& loop) override { source_->move(loop); }
     [[nodiscard]] ResourceKind kind() const override { return resource_kind; }
     [[nodiscard]] std::string describe() const override { return "timer"; }
     [[nodiscard]] TimerSource& source() { return *source_; }

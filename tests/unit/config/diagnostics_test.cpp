@@ -331,11 +331,11 @@ TEST(Diagnostics, AFileOfMistakesEnds) {
     const auto result = check(with_devices(devices));
     EXPECT_EQ(result.diagnostics.size(), maximum_diagnostics);
     std::string names;
-    for (int i = 0; i < 1500; ++i)
+    for (int i = 0; i < 10'500; ++i)
         names +=
             std::string(i == 0 ? "" : ",\n") + R"({ "type": "wide", "id": "w)" + std::to_string(i) + "\" }";
     EXPECT_THAT(errors(with_devices(names)),
-                ElementsAre("m.json:1027:1: devices[1024]: more than 1024 devices"));
+                ElementsAre("m.json:10003:1: devices[10000]: more than 10000 devices"));
 }
 
 TEST(Diagnostics, TheSourceLineHasACaret) {

@@ -1,6 +1,10 @@
 #include "tests/unit/machine/manager_fixture.hpp"
 
+#include "core/machine/device_tree.hpp"
+
 #include <gmock/gmock.h>
+
+#include <chrono>
 
 namespace plugbay::core {
 namespace {
@@ -196,6 +200,49 @@ TEST_F(DeviceManagerTest, TenThousandDevices) {
     EXPECT_EQ(in(10'000), 0xeeU);
     ASSERT_TRUE(manager->remove("d9999", false));
     EXPECT_EQ(in(10'000), 0xffU);
+}
+
+// Added, joined, looked up, listed and removed one by one. The bound is generous, but no square of ten thousand with a
+// search through texts in it fits.
+TEST_F(DeviceManagerTest, TenThousandDevicesInPairs) {
+    const auto begin = std::chrono::steady_clock::now();
+    std::vector<DeviceConfig> many;
+    for (int i = 0; i < 5'000; ++i) {
+        const std::string id = std::to_string(i);
+        many.push_back(device("com" + id, "desk", static_cast<std::uint16_t>(i + 1)));
+        many.push_back(linked(device("con" + id, "clerk"), "com" + id));
+    }
+    ASSERT_TRUE(add(many));
+    EXPECT_EQ(manager->registry().links().size(), 5'000U);
+    out(5'000, 1);
+    EXPECT_EQ(in(5'000), 2U);
+    EXPECT_EQ(describe(*manager).devices.size(), 10'000U);
+    for (const DeviceConfig& each : many) {
+        ASSERT_NE(manager->find(each.id), nullptr);
+        ASSERT_TRUE(manager->remove(each.id, false));
+    }
+    EXPECT_TRUE(manager->devices().empty());
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(60));
+}
+
+// NUL ends a name for a plugin only: the manager tells such ids apart.
+TEST_F(DeviceManagerTest, NamesWithNulDotsAndQuotes) {
+    using namespace std::string_literals;
+    const std::vector<std::string> names{"a\0b"s, "a"s,     "a\0"s,      "a.b"s,    "a."s,
+                                         ".a"s,   "\"a\""s, "\xff\xfe"s, "\x1b[2J"s};
+    for (const auto& name : names)
+        ASSERT_TRUE(add({device(name, "desk")})) << name;
+    for (const auto& name : names) {
+        ASSERT_NE(manager->find(name), nullptr);
+        ASSERT_TRUE(add({device(name + "-con", "clerk")}));
+        ASSERT_TRUE(manager->connect(name + "-con", 0, name, {})) << name;
+        EXPECT_EQ(manager->registry().link_at(*manager->find(name), 0)->backend().device->id(),
+                  name + "-con");
+    }
+    for (const auto& text : {tree_text(describe(*manager)), tree_graphviz(describe(*manager))})
+        EXPECT_TRUE(std::ranges::all_of(text, [](char c) { return c == '\n' || (c >= ' ' && c < 0x7f); }));
+    for (const auto& name : names)
+        ASSERT_TRUE(manager->remove(name, true));
 }
 
 } // namespace

@@ -140,6 +140,9 @@ class Crew {
     std::uint8_t value_ = 0;
 };
 
+// A byte that devices send of their own accord: the answer to it changes no register.
+constexpr std::uint8_t background = 0xfe;
+
 // A frontend: what the guest writes goes to the backend, which echoes it into the register.
 class Desk : public Crew {
   public:
@@ -168,10 +171,15 @@ class Desk : public Crew {
     }
     std::uint32_t on_receive(std::uint64_t, std::span<const std::uint8_t> bytes) {
         const Inside inside(*this);
-        value_ = bytes.back();
+        if (bytes.back() != background + 1) value_ = bytes.back();
         return static_cast<std::uint32_t>(bytes.size());
     }
     void on_write_ready(std::uint64_t) {}
+
+  protected:
+    void chatter() {
+        if (backend_) backend_.write(std::span(&background, 1));
+    }
 
   private:
     plugbay::CharBackend backend_;
@@ -209,6 +217,12 @@ class Clerk : public Crew {
         return static_cast<std::uint32_t>(bytes.size());
     }
     void on_receive_ready(std::uint64_t) {}
+
+  protected:
+    void chatter() {
+        static constexpr std::uint8_t answer = background + 1;
+        if (frontend_) frontend_.receive(std::span(&answer, 1));
+    }
 
   private:
     plugbay::CharFrontend frontend_;

@@ -1,6 +1,7 @@
 // A hundred thousand random changes and accesses, each compared with a model of what must come of it, while other
-// threads access the same devices and others.
-#include "tests/unit/machine/manager_fixture.hpp"
+// threads access the same devices and others, and a third of the devices have timers, descriptors and PCI functions that
+// call through their links meanwhile.
+#include "tests/unit/machine/busy_crew.hpp"
 
 #include <optional>
 #include <random>
@@ -11,6 +12,7 @@ namespace {
 constexpr int operations = 100'000;
 constexpr std::uint16_t first_port = 0x100;
 constexpr std::size_t port_count = 24;
+constexpr std::uint16_t bridge_port = first_port + 20; // no device's
 
 // What a device is to the test: the manager must agree after every operation.
 struct Member {
@@ -24,7 +26,7 @@ struct Member {
     [[nodiscard]] bool needy() const { return type.starts_with("needy"); }
 };
 
-class ManagerModel : public ManagerTest {
+class ManagerModel : public BusyTest {
   public:
     void add_one();
     void remove_one();
@@ -63,8 +65,8 @@ class ManagerModel : public ManagerTest {
         members[frontend].peer = backend;
     }
     void compare() {
-        ASSERT_EQ(manager->devices().size(), members.size());
-        ASSERT_EQ(static_cast<std::size_t>(living), members.size());
+        ASSERT_EQ(manager->devices().size(), members.size() + 1) << "and the bridge";
+        ASSERT_EQ(static_cast<std::size_t>(living), members.size() + 1);
         std::size_t joined = 0;
         for (const auto& [id, expected] : members) {
             ASSERT_NE(manager->find(id), nullptr) << id;
@@ -81,7 +83,8 @@ class ManagerModel : public ManagerTest {
 };
 
 void ManagerModel::add_one() {
-    static const std::array<std::string, 4> types{"desk", "needy-desk", "clerk", "needy-clerk"};
+    static const std::array<std::string, 6> types{"desk",  "needy-desk",  "busy-desk",
+                                                  "clerk", "needy-clerk", "busy-clerk"};
     const std::string id = any_id();
     const std::string type = types[below(types.size())];
     const std::uint16_t port = below(4) == 0 ? port_of(any_id()) : port_of(id); // sometimes somebody else's
@@ -153,16 +156,19 @@ void ManagerModel::access_one() {
     ASSERT_EQ(in(port), target.value) << found->first;
 }
 
-// As a virtual CPU whose guest reads every port without end; writing would change what the model knows.
+// As a virtual CPU whose guest reads every port and every PCI slot without end; writing would change what the model
+// knows of the devices.
 class Reader {
   public:
     explicit Reader(AccessBus& bus)
         : thread_([this, &bus] {
               Presence presence;
               bus.presences().add(presence);
-              for (std::uint16_t i = 0; !stop_; ++i)
+              for (std::uint16_t i = 0; !stop_; ++i) {
                   static_cast<void>(
                       bus.read_port(presence, static_cast<std::uint16_t>(first_port + i % port_count), 1));
+                  bus.write_port(presence, bridge_port, 1, i);
+              }
               bus.presences().remove(presence);
           }) {}
     ~Reader() {
@@ -178,6 +184,7 @@ class Reader {
 };
 
 TEST_F(ManagerModel, AgreesWithTheManagerUnderLoad) {
+    ASSERT_TRUE(add({device("pci0", "bridge", bridge_port)}));
     const std::array<Reader, 2> readers{Reader(bus), Reader(bus)};
     using Operation = void (ManagerModel::*)();
     // Accesses are as frequent as all changes together.

@@ -1,0 +1,172 @@
+// A worker job that does not end: what waits for it gives up and says for what, and the machine still comes to its end.
+#include "tests/unit/machine/manager_fixture.hpp"
+#include <plugbay/unique_fd.hpp>
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+namespace plugbay::core {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// What the test and the job share; outlives both.
+struct Pipe {
+    Pipe() { EXPECT_EQ(::pipe(fds.data()), 0); }
+    void let_go() const { EXPECT_EQ(::write(fds[1], "x", 1), 1); }
+    std::array<int, 2> fds{};
+    std::atomic<int> begun{0};
+    std::atomic<int> ended{0};
+    std::atomic<bool> calls_host{false};
+};
+Pipe* pipe_of_the_test = nullptr;
+
+// Its job reads from the pipe, and then writes to all the memory that it knows.
+class Reader : public Crew {
+  public:
+    static constexpr plugbay::Type type{.name = "reader", .help = "A job that blocks."};
+    Reader(plugbay::Host host, const Options& options)
+        : Crew(host, options), pipe_(*pipe_of_the_test),
+          shelf_(host.memory_region(PLUGBAY_REGION_RAM, 0xd000'0000, 4096)),
+          memory_(host.extension<plugbay_memory_host>(PLUGBAY_MEMORY)), queue_(host.work_queue(4)) {}
+    void start() {
+        Crew::start();
+        EXPECT_EQ(memory_.map(host_.raw(), 0x2000, 4096, PLUGBAY_MAP_WRITE, &ram_), PLUGBAY_OK);
+        EXPECT_TRUE(queue_.submit(7));
+    }
+    void work(std::uint64_t) {
+        Pipe& pipe = pipe_;
+        ++pipe.begun;
+        char byte = 0;
+        EXPECT_EQ(::read(pipe.fds[0], &byte, 1), 1);
+        value_ = 1;
+        shelf_.bytes()[5] = std::byte{1};
+        static_cast<std::byte*>(ram_)[5] = std::byte{1};
+        ++pipe.ended;
+        if (pipe.calls_host) host_.log(PLUGBAY_LOG_INFO, "still here"); // once pinned, it never returns
+    }
+    void on_done(std::uint64_t) {}
+    void write(plugbay::Access, std::uint64_t) {}
+
+  private:
+    Pipe& pipe_;
+    plugbay::MemoryRegion shelf_;
+    const plugbay_memory_host& memory_;
+    void* ram_ = nullptr;
+    plugbay::WorkQueue queue_;
+};
+
+class HangingJob : public ManagerTest {
+  protected:
+    HangingJob() {
+        pipe_of_the_test = &pipe;
+        services.quiesce_limit = std::chrono::milliseconds(50);
+        make_manager();
+    }
+    void make_manager() {
+        std::vector<std::unique_ptr<IoLoop>> loops;
+        loops.push_back(std::move(*IoLoop::create("test")));
+        manager = std::make_unique<DeviceManager>(
+            services,
+            [](std::string_view name) {
+                return name == "reader" ? LoadedType{nullptr, &plugbay::detail::Glue<Reader>::type}
+                                        : load_type(name);
+            },
+            std::move(loops));
+    }
+    // The job runs now.
+    void add_reader() {
+        const int before = pipe.begun;
+        ASSERT_TRUE(add({device("r", "reader", 0x300), device("com", "desk", 0x3f8)}));
+        ASSERT_TRUE(eventually([&] { return pipe.begun == before + 1; }));
+    }
+    Pipe& pipe = *new Pipe; // a job that is left behind may still use it
+};
+
+TEST_F(HangingJob, ChangesAreRefusedAndNameIt) {
+    add_reader();
+    for (const auto& refused : {manager->remove("r", false), manager->reset("r")}) {
+        ASSERT_FALSE(refused);
+        EXPECT_THAT(refused.error().text(), HasSubstr("device \"r\" cannot hold still: job 7 of a work queue "
+                                                      "did not end within 50ms"));
+        EXPECT_EQ(in(0x300), 0U) << "it runs as before";
+        EXPECT_EQ(manager->find("r")->phase(), Phase::running);
+    }
+    EXPECT_THAT(ids(), ElementsAre("r", "com"));
+    pipe.let_go();
+    ASSERT_TRUE(eventually([&] { return pipe.ended == 1; }));
+    EXPECT_TRUE(manager->remove("r", false));
+    EXPECT_EQ(living, 1);
+}
+
+TEST_F(HangingJob, TheMachineEndsAndWhatTheJobUsesStays) {
+    for (const bool calls_host : {false, true}) {
+        pipe.calls_host = calls_host;
+        const int ended = pipe.ended;
+        add_reader();
+        manager.reset();
+        EXPECT_EQ(living, 1) << "the desk is destroyed, the reader is pinned";
+        EXPECT_THAT(platform.memories, ::testing::IsEmpty()) << "what it held is given back";
+        EXPECT_EQ(in(0x300), 0xffU);
+        living = 0;
+        pipe.let_go();
+        EXPECT_TRUE(eventually([&] { return pipe.ended == ended + 1; }));
+        let_pass(); // the job returns, or waits in the host for ever
+        make_manager();
+    }
+}
+
+// With its RAM and its workers, as at the end of the process's machine.
+TEST_F(HangingJob, OutlivesRamAndWorkers) {
+    auto own_memory = std::move(*GuestMemory::create(16 << 20));
+    auto own_workers = std::make_unique<WorkerPool>();
+    MachineServices own{*own_memory,
+                        bus,
+                        platform,
+                        lines,
+                        pci,
+                        firmware,
+                        cpuid,
+                        ram_watches,
+                        *own_workers,
+                        events,
+                        clock,
+                        1,
+                        [](MachineRequest) {},
+                        [] {},
+                        std::chrono::milliseconds(50)};
+    std::vector<std::unique_ptr<IoLoop>> loops;
+    loops.push_back(std::move(*IoLoop::create("test")));
+    manager = std::make_unique<DeviceManager>(
+        own,
+        [](std::string_view) {
+            return LoadedType{nullptr, &plugbay::detail::Glue<Reader>::type};
+        },
+        std::move(loops));
+    ASSERT_TRUE(add({device("r", "reader")}));
+    ASSERT_TRUE(eventually([&] { return pipe.begun == 1; }));
+    manager.reset();
+    own_workers.reset();
+    own_memory.reset();
+    EXPECT_EQ(living.exchange(0), 1);
+    pipe.let_go();
+    EXPECT_TRUE(eventually([&] { return pipe.ended == 1; }));
+    let_pass();
+}
+
+TEST_F(HangingJob, ATransactionThatFailsPinsWhatItHadStarted) {
+    const auto added = add({device("r", "reader", 0x300), device("bad", "desk", 0, Fault::start)});
+    ASSERT_FALSE(added);
+    EXPECT_THAT(ids(), ::testing::IsEmpty());
+    EXPECT_EQ(in(0x300), 0xffU);
+    ASSERT_TRUE(add({device("r", "desk", 0x300)})) << "its id and its port are free";
+    if (pipe.begun == 0) return; // it was taken away before the job began
+    EXPECT_EQ(living--, 2);
+    pipe.let_go();
+    EXPECT_TRUE(eventually([&] { return pipe.ended == 1; }));
+    let_pass();
+}
+
+} // namespace
+} // namespace plugbay::core
