@@ -33,8 +33,8 @@ void inside_slot(Presence& presence, Slot& slot, Call&& call) {
     presence.leave();
 }
 
-// Holds the gate closed for its life; it opens when nobody does any more. Thread: [control]; not while holding the slot's callback lock, which an
-// access on its way out may need.
+// Holds the gate closed for its life; it opens when nobody does any more. Thread: [control]; not while holding the slot's
+// callback lock, which an access on its way out may need.
 class GateClosed {
   public:
     GateClosed(Slot& slot, PresenceList& presences) : slot_(slot) {

@@ -31,16 +31,4 @@ struct LoadedMachine {
 load_machine(const MachineArguments& arguments, std::ostream& errors,
              const std::function<void(std::span<const Diagnostic>)>& tell);
 
-// The types of a table as the validation and the schema want them. The table outlives the catalog.
-class TableCatalog final : public TypeCatalog {
-  public:
-    explicit TableCatalog(const MasterDeviceTable& table) : table_(table) {}
-    // Not for types that load() would refuse because two plugins provide them.
-    [[nodiscard]] const TypeDescription* find(std::string_view name) const override;
-    [[nodiscard]] std::vector<KnownType> known_types() const override;
-
-  private:
-    const MasterDeviceTable& table_;
-};
-
 } // namespace plugbay::core

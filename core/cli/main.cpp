@@ -5,6 +5,7 @@
 #include "core/cli/exit_status.hpp"
 #include "core/cli/run_command.hpp"
 #include "core/config/schema.hpp"
+#include "core/config/table_catalog.hpp"
 #include "core/version.hpp"
 
 #include <CLI/CLI.hpp>

@@ -6,6 +6,7 @@
 #include <plugbay/abi/plugin.h>
 
 #include <algorithm>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -30,6 +31,11 @@ class DevicesReader {
   public:
     DevicesReader(const ReadContext& context, const TypeCatalog& catalog)
         : context_(context), catalog_(catalog), known_types_(catalog.known_types()) {}
+
+    CheckedDevice present(const DeviceConfig& config) {
+        ids_.emplace(config.id, std::nullopt);
+        return {.node = nullptr, .path = {}, .type = catalog_.find(config.type), .config = config};
+    }
 
     CheckedDevice read(const LocatedValue& node, const std::string& path) {
         CheckedDevice device{.node = &node, .path = path};
@@ -96,13 +102,14 @@ class DevicesReader {
         }
         const auto [first, is_new] = ids_.emplace(id.text, id.position);
         if (!is_new) {
-            context_.reporter.report({.kind = DiagnosticKind::duplicate_id,
-                                      .position = id.position,
-                                      .path = path,
-                                      .message = "the id " + in_quotes(id.text, longest_id + 8) +
-                                                 " is taken by the device at " +
-                                                 context_.reporter.place(first->second),
-                                      .found = id.text});
+            context_.reporter.report(
+                {.kind = DiagnosticKind::duplicate_id,
+                 .position = id.position,
+                 .path = path,
+                 .message = "the id " + in_quotes(id.text, longest_id + 8) + " is taken by " +
+                            (first->second ? "the device at " + context_.reporter.place(*first->second)
+                                           : std::string("a device of the machine")),
+                 .found = id.text});
             return;
         }
         device.config.id = id.text;
@@ -124,7 +131,7 @@ class DevicesReader {
     const ReadContext& context_;
     const TypeCatalog& catalog_;
     std::vector<KnownType> known_types_;
-    std::unordered_map<std::string, SourcePosition> ids_;
+    std::unordered_map<std::string, std::optional<SourcePosition>> ids_; // nothing: the machine has it
 };
 
 } // namespace
@@ -144,7 +151,7 @@ std::vector<std::string> device_paths(const LocatedValue& devices) {
 }
 
 std::vector<CheckedDevice> read_devices(const ReadContext& context, const LocatedValue& devices,
-                                        const TypeCatalog& catalog) {
+                                        const TypeCatalog& catalog, std::span<const DeviceConfig> present) {
     if (devices.elements.size() > maximum_devices) {
         const auto& first_beyond = devices.elements[maximum_devices];
         context.reporter.report({.kind = DiagnosticKind::limit,
@@ -155,6 +162,8 @@ std::vector<CheckedDevice> read_devices(const ReadContext& context, const Locate
     DevicesReader reader(context, catalog);
     const auto paths = device_paths(devices);
     std::vector<CheckedDevice> result;
+    for (const DeviceConfig& config : present)
+        result.push_back(reader.present(config));
     for (std::size_t i = 0; i < devices.elements.size() && i < maximum_devices; ++i) {
         result.push_back(reader.read(devices.elements[i], paths[i]));
     }

@@ -28,9 +28,14 @@ class LinksReader {
     void read() {
         for (std::size_t i = 0; i < devices_.size(); ++i)
             collect_frontends(i);
-        for (auto& device : devices_)
-            read_device(device);
+        for (const auto& device : devices_) {
+            if (device.node == nullptr && device.config.link) take(device, *device.config.link);
+        }
+        for (auto& device : devices_) {
+            if (device.node != nullptr) read_device(device);
+        }
         for (const auto& port : frontends_) {
+            if (devices_[port.device].node == nullptr) continue;
             const bool is_optional = (port.description->flags & PLUGBAY_PORT_OPTIONAL) != 0;
             if (!is_optional && port.taken_by == nullptr && !port.meant) report_unconnected(port);
         }
@@ -62,14 +67,26 @@ class LinksReader {
             auto name = device.config.id + (port.name.empty() ? "" : '.' + port.name);
             const auto [first, is_new] = by_name_.emplace(name, frontends_.size());
             if (!is_new) {
-                report(
-                    DiagnosticKind::duplicate_id, device.config.position, device.path,
-                    "its port " + in_quotes(name) + " is named like one of the device at " +
-                        context_.reporter.place(devices_[frontends_[first->second].device].config.position));
+                report(DiagnosticKind::duplicate_id, device.config.position, device.path,
+                       "its port " + in_quotes(name) + " is named like one of " +
+                           in_words(devices_[frontends_[first->second].device]));
                 continue;
             }
             frontends_.push_back(
                 {.name = std::move(name), .device = number, .index = i, .description = &port});
+        }
+    }
+
+    [[nodiscard]] std::string in_words(const CheckedDevice& device) const {
+        if (device.node == nullptr) return "the machine's device " + in_quotes(device.config.id);
+        return "the device at " + context_.reporter.place(device.config.position);
+    }
+
+    // A link that is there already.
+    void take(const CheckedDevice& backend, const LinkConfig& link) {
+        for (auto& port : frontends_) {
+            if (devices_[port.device].config.id == link.frontend_device && port.index == link.frontend_port)
+                port.taken_by = &backend;
         }
     }
 
@@ -121,8 +138,8 @@ class LinksReader {
                    port.description->interface, {}, candidates(device, ports));
         } else if (port.taken_by != nullptr) {
             report(DiagnosticKind::frontend_taken, id.position, member_path(path, "id"),
-                   "the frontend " + in_quotes(port.name) + " is taken by the device at " +
-                       context_.reporter.place(port.taken_by->config.position) + ", " + port.taken_by->path,
+                   "the frontend " + in_quotes(port.name) + " is taken by " + in_words(*port.taken_by) +
+                       (port.taken_by->node != nullptr ? ", " + port.taken_by->path : ""),
                    port.name);
         } else {
             port.taken_by = &device;
@@ -186,8 +203,7 @@ class LinksReader {
         } else if (belongs_to_unknown_type(id.text)) {
             return;
         }
-        if (valid.empty())
-            message += "; no device in this file is a frontend of " + interfaces(device, ports);
+        if (valid.empty()) message += "; no device is a frontend of " + interfaces(device, ports);
         auto nearest = nearest_name(id.text, valid);
         mark_meant(nearest);
         report(DiagnosticKind::unknown_frontend, id.position, path, std::move(message), id.text,

@@ -4,7 +4,6 @@
 
 #include "core/base/result.hpp"
 #include "core/control/method.hpp"
-#include <plugbay/unique_fd.hpp>
 
 #include <nlohmann/json_fwd.hpp>
 

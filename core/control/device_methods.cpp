@@ -1,4 +1,6 @@
 // Methods about devices.
+#include "core/config/additions.hpp"
+#include "core/config/table_catalog.hpp"
 #include "core/control/methods.hpp"
 #include "core/machine/device_tree.hpp"
 #include "core/machine/machine.hpp"
@@ -50,6 +52,14 @@ Result<json> show(const ControlTarget& target, const json& params) {
     return target.machine.devices().find_named(id).error();
 }
 
+Result<json> add(const ControlTarget& target, const json& params) {
+    const auto present = target.machine.devices().configs();
+    auto checked = validate_devices(params["devices"].dump(), params.value("directory", ""), present,
+                                    TableCatalog(target.device_types));
+    if (!checked.diagnostics.empty()) return error_of(checked.diagnostics);
+    return done(target.machine.add_devices(checked.devices));
+}
+
 Result<json> remove(const ControlTarget& target, const json& params) {
     const auto& id = params["id"].get_ref<const std::string&>();
     const bool with_dependents = params.value("dependents", false);
@@ -94,6 +104,19 @@ void add_device_methods(MethodTable& table) {
                      .params = by_id,
                      .result = device_schema(),
                      .run = &show});
+    table.add(Method{
+        .name = "devices.add",
+        .help = "Adds devices, all or none; the guest is told of those on a bus with hot plug.",
+        .params = schema::object(
+            "",
+            {{"devices",
+              schema::list("as in a machine file; they may link to each other and to those that are there",
+                           schema::map("one device", schema::anything("a property")))},
+             schema::optional("directory",
+                              schema::text("what their paths are relative to; the monitor's working "
+                                           "directory without it"))}),
+        .result = nothing(),
+        .run = &add});
     table.add(Method{
         .name = "devices.remove",
         .help = "Removes a device. One on a bus with hot plug is removed when the guest has let go of it: "

@@ -15,4 +15,11 @@ const MethodTable& control_methods() {
     return table;
 }
 
+Error error_of(std::span<const Diagnostic> diagnostics) {
+    Error error{.message = {}, .hint = "nothing was changed"};
+    for (const Diagnostic& each : diagnostics)
+        error.message += (error.message.empty() ? "" : "; ") + text_of(each);
+    return error;
+}
+
 } // namespace plugbay::core

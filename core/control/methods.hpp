@@ -1,7 +1,10 @@
 // The groups of methods, one .cpp each; control_methods() puts them together.
 #pragma once
 
+#include "core/config/diagnostic.hpp"
 #include "core/control/method.hpp"
+
+#include <span>
 
 namespace plugbay::core {
 
@@ -20,5 +23,7 @@ void add_session_methods(MethodTable& table);
     if (!result) return result.error();
     return nlohmann::json::object();
 }
+// All that is wrong with what was to be added, in one.
+[[nodiscard]] Error error_of(std::span<const Diagnostic> diagnostics);
 
 } // namespace plugbay::core

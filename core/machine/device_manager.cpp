@@ -162,7 +162,8 @@ Result<void> DeviceManager::create(const DeviceConfig& config, IoLoop& loop) {
     devices_.push_back(std::make_unique<Device>(config.id, std::move(*type), services_, loop));
     Device& device = *devices_.back();
     device_by_id_.emplace(device.id(), &device);
-    const auto values = abi_values(config.properties);
+    const DeviceConfig& kept = configs_.emplace(&device, config).first->second;
+    const auto values = abi_values(kept.properties);
     if (auto created = device.create(values); !created) return created;
     return registry_.offer(device);
 }
@@ -336,8 +337,24 @@ Result<void> DeviceManager::connect(std::string_view backend, std::uint32_t port
         if (auto held = hold.add(*each); !held) return held;
     }
     auto joined = join(**device, port, frontend, abi_values(options));
-    if (joined) change_(change_of(MachineChange::Kind::connected, *registry_.link_at(**device, port)));
-    return joined;
+    if (!joined) return joined;
+    const Link& link = *registry_.link_at(**device, port);
+    configs_.at(*device).link = LinkConfig{.frontend_device = link.frontend().device->id(),
+                                           .frontend_port = link.frontend().port,
+                                           .backend_port = port,
+                                           .options = {options.begin(), options.end()}};
+    change_(change_of(MachineChange::Kind::connected, link));
+    return {};
+}
+
+std::vector<DeviceConfig> DeviceManager::configs() const {
+    std::vector<DeviceConfig> all;
+    for (const auto& device : devices_) {
+        all.push_back(configs_.at(device.get()));
+        auto& link = all.back().link;
+        if (link && registry_.link_at(*device, link->backend_port) == nullptr) link.reset();
+    }
+    return all;
 }
 
 Result<void> DeviceManager::disconnect(std::string_view id, std::uint32_t port) {
@@ -417,6 +434,7 @@ void DeviceManager::take_away(Device& device) {
     const auto place = std::ranges::find(devices_, &device, &std::unique_ptr<Device>::get);
     std::unique_ptr<Device> last = std::move(*place);
     devices_.erase(place);
+    configs_.erase(&device);
     Device::retire(std::move(last));
 }
 

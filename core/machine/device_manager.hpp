@@ -65,6 +65,8 @@ class DeviceManager {
     [[nodiscard]] Result<void> reset_all(const std::function<Result<void>()>& between);
 
     // --- looking
+    // What all devices were made from, oldest first, with the links that are there now.
+    [[nodiscard]] std::vector<DeviceConfig> configs() const;
     // Has `change` called for every device and link that came or went, when all of a change is done.
     void observe(std::function<void(const MachineChange&)> change) { change_ = std::move(change); }
     // The error names the nearest id.
@@ -99,6 +101,7 @@ class DeviceManager {
     std::size_t next_loop_ = 0;
     std::vector<std::unique_ptr<Device>> devices_;               // in creation order
     std::unordered_map<std::string_view, Device*> device_by_id_; // keys are the devices' own ids
+    std::unordered_map<const Device*, DeviceConfig> configs_;    // links may be over
     Registry registry_; // before the devices in destruction: links name them
 };
 

@@ -206,7 +206,7 @@ TEST(Diagnostics, Links) {
          {"m.json:4:71: devices.disk.frontend.id: there is no frontend \"vdb\"; did you mean \"vda\"? valid: "
           "vda"}},
         {with_devices(com + disk + "{ \"id\": \"vdb\" } }"),
-         {"m.json:4:71: devices.disk.frontend.id: there is no frontend \"vdb\"; no device in this file is a "
+         {"m.json:4:71: devices.disk.frontend.id: there is no frontend \"vdb\"; no device is a "
           "frontend "
           "of blk/1"}},
         {with_devices(vda + com + disk + "{ \"id\": \"com1\" } }"),

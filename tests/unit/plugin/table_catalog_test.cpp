@@ -1,5 +1,7 @@
 // What the checks of a machine file see of the master device table.
-#include "core/cli/load_machine.hpp"
+#include "core/config/table_catalog.hpp"
+
+#include "core/config/machine_file.hpp"
 
 #include "tests/unit/plugin/test_plugin.hpp"
 

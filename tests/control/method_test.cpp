@@ -1,0 +1,265 @@
+// Every method, through the real socket with a real machine.
+#include "tests/control/control_fixture.hpp"
+
+#include <functional>
+#include <map>
+#include <set>
+
+namespace plugbay::end_to_end {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+class Methods : public ControlTest {
+  protected:
+    std::vector<std::string> ids() {
+        std::vector<std::string> result;
+        const json all = call("devices.list");
+        for (const auto& device : all["devices"])
+            result.push_back(device["id"]);
+        return result;
+    }
+    double guest_seconds() { return call("machine.status")["guest_seconds"]; }
+
+    void status() {
+        const json now = call("machine.status");
+        EXPECT_EQ(now["name"], "busy");
+        EXPECT_EQ(now["state"], "running");
+        EXPECT_EQ(now["cpus"], 1);
+        EXPECT_EQ(now["memory"], 16 << 20);
+        EXPECT_EQ(now["devices"], 7);
+        EXPECT_EQ(now["file"], file_);
+    }
+    void pause_and_resume() {
+        call("machine.pause");
+        call("machine.pause");
+        const double then = guest_seconds();
+        std::this_thread::sleep_for(50ms);
+        EXPECT_EQ(guest_seconds(), then);
+        EXPECT_EQ(call("machine.status")["state"], "paused");
+        call("machine.resume");
+        call("machine.resume");
+        EXPECT_EQ(call("machine.status")["state"], "running");
+        std::this_thread::sleep_for(20ms);
+        EXPECT_GT(guest_seconds(), then);
+    }
+    void reset() {
+        call("machine.reset");
+        EXPECT_EQ(call("machine.status")["state"], "running");
+        call("machine.pause");
+        call("machine.reset");
+        EXPECT_EQ(call("machine.status")["state"], "paused");
+        EXPECT_EQ(call("registers.read")["registers"]["rip"], "0x7c00");
+        call("machine.resume");
+    }
+    void power_button() { call("machine.power_button"); }
+
+    void list() { EXPECT_THAT(ids(), ElementsAre("power", "pci", "com1", "ring", "com2", "vda", "disk")); }
+    void tree() {
+        EXPECT_THAT(call("devices.tree")["tree"].get<std::string>(), HasSubstr("com1 (serial-16550)"));
+        EXPECT_THAT(call("devices.tree", {{"format", "graphviz"}})["tree"].get<std::string>(),
+                    HasSubstr("graph"));
+    }
+    void show() {
+        const json device = call("devices.show", {{"id", "com1"}});
+        EXPECT_EQ(device["type"], "serial-16550");
+        EXPECT_EQ(device["phase"], "running");
+        EXPECT_EQ(device["ports"][0]["peer"], "ring");
+        EXPECT_THAT(refusal("devices.show", {{"id", "com11"}}), HasSubstr("did you mean \"com1\"?"));
+    }
+    void add_and_remove() {
+        const json debug{{"type", "debugcon"}, {"id", "debug"}};
+        call("devices.add", {{"devices", json::array({debug})}});
+        EXPECT_THAT(ids(), ::testing::Contains("debug"));
+        EXPECT_THAT(refusal("devices.add", {{"devices", json::array({debug})}}),
+                    HasSubstr("\"debug\" is taken by a device of the machine"));
+        EXPECT_THAT(
+            refusal("devices.add", {{"devices", json::array({{{"type", "debugcom"}, {"id", "two"}}})}}),
+            HasSubstr("did you mean \"debugcon\"?"));
+        EXPECT_THAT(
+            refusal("devices.add",
+                    {{"devices",
+                      json::array({{{"type", "char-null"}, {"id", "n"}, {"frontend", {{"id", "com1"}}}}})}}),
+            HasSubstr("\"com1\" is taken by the machine's device \"ring\""));
+        EXPECT_THAT(refusal("devices.remove", {{"id", "debug"}}), HasSubstr("remove it without asking"));
+        EXPECT_EQ(call("devices.remove", {{"id", "debug"}, {"force", true}})["state"], "removed");
+        EXPECT_THAT(ids(), Not(::testing::Contains("debug")));
+        EXPECT_THAT(refusal("devices.remove", {{"id", "disk"}, {"force", true}}), HasSubstr("\"vda\""));
+        EXPECT_EQ(call("devices.remove", {{"id", "vda"}, {"force", true}, {"dependents", true}})["state"],
+                  "removed");
+        EXPECT_THAT(ids(), ElementsAre("power", "pci", "com1", "ring", "com2"));
+        const json pair =
+            json::parse(R"([{"type": "disk-ram", "id": "disk", "size": "1M", "frontend": {"id": "vda"}},
+                                          {"type": "virtio-blk", "id": "vda"}])");
+        call("devices.add", {{"devices", pair}});
+        EXPECT_EQ(call("devices.show", {{"id", "disk"}})["ports"][0]["peer"], "vda");
+        EXPECT_EQ(call("devices.remove", {{"id", "vda"}, {"dependents", true}})["state"], "asked");
+        list_has_both_disks(); // the guest knows nothing of ACPI, and never lets go
+    }
+    void list_has_both_disks() { EXPECT_THAT(ids(), ::testing::IsSupersetOf({"vda", "disk"})); }
+    void reset_device() {
+        call("devices.reset", {{"id", "com1"}});
+        EXPECT_THAT(refusal("devices.reset", {{"id", "nobody"}}), HasSubstr("no device \"nobody\""));
+    }
+
+    void links() {
+        const json all = call("links.list")["links"];
+        ASSERT_EQ(all.size(), 2U);
+        EXPECT_EQ(all[0], json({{"interface", "char/1"}, {"frontend", "com1"}, {"backend", "ring"}}));
+        EXPECT_THAT(refusal("links.connect", {{"backend", "ring"}, {"frontend", "com2"}}),
+                    HasSubstr("\"ring\" is connected to \"com1\""));
+        EXPECT_THAT(refusal("links.disconnect", {{"port", "com2"}}),
+                    HasSubstr("no port \"com2\" is connected"));
+        call("links.disconnect", {{"port", "com1"}});
+        EXPECT_EQ(call("links.list")["links"].size(), 1U);
+        EXPECT_THAT(refusal("links.connect", {{"backend", "ring"}, {"frontend", "vda"}}), HasSubstr("blk/1"));
+        call("links.connect", {{"backend", "ring"}, {"frontend", "com2"}});
+        call("links.disconnect", {{"port", "ring"}});
+        call("links.connect", {{"backend", "ring"}, {"frontend", "com1"}});
+        EXPECT_EQ(call("links.list")["links"].size(), 2U);
+    }
+    void replace() {
+        EXPECT_EQ(
+            call("links.replace",
+                 {{"frontend", "vda"}, {"device", {{"type", "disk-ram"}, {"id", "disk2"}, {"size", "2M"}}}}),
+            json({{"removed", "disk"}}));
+        EXPECT_EQ(call("devices.show", {{"id", "disk2"}})["ports"][0]["peer"], "vda");
+        EXPECT_THAT(
+            refusal("links.replace", {{"frontend", "vda"}, {"device", {{"type", "char-null"}, {"id", "x"}}}}),
+            HasSubstr("char/1"));
+        EXPECT_THAT(refusal("links.replace",
+                            {{"frontend", "vda"},
+                             {"device", {{"type", "disk-file"}, {"id", "x"}, {"path", "/nowhere/disk"}}}}),
+                    HasSubstr("/nowhere/disk"));
+        EXPECT_EQ(call("devices.show", {{"id", "vda"}})["ports"][0]["peer"], "disk2");
+        call("links.replace",
+             {{"frontend", "vda"}, {"device", {{"type", "disk-ram"}, {"id", "disk"}, {"size", "1M"}}}});
+    }
+
+    void registers() {
+        EXPECT_EQ(call("registers.read", {{"vcpu", 0}})["registers"]["rdx"], "0x3f8");
+        EXPECT_THAT(refusal("registers.read", {{"vcpu", 1}}), HasSubstr("no vCPU 1"));
+    }
+    void memory() {
+        EXPECT_EQ(call("memory.read", {{"address", "0x7c00"}, {"length", 4}})["bytes"], "baf803b0");
+        EXPECT_EQ(call("memory.read", {{"address", "31744"}, {"length", 4}, {"vcpu", 0}})["bytes"],
+                  "baf803b0");
+        for (const char* address : {"0xfffffe", "0xffffffffffffffff", "0x1000000"})
+            EXPECT_THAT(refusal("memory.read", {{"address", address}, {"length", 4}}),
+                        HasSubstr("no RAM at"));
+        EXPECT_THAT(refusal("memory.read", {{"address", "up there"}, {"length", 4}}),
+                    HasSubstr("no address"));
+        EXPECT_THAT(refusal("memory.read", {{"address", "0"}, {"length", 65537}}), HasSubstr("65536"));
+        EXPECT_EQ(
+            call("memory.read", {{"address", "0"}, {"length", 65536}})["bytes"].get<std::string>().size(),
+            131072U);
+    }
+
+    void describe() { EXPECT_EQ(call("describe"), core::description_of(core::control_methods())); }
+    void subscribe() {
+        EXPECT_EQ(call("events.subscribe", {{"events", {"machine.paused"}}})["events"],
+                  json({"machine.paused"}));
+        EXPECT_THAT(refusal("events.subscribe", {{"events", {"machine.started"}}}),
+                    HasSubstr("machine.reset"));
+        call("events.subscribe", {{"events", json::array()}});
+    }
+};
+
+TEST_F(Methods, AllWork) {
+    const std::map<std::string, std::function<void()>> tests{
+        {"describe", [&] { describe(); }},
+        {"devices.add", [&] { add_and_remove(); }},
+        {"devices.list", [&] { list(); }},
+        {"devices.remove", [] {}}, // with devices.add
+        {"devices.reset", [&] { reset_device(); }},
+        {"devices.show", [&] { show(); }},
+        {"devices.tree", [&] { tree(); }},
+        {"events.subscribe", [&] { subscribe(); }},
+        {"links.connect", [&] { links(); }},
+        {"links.disconnect", [] {}}, // with links.connect
+        {"links.list", [] {}},
+        {"links.replace", [&] { replace(); }},
+        {"machine.pause", [&] { pause_and_resume(); }},
+        {"machine.power_button", [&] { power_button(); }},
+        {"machine.quit", [] {}}, // the last
+        {"machine.reset", [&] { reset(); }},
+        {"machine.resume", [] {}}, // with machine.pause
+        {"machine.status", [&] { status(); }},
+        {"memory.read", [&] { memory(); }},
+        {"registers.read", [&] { registers(); }},
+    };
+    std::set<std::string> tested;
+    std::set<std::string> known;
+    for (const auto& [name, test] : tests)
+        tested.insert(name);
+    for (const auto& [name, method] : core::control_methods().methods())
+        known.insert(name);
+    EXPECT_EQ(tested, known) << "each method has its test here";
+
+    for (const auto& [name, test] : tests) {
+        run_machine();
+        if (HasFatalFailure()) return;
+        SCOPED_TRACE(name);
+        test();
+        const Outcome outcome = end();
+        EXPECT_EQ(outcome.status, 0) << outcome.text();
+    }
+}
+
+TEST_F(Methods, EventsTellWhatHappened) {
+    run_machine();
+    call("events.subscribe");
+    call("machine.pause");
+    EXPECT_EQ(event(), "machine.paused {}");
+    call("machine.resume");
+    EXPECT_EQ(event(), "machine.resumed {}");
+    call("machine.reset");
+    EXPECT_EQ(event(), "machine.reset {}");
+    call("devices.add",
+         {{"devices", json::array({{{"type", "char-null"}, {"id", "n"}, {"frontend", {{"id", "com2"}}}}})}});
+    EXPECT_EQ(event(), R"(device.added {"device":"n"})");
+    EXPECT_EQ(event(), R"(link.connected {"backend":"n","frontend":"com2"})");
+    call("links.disconnect", {{"port", "com2"}});
+    EXPECT_EQ(event(), R"(link.disconnected {"backend":"n","frontend":"com2"})");
+    call("devices.remove", {{"id", "n"}, {"force", true}});
+    EXPECT_EQ(event(), R"(device.removed {"device":"n"})");
+    call("machine.quit");
+    EXPECT_EQ(event(), R"(machine.ended {"reason":"ended by its control socket"})");
+    EXPECT_THAT(event(), HasSubstr("has ended"));
+    EXPECT_EQ(monitor_->finish(20s).status, 0);
+}
+
+TEST_F(Methods, UnknownNamesAreErrors) {
+    run_machine();
+    EXPECT_THAT(refusal("machine.stats"), AllOf(HasSubstr("no method"), HasSubstr("machine.status")));
+    EXPECT_THAT(refusal("machine.pause", {{"now", true}}), HasSubstr("there is no \"now\""));
+    EXPECT_THAT(refusal("devices.show", {{"ident", "com1"}}), HasSubstr("\"id\" is missing"));
+    EXPECT_EQ(end().status, 0);
+}
+
+TEST_F(Methods, AMachineThatWasStartedPausedWaits) {
+    run_machine({"--pause"});
+    EXPECT_EQ(call("machine.status")["state"], "paused");
+    EXPECT_EQ(call("machine.status")["guest_seconds"], 0.0);
+    EXPECT_EQ(call("registers.read")["registers"]["rip"], "0x7c00");
+    call("machine.resume");
+    std::this_thread::sleep_for(50ms);
+    EXPECT_NE(call("registers.read")["registers"]["rip"], "0x7c00");
+    EXPECT_EQ(end().status, 0);
+}
+
+TEST_F(Methods, TheSocketIsThisUsersAloneAndGoesWithTheMachine) {
+    run_machine();
+    const auto status = std::filesystem::status(socket("busy"));
+    EXPECT_EQ(status.type(), std::filesystem::file_type::socket);
+    EXPECT_EQ(status.permissions(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    EXPECT_EQ(end().status, 0);
+    EXPECT_THAT(std::vector(std::filesystem::directory_iterator(folder_.path() / "run"), {}), IsEmpty());
+}
+
+} // namespace
+} // namespace plugbay::end_to_end
