@@ -32,7 +32,7 @@ std::uint64_t AccessBus::read(Presence& presence, const Region& region, std::uin
         std::memcpy(&value, region.backing + offset, width);
         return value & all_ones(width);
     }
-    inside_slot(presence, *region.slot, [&](const Binding& binding) {
+    inside_slot(presence, *region.slot, AccessKind::read, [&](const Binding& binding) {
         if (binding.access != nullptr)
             value = binding.access->read(binding.instance, region.token, offset, width);
     });
@@ -50,7 +50,7 @@ void AccessBus::write(Presence& presence, const Region& region, std::uint64_t of
         if (region.writable) std::memcpy(region.backing + offset, &value, width);
         return;
     }
-    inside_slot(presence, *region.slot, [&](const Binding& binding) {
+    inside_slot(presence, *region.slot, AccessKind::write, [&](const Binding& binding) {
         if (binding.access != nullptr)
             binding.access->write(binding.instance, region.token, offset, width, value);
     });

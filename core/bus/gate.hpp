@@ -1,8 +1,10 @@
 // The gate of a slot: how guest accesses pass it, and how the control side holds them outside while it resets
 // or replaces the device behind it. Passing costs a store, a compare and, for a serialised device, its own
-// lock. Only accesses to the closed slot wait.
+// lock; counting, an addition to memory that no other thread writes. Only accesses to the closed slot wait.
 #pragma once
 
+#include "core/base/tick_clock.hpp"
+#include "core/bus/access_counts.hpp"
 #include "core/bus/presence.hpp"
 #include "core/device/slot.hpp"
 
@@ -10,10 +12,18 @@
 
 namespace plugbay::core {
 
-// Runs `call(binding)` inside the slot's gate and callback lock. Nesting deeper than Presence::max_depth, or
+// Runs `call` as an access that is counted and, while measuring is on, timed.
+template <typename Call>
+void counted(const Presence& presence, AccessCounts& counts, AccessKind kind, Call&& call) {
+    counts.count(kind);
+    const Stopwatch watch(presence.tick_scale(), counts.latency);
+    call();
+}
+
+// Runs `call(binding)` inside the slot's gate and callback lock, and counts it. Nesting deeper than Presence::max_depth, or
 // a slot that has no device behind it any more, runs nothing.
 template <typename Call>
-void inside_slot(Presence& presence, Slot& slot, Call&& call) {
+void inside_slot(Presence& presence, Slot& slot, AccessKind kind, Call&& call) {
     for (;;) {
         if (!presence.enter(slot)) return;
         const std::uint32_t closed = slot.closed.load(std::memory_order_acquire);
@@ -25,9 +35,9 @@ void inside_slot(Presence& presence, Slot& slot, Call&& call) {
     if (const Binding* binding = slot.binding.load(std::memory_order_acquire)) {
         if (CallbackLock* lock = slot.lock.load(std::memory_order_acquire)) {
             const std::lock_guard guard(*lock);
-            call(*binding);
+            counted(presence, slot.counts.front(), kind, [&] { call(*binding); });
         } else {
-            call(*binding);
+            counted(presence, slot.counts_of(presence.number()), kind, [&] { call(*binding); });
         }
     }
     presence.leave();

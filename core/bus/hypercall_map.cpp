@@ -19,7 +19,7 @@ void HypercallMap::call(Presence& presence, plugbay_hypercall_registers& registe
     presence.begin_lookup(presences_.epoch());
     registers.rax = registers.number == 0 ? PLUGBAY_HYPERCALL_VERSION : PLUGBAY_HYPERCALL_UNKNOWN;
     if (const Region* region = map_.find(registers.number, 1)) {
-        inside_slot(presence, *region->slot, [&](const Binding& binding) {
+        inside_slot(presence, *region->slot, AccessKind::call, [&](const Binding& binding) {
             registers.rax = 0;
             binding.hypercall->call(binding.instance, region->token, &registers);
         });

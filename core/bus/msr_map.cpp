@@ -44,7 +44,7 @@ bool MsrMap::read(Presence& presence, std::uint32_t index, std::uint64_t& value)
     bool answered = false;
     const Region* region = map_.find(index, 1);
     if (region != nullptr && (region->flags & PLUGBAY_MSR_READ) != 0) {
-        inside_slot(presence, *region->slot, [&](const Binding& binding) {
+        inside_slot(presence, *region->slot, AccessKind::read, [&](const Binding& binding) {
             value = 0;
             answered = binding.msr->read(binding.instance, region->token, index, &value) == PLUGBAY_OK;
         });
@@ -58,7 +58,7 @@ bool MsrMap::write(Presence& presence, std::uint32_t index, std::uint64_t value)
     bool taken = false;
     const Region* region = map_.find(index, 1);
     if (region != nullptr && (region->flags & PLUGBAY_MSR_WRITE) != 0) {
-        inside_slot(presence, *region->slot, [&](const Binding& binding) {
+        inside_slot(presence, *region->slot, AccessKind::write, [&](const Binding& binding) {
             taken = binding.msr->write(binding.instance, region->token, index, value) == PLUGBAY_OK;
         });
     }

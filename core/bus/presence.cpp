@@ -27,12 +27,26 @@ void PresenceList::make_stores_visible() const {
 
 void PresenceList::add(Presence& presence) {
     const std::unique_lock guard(presences_mutex_);
+    const auto taken = [&](std::size_t number) {
+        return std::ranges::find(presences_, number, &Presence::number) != presences_.end();
+    };
+    presence.number_ = 0;
+    while (taken(presence.number_))
+        ++presence.number_;
+    presence.tick_scale_.store(tick_scale_, std::memory_order_relaxed);
     presences_.push_back(&presence);
 }
 
 void PresenceList::remove(Presence& presence) {
     const std::unique_lock guard(presences_mutex_);
     std::erase(presences_, &presence);
+}
+
+void PresenceList::measure(TickScale scale) {
+    const std::unique_lock guard(presences_mutex_);
+    tick_scale_ = scale;
+    for (Presence* presence : presences_)
+        presence->tick_scale_.store(scale, std::memory_order_relaxed);
 }
 
 void PresenceList::wait_until_left(const Slot& slot) {

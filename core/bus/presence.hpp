@@ -3,6 +3,8 @@
 // first, which makes those stores visible. So the access path pays no fence.
 #pragma once
 
+#include "core/base/tick_clock.hpp"
+
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -50,6 +52,11 @@ class Presence {
         return hints_[(address >> 12) * 0x9e37'79b9'7f4a'7c15 >> (64 - hint_bits)];
     }
 
+    // Among those of its list at once, from 0.
+    [[nodiscard]] std::size_t number() const { return number_; }
+    // By which the thread's accesses are timed; 0: they are not.
+    [[nodiscard]] TickScale tick_scale() const { return tick_scale_.load(std::memory_order_relaxed); }
+
   private:
     friend class PresenceList;
     static constexpr unsigned hint_bits = 10;
@@ -58,6 +65,8 @@ class Presence {
     std::atomic<std::uint64_t> epoch_{0}; // 0: holds no pointer from a map
     std::size_t depth_ = 0;
     std::size_t lookups_ = 0;
+    std::size_t number_ = 0;               // set by add(), before the thread's first access
+    std::atomic<TickScale> tick_scale_{0}; // the one field that another thread writes
     std::array<Hint, std::size_t{1} << hint_bits> hints_{};
 };
 
@@ -70,6 +79,9 @@ class PresenceList {
     void remove(Presence& presence);
 
     [[nodiscard]] const std::atomic<std::uint64_t>& epoch() const { return epoch_; }
+
+    // Times the accesses of all presences from soon on, also of those added later; 0 ends it.
+    void measure(TickScale scale);
 
     // Returns once no other thread is inside `slot`. The caller has closed the slot's gate before.
     void wait_until_left(const Slot& slot);
@@ -90,6 +102,7 @@ class PresenceList {
     // Shared while waiting for readers: a reader that is being waited for may itself retire something.
     std::shared_mutex presences_mutex_;
     std::vector<Presence*> presences_; // guarded by presences_mutex_
+    TickScale tick_scale_ = 0;         // likewise
     std::mutex retired_mutex_;
     std::vector<Retired> retired_; // guarded by retired_mutex_
 };

@@ -11,6 +11,7 @@
 #include <plugbay/abi/msr.h>
 #include <plugbay/abi/pci.h>
 #include <plugbay/abi/pci_bus.h>
+#include <plugbay/abi/statistics.h>
 #include <plugbay/abi/timer.h>
 #include <plugbay/abi/worker.h>
 
@@ -50,6 +51,9 @@ template <typename... Functions>
 }
 [[nodiscard]] constexpr bool whole(const plugbay_pci_callbacks& table) {
     return all_there(table.config_read, table.config_write);
+}
+[[nodiscard]] constexpr bool whole(const plugbay_statistics_callbacks& table) {
+    return all_there(table.read);
 }
 [[nodiscard]] constexpr bool whole(const plugbay_timer_callbacks& table) {
     return all_there(table.expired);

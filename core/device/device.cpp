@@ -174,6 +174,7 @@ Result<void> Device::create(std::span<const plugbay_value> values) {
     binding_.hypercall = callbacks<plugbay_hypercall_callbacks>(PLUGBAY_HYPERCALL);
     phase_.store(Phase::quiesced, std::memory_order_release);
     const bool concurrent = (binding_.type->flags & PLUGBAY_DEVICE_CONCURRENT) != 0;
+    if (concurrent) slot_->counts = std::vector<AccessCounts>(services_.cpu_count);
     slot_->lock.store(concurrent ? nullptr : lock_.get(), std::memory_order_release);
     return {};
 }

@@ -1,8 +1,10 @@
 // One device of a machine: its slot, its plugin's build, what it holds, and where it stands in its life.
 #pragma once
 
+#include "core/base/pause_record.hpp"
 #include "core/base/result.hpp"
 #include "core/device/callback_tables.hpp"
+#include "core/device/device_counts.hpp"
 #include "core/device/machine_services.hpp"
 #include "core/device/resource_table.hpp"
 #include "core/device/slot.hpp"
@@ -87,6 +89,13 @@ class Device {
     [[nodiscard]] std::shared_ptr<CallbackLock> shared_lock() { return lock_; }
     [[nodiscard]] Phase phase() const { return phase_.load(std::memory_order_acquire); } // any thread
     [[nodiscard]] const plugbay_host* host() const { return &record_.host; }
+    [[nodiscard]] DeviceCounts& counts() { return *counts_; }
+    // For what a guest access may still reach when the device is gone.
+    [[nodiscard]] std::shared_ptr<SharedCounter> shared_interrupts() {
+        return {counts_, &counts_->interrupts};
+    }
+    // How long it was held for changes, with its gate closed.
+    [[nodiscard]] PauseRecord& pauses() { return pauses_; }
 
     // The device's callback table for an extension. Null when it has none, or one that lacks a function.
     template <typename Table>
@@ -112,7 +121,10 @@ class Device {
         virtual void release() = 0;
     };
     // [io], holding the lock.
-    void hold_back(std::weak_ptr<Held> held) { held_.push_back(std::move(held)); }
+    void hold_back(std::weak_ptr<Held> held) {
+        counts_->held_back.add();
+        held_.push_back(std::move(held));
+    }
 
     // Work of the device's on other threads, which must not go on while it is quiesced.
     class InFlight {
@@ -151,6 +163,8 @@ class Device {
     const std::shared_ptr<CallbackLock> lock_ = std::make_shared<CallbackLock>();
     HostRecord record_;
     Binding binding_;
+    const std::shared_ptr<DeviceCounts> counts_ = std::make_shared<DeviceCounts>();
+    PauseRecord pauses_;
     std::atomic<Phase> phase_{Phase::creating};
     std::atomic<bool> pinned_{false};
     std::vector<std::shared_ptr<const void>> kept_; // once pinned: what its work may use

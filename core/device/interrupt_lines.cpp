@@ -27,18 +27,20 @@ InterruptLines::Claim::~Claim() {
     lines_.release(*this);
 }
 
-void InterruptLines::Claim::set(bool high) {
-    if (high_.load(std::memory_order_acquire) != high) lines_.change(*this, high);
+bool InterruptLines::Claim::set(bool high) {
+    return high_.load(std::memory_order_acquire) != high && lines_.change(*this, high);
 }
 
-void InterruptLines::change(Claim& claim, bool high) {
+bool InterruptLines::change(Claim& claim, bool high) {
     Line& line = lines_[claim.gsi_];
     const std::lock_guard guard(line.mutex); // keeps the order of the levels KVM sees
-    if (claim.high_.exchange(high, std::memory_order_acq_rel) == high) return; // another thread was faster
+    if (claim.high_.exchange(high, std::memory_order_acq_rel) == high)
+        return false; // another thread was faster
     const bool was_high = line.high_count != 0;
     line.high_count += high ? 1U : ~0U;
     const bool is_high = line.high_count != 0;
     if (was_high != is_high) platform_.set_line(claim.gsi_, is_high);
+    return high;
 }
 
 void InterruptLines::release(const Claim& claim) {

@@ -31,8 +31,8 @@ class InterruptLines {
         Claim& operator=(const Claim&) = delete;
         ~Claim();
         [[nodiscard]] std::uint32_t gsi() const { return gsi_; }
-        // Thread: any. Costs nothing when the level stays.
-        void set(bool high);
+        // Thread: any. Costs nothing when the level stays. True: it went from low to high.
+        bool set(bool high);
 
       private:
         friend class InterruptLines;
@@ -54,7 +54,7 @@ class InterruptLines {
         bool shared = false;
         std::vector<std::string> owners; // one a claim, in order
     };
-    void change(Claim& claim, bool high);
+    [[nodiscard]] bool change(Claim& claim, bool high);
     void release(const Claim& claim);
 
     Platform& platform_;

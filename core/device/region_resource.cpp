@@ -53,6 +53,7 @@ Result<std::unique_ptr<DoorbellResource>> DoorbellResource::create(Device& devic
                                                                    const Spec& spec) {
     const auto* callbacks = device.callbacks<plugbay_doorbell_callbacks>(PLUGBAY_DOORBELL);
     auto signal = LoopSignal::create(device, false, [&device, callbacks, token = spec.token] {
+        device.counts().doorbells.add();
         callbacks->rung(device.instance(), token);
     });
     if (!signal) return with_context("a doorbell", std::move(signal).error());

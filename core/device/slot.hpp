@@ -2,6 +2,7 @@
 // straight to a plugin's code, so that the code behind it can be held still and replaced.
 #pragma once
 
+#include "core/bus/access_counts.hpp"
 #include "core/device/callback_lock.hpp"
 
 #include <plugbay/abi/access.h>
@@ -11,6 +12,7 @@
 
 #include <atomic>
 #include <string>
+#include <vector>
 
 namespace plugbay::core {
 
@@ -30,6 +32,15 @@ struct Slot {
     std::atomic<CallbackLock*> lock{nullptr};
     // How many hold its gate closed: accesses wait outside until none does; see GateClosed.
     std::atomic<std::uint32_t> closed{0};
+    // Of a serialised device one, written holding the lock; of a concurrent one, one for each vCPU, written by its thread.
+    // Their number is fixed before the first access.
+    std::vector<AccessCounts> counts = std::vector<AccessCounts>(1);
+
+    // Where accesses of the presence with this number are counted. Presences beyond the vCPUs', which only tests have,
+    // share the first, and may lose counts.
+    [[nodiscard]] AccessCounts& counts_of(std::size_t presence) {
+        return counts[presence < counts.size() ? presence : 0];
+    }
 };
 
 } // namespace plugbay::core

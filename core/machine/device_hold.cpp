@@ -1,21 +1,26 @@
 #include "core/machine/device_hold.hpp"
 
 #include "core/bus/access_bus.hpp"
+#include "core/io/io_loop.hpp"
 #include "core/pci/pci_bus.hpp"
+
+#include <utility>
 
 namespace plugbay::core {
 
 DeviceHold::~DeviceHold() {
     while (!held_.empty()) {
-        held_.back().device->resume();
+        const auto [device, since] = std::pair(held_.back().device, held_.back().since);
+        device->resume();
         held_.pop_back(); // opens the gate
+        device->pauses().add(IoLoop::now() - since);
     }
 }
 
 Result<void> DeviceHold::add(Device& device) {
     if (device.phase() != Phase::running) return {};
     PresenceList& presences = device.services().bus.presences();
-    Held held{.device = &device};
+    Held held{.device = &device, .since = IoLoop::now()};
     if (Device* bridge = device.services().pci.bridge_of(device))
         held.bridge_gate = std::make_unique<GateClosed>(bridge->slot(), presences);
     held.gate = std::make_unique<GateClosed>(device.slot(), presences);

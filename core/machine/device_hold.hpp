@@ -5,12 +5,14 @@
 #include "core/bus/gate.hpp"
 #include "core/device/device.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
 namespace plugbay::core {
 
-// Thread: [control], without any callback lock. When it ends, the devices run again, the last held first.
+// Thread: [control], without any callback lock. When it ends, the devices run again, the last held first, and each
+// records how long that took.
 class DeviceHold {
   public:
     DeviceHold() = default;
@@ -28,6 +30,7 @@ class DeviceHold {
   private:
     struct Held {
         Device* device;
+        std::uint64_t since;                          // host time, nanoseconds
         std::unique_ptr<GateClosed> bridge_gate = {}; // null: it is on no bus
         std::unique_ptr<GateClosed> gate = {};
     };

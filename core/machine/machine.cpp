@@ -128,6 +128,7 @@ Result<void> Machine::boot() {
 }
 
 void Machine::stop_guest() {
+    if (clock_.running()) stopped_since_ = IoLoop::now();
     clock_.stop();
     for (const auto& vcpu : vcpus_)
         vcpu->park();
@@ -144,6 +145,8 @@ void Machine::run_guest() {
     clock_.start();
     for (const auto& vcpu : vcpus_)
         vcpu->run();
+    if (stopped_since_) pauses_.add(IoLoop::now() - *stopped_since_);
+    stopped_since_.reset();
 }
 
 Result<void> Machine::reset() {
@@ -243,6 +246,11 @@ Result<void> Machine::look_at_vcpu(std::uint32_t index, const std::function<Resu
     auto looked = look(vcpus_[index]->vcpu());
     if (!paused()) run_guest();
     return looked;
+}
+
+void Machine::measure(bool on) {
+    measuring_ = on;
+    bus_.presences().measure(on ? ticks_.scale() : 0);
 }
 
 void Machine::observe(std::function<void(const MachineChange&)> change) {

@@ -2,7 +2,9 @@
 // again.
 #pragma once
 
+#include "core/base/pause_record.hpp"
 #include "core/base/result.hpp"
+#include "core/base/tick_clock.hpp"
 #include "core/bus/access_bus.hpp"
 #include "core/config/machine_config.hpp"
 #include "core/device/cpuid_edits.hpp"
@@ -103,6 +105,14 @@ class Machine {
     [[nodiscard]] std::uint64_t guest_time() const { return clock_.now(); } // nanoseconds, without pauses
     [[nodiscard]] const std::string& boot_summary() const { return boot_summary_; }
 
+    // --- counting
+    [[nodiscard]] const VcpuCounts& vcpu_counts(std::uint32_t index) const { return vcpus_[index]->counts(); }
+    // How often and for how long all vCPUs stood still, for whatever reason, while the machine did not end.
+    [[nodiscard]] const PauseRecord& pauses() const { return pauses_; }
+    // Whether accesses and exits are timed, which costs each two reads of the processor's time stamp counter.
+    void measure(bool on);
+    [[nodiscard]] bool measuring() const { return measuring_; }
+
   private:
     Machine(const MachineConfig& config, std::unique_ptr<GuestMemory> memory, std::unique_ptr<KvmVm> vm);
 
@@ -143,7 +153,11 @@ class Machine {
     std::vector<std::unique_ptr<VcpuThread>> vcpus_;
     std::vector<VcpuSnapshot> vcpus_at_power_on_;
     std::optional<ChipSnapshot> chips_at_power_on_;
-    std::optional<ClockSnapshot> paused_since_; // the guest's time then; nothing while it runs
+    std::optional<ClockSnapshot> paused_since_;  // the guest's time then; nothing while it runs
+    std::optional<std::uint64_t> stopped_since_; // the host's time at which the vCPUs were stopped
+    PauseRecord pauses_;
+    TickClock ticks_;
+    bool measuring_ = false;
     std::string boot_summary_;
     std::function<void(const MachineChange&)> change_ = [](const MachineChange&) {};
 };

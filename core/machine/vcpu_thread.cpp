@@ -83,7 +83,17 @@ void VcpuThread::run_guest() {
 
 // False: the guest cannot go on.
 bool VcpuThread::handle(const VcpuExit& exit) {
-    if (answer_hypercall(bus_, presence_, *vcpu_, exit) || answer_access(bus_, presence_, exit)) return true;
+    const Stopwatch watch(presence_.tick_scale(), counts_.handling);
+    if (answer_hypercall(bus_, presence_, *vcpu_, exit)) {
+        counts_.count(ExitKind::hypercall);
+        return true;
+    }
+    counts_.count(exit_kind_of(exit.kind));
+    return answer_access(bus_, presence_, exit) || answer(exit);
+}
+
+// What is no access and no call.
+bool VcpuThread::answer(const VcpuExit& exit) {
     switch (exit.kind) {
     case VcpuExit::Kind::interrupted:
         return true;

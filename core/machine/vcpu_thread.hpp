@@ -5,6 +5,7 @@
 #include "core/bus/access_bus.hpp"
 #include "core/bus/presence.hpp"
 #include "core/kvm/kvm_vcpu.hpp"
+#include "core/machine/vcpu_counts.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -45,12 +46,15 @@ class VcpuThread {
 
     // Only while parked.
     [[nodiscard]] KvmVcpu& vcpu() { return *vcpu_; }
+    // At any time.
+    [[nodiscard]] const VcpuCounts& counts() const { return counts_; }
 
   private:
     enum class Command : std::uint32_t { park, run, end };
     void thread_main();
     void run_guest();
     [[nodiscard]] bool handle(const VcpuExit& exit);
+    [[nodiscard]] bool answer(const VcpuExit& exit);
     void fail(std::string summary);
 
     std::unique_ptr<KvmVcpu> vcpu_;
@@ -58,6 +62,7 @@ class VcpuThread {
     const GuestMemory& memory_;
     const std::function<void(GuestFailure)> on_failure_;
     Presence presence_;
+    VcpuCounts counts_;
     std::atomic<Command> command_{Command::park};
     std::mutex mutex_;
     std::condition_variable changed_;

@@ -13,8 +13,9 @@ constexpr std::uint64_t smallest_bar = 4096;
 constexpr std::uint32_t masked_bit = 1;
 } // namespace
 
-MsixTable::MsixTable(Platform& platform, std::uint32_t vectors, std::string owner)
-    : platform_(platform), owner_(std::move(owner)),
+MsixTable::MsixTable(Platform& platform, std::uint32_t vectors, std::string owner,
+                     std::shared_ptr<SharedCounter> sent)
+    : platform_(platform), owner_(std::move(owner)), sent_(std::move(sent)),
       bar_length_(std::max(smallest_bar, 2 * std::bit_ceil(vectors * entry_size))), entries_(vectors) {}
 
 std::uint64_t MsixTable::read(std::uint64_t offset, std::uint32_t width) {
@@ -85,7 +86,13 @@ void MsixTable::update(Entry& entry) {
         }
         entry.routed = true;
     }
-    if (std::exchange(entry.pending, false)) entry.interrupt->fire();
+    if (std::exchange(entry.pending, false)) send(entry);
+}
+
+// Caller holds mutex_.
+void MsixTable::send(Entry& entry) {
+    sent_->add();
+    entry.interrupt->fire();
 }
 
 bool MsixTable::notify(std::uint32_t vector) {
@@ -96,7 +103,7 @@ bool MsixTable::notify(std::uint32_t vector) {
     if (function_masked_ || (entry.words[3] & masked_bit) != 0 || !entry.routed) {
         entry.pending = true;
     } else {
-        entry.interrupt->fire();
+        send(entry);
     }
     return true;
 }

@@ -2,6 +2,7 @@
 // behind them. PCI Local Bus Specification 3.0, section 6.8.2.
 #pragma once
 
+#include "core/base/counter.hpp"
 #include "core/bus/region.hpp"
 #include "core/device/platform.hpp"
 
@@ -18,8 +19,9 @@ class MsixTable : public AccessHandler {
   public:
     static constexpr std::uint32_t max_vectors = 2048;
 
-    // `owner` names the device in messages.
-    MsixTable(Platform& platform, std::uint32_t vectors, std::string owner);
+    // `owner` names the device in messages; `sent` counts the interrupts.
+    MsixTable(Platform& platform, std::uint32_t vectors, std::string owner,
+              std::shared_ptr<SharedCounter> sent);
 
     // The BAR: table first, pending bits from the middle.
     [[nodiscard]] std::uint64_t bar_length() const { return bar_length_; }
@@ -46,9 +48,11 @@ class MsixTable : public AccessHandler {
     [[nodiscard]] std::uint32_t read_word(std::uint64_t offset) const;
     void write_word(std::uint64_t offset, std::uint32_t value);
     void update(Entry& entry);
+    void send(Entry& entry);
 
     Platform& platform_;
     const std::string owner_;
+    const std::shared_ptr<SharedCounter> sent_;
     const std::uint64_t bar_length_;
     std::mutex mutex_; // for what follows
     std::vector<Entry> entries_;

@@ -80,7 +80,7 @@ Result<void> PciFunction::describe_bars(const plugbay_pci_function& description)
             if (msix_ || description.msix_vectors == 0)
                 return Error{"MSI-X needs vectors and exactly one BAR"};
             msix_ = std::make_shared<MsixTable>(device_.services().platform, description.msix_vectors,
-                                                device_.id());
+                                                device_.id(), device_.shared_interrupts());
             bar.length = msix_->bar_length();
         }
         const std::uint64_t smallest = bar.ports() ? 4 : 16;
@@ -415,7 +415,8 @@ void PciFunction::update_pin() {
     const bool disabled = (config_.read(pci_register::command, 2) & pci_command::pin_disable) != 0;
     // Section 6.8.2: while MSI-X is enabled the function does not use its pin.
     const bool msix_enabled = msix_ && (config_.read(msix_capability_ + 2, 2) & msix_enable) != 0;
-    if (line_) line_->set(pin_level_ && !disabled && !msix_enabled);
+    const bool high = pin_level_ && !disabled && !msix_enabled;
+    if (line_ && line_->set(high)) device_.counts().interrupts.add();
 }
 
 void PciFunction::reset() {

@@ -127,7 +127,8 @@ void CharSocket::open_peer(plugbay::UniqueFd descriptor) {
     const auto role = mode_ == Mode::server ? Telnet::Role::server : Telnet::Role::client;
     watched_ = PLUGBAY_FD_READABLE;
     peer_watch_ = host_.watch(descriptor.get(), watched_, peer_token);
-    peer_.emplace(std::move(descriptor), telnet_ ? std::optional(role) : std::nullopt);
+    peer_.emplace(std::move(descriptor), telnet_ ? std::optional(role) : std::nullopt, traffic_);
+    ++peers_;
     hung_up_ = output_blocked_ = false;
     last_warning_.clear();
     host_.info(mode_ == Mode::server ? "a peer has come" : "connected to " + address_.text());

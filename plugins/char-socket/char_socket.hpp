@@ -68,6 +68,14 @@ class CharSocket {
         fields("output", output_);
         fields("told_open", told_open_);
     }
+    void statistics(auto& numbers) {
+        numbers("peers", peers_);
+        numbers("bytes sent", traffic_.sent);
+        numbers("bytes received", traffic_.received);
+        numbers.level("connected", peer_ ? 1 : 0);
+        numbers.level("bytes to send", output_.queue().size());
+        numbers.level("bytes for the guest", input_.queue().size());
+    }
 
   private:
     enum Token : std::uint64_t { listener_token, peer_token, flush_token, stall_token, retry_token };
@@ -98,6 +106,9 @@ class CharSocket {
     Mode mode_;
     bool telnet_;
     std::chrono::milliseconds reconnect_;
+
+    std::uint64_t peers_ = 0; // so far
+    Traffic traffic_;         // before the peer
 
     std::optional<Listener> listener_;
     plugbay::FdWatch listener_watch_;

@@ -18,8 +18,8 @@ bool try_again(int error) {
 
 } // namespace
 
-Peer::Peer(plugbay::UniqueFd descriptor, std::optional<Telnet::Role> telnet)
-    : descriptor_(std::move(descriptor)) {
+Peer::Peer(plugbay::UniqueFd descriptor, std::optional<Telnet::Role> telnet, Traffic& traffic)
+    : descriptor_(std::move(descriptor)), traffic_(traffic) {
     tune(descriptor_.get());
     wire_.reserve(wire_size + Telnet::longest_encoding);
     if (!telnet) return;
@@ -58,6 +58,7 @@ bool Peer::send(plugbay::ByteQueue& output) {
             ::send(descriptor(), wire_.data() + sent_, wire_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (count >= 0) {
             sent_ += static_cast<std::size_t>(count);
+            traffic_.sent += static_cast<std::uint64_t>(count);
         } else if (try_again(errno)) {
             return false;
         } else {
@@ -82,6 +83,7 @@ bool Peer::receive(plugbay::ByteQueue& input, const std::function<void()>& on_br
         reason_ = count == 0 ? 0 : errno;
         return false;
     }
+    traffic_.received += static_cast<std::uint64_t>(count);
     const auto received = std::span(bytes).first(static_cast<std::size_t>(count));
     if (!telnet_) {
         input.append(received);

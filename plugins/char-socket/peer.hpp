@@ -11,9 +11,16 @@
 #include <optional>
 #include <vector>
 
+// Bytes that went through a socket, with what telnet put around them.
+struct Traffic {
+    std::uint64_t sent = 0;
+    std::uint64_t received = 0;
+};
+
 class Peer {
   public:
-    Peer(plugbay::UniqueFd descriptor, std::optional<Telnet::Role> telnet);
+    // Adds to `traffic`, which outlives it.
+    Peer(plugbay::UniqueFd descriptor, std::optional<Telnet::Role> telnet, Traffic& traffic);
 
     [[nodiscard]] int descriptor() const { return descriptor_.get(); }
 
@@ -39,6 +46,7 @@ class Peer {
     void fill_wire(plugbay::ByteQueue& output);
 
     plugbay::UniqueFd descriptor_;
+    Traffic& traffic_;
     std::optional<Telnet> telnet_;
     std::vector<std::uint8_t> replies_;
     std::vector<std::uint8_t> wire_; // as sent; only whole escape sequences are put into it

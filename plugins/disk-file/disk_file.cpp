@@ -97,6 +97,12 @@ class DiskFile {
     }
     void reset() {}
     void state(auto&) {}
+    void statistics(auto& numbers) {
+        numbers("requests", requests_);
+        numbers("bytes read", bytes_read_);
+        numbers("bytes written", bytes_written_);
+        numbers.level("in flight", in_flight_);
+    }
 
   private:
     // Collects completions on the stack: a frontend may submit more from inside its complete.
@@ -154,6 +160,9 @@ class DiskFile {
     plugbay_status begin(const plugbay_blk_request& request) {
         Transfer* const transfer = take();
         if (transfer == nullptr) return PLUGBAY_FAILED;
+        ++requests_;
+        if (request.operation == PLUGBAY_BLK_READ) bytes_read_ += request.length;
+        if (request.operation == PLUGBAY_BLK_WRITE) bytes_written_ += request.length;
         const plugbay_status status = transfer->begin(request);
         if (status == PLUGBAY_PENDING)
             engine_->start(transfer->operation());
@@ -188,6 +197,9 @@ class DiskFile {
     std::deque<Transfer> transfers_;
     std::vector<Transfer*> free_;
     std::size_t in_flight_ = 0;
+    std::uint64_t requests_ = 0;
+    std::uint64_t bytes_read_ = 0; // asked for, as is the next
+    std::uint64_t bytes_written_ = 0;
     bool draining_ = false;
     plugbay::BlkFrontend frontend_;
     std::unique_ptr<Engine> engine_; // before the transfers it works on

@@ -120,7 +120,7 @@ void Serial16550::write_transmit_holding(std::uint8_t byte) {
     update_interrupt();
     if (loopback()) {
         receive_character(byte, 0);
-    } else if (!transmit_fifo_.empty() || backend_.write(std::span(&byte, 1)) == 0) {
+    } else if (!transmit_fifo_.empty() || send(std::span(&byte, 1)) == 0) {
         if (transmit_fifo_.count() < fifo_depth())
             transmit_fifo_.push(byte);
         else if (!fifos_enabled())

@@ -85,6 +85,7 @@ std::uint32_t Serial16550::on_receive(std::uint64_t, std::span<const std::uint8_
     const auto taken = static_cast<std::uint32_t>(std::min(bytes.size(), room));
     for (const std::uint8_t byte : bytes.first(taken))
         receive_character(byte, 0);
+    bytes_received_ += taken;
     registers_.input_held = taken < bytes.size();
     update_interrupt();
     return taken;
@@ -186,6 +187,13 @@ void Serial16550::offer_room() {
 
 // --- transmitter ------------------------------------------------------------------------------------------
 
+// To the backend, as many as it takes.
+std::size_t Serial16550::send(std::span<const std::uint8_t> bytes) {
+    const auto taken = std::min<std::size_t>(backend_.write(bytes), bytes.size());
+    bytes_sent_ += taken;
+    return taken;
+}
+
 // A backend that calls write_ready from inside write is served by the loop that called it.
 void Serial16550::drain_transmitter() {
     if (transmit_fifo_.empty() || draining_) return;
@@ -193,7 +201,7 @@ void Serial16550::drain_transmitter() {
     bool blocked = false;
     while (!transmit_fifo_.empty() && !blocked) {
         const auto bytes = transmit_fifo_.contiguous();
-        const auto taken = std::min<std::size_t>(backend_.write(bytes), bytes.size());
+        const std::size_t taken = send(bytes);
         transmit_fifo_.drop(static_cast<std::uint8_t>(taken));
         blocked = taken < bytes.size();
     }

@@ -55,6 +55,12 @@ class Serial16550 {
         fields("transmit_fifo", transmit_fifo_);
     }
     void loaded();
+    void statistics(auto& numbers) {
+        numbers("bytes sent", bytes_sent_);
+        numbers("bytes received", bytes_received_);
+        numbers.level("receive FIFO", receive_fifo_.count());
+        numbers.level("transmit FIFO", transmit_fifo_.count());
+    }
 
   private:
     // What master reset puts back (section 8.0, table "UART Reset Configuration").
@@ -100,6 +106,7 @@ class Serial16550 {
     void clear_receiver();
     void restart_character_timeout();
     void offer_room();
+    [[nodiscard]] std::size_t send(std::span<const std::uint8_t> bytes);
     void drain_transmitter();
     void update_modem_status();
     void update_interrupt();
@@ -114,6 +121,9 @@ class Serial16550 {
     Fifo receive_fifo_;
     Fifo receive_errors_; // line status bits of each character in receive_fifo_
     Fifo transmit_fifo_;
+
+    std::uint64_t bytes_sent_ = 0;     // to the backend
+    std::uint64_t bytes_received_ = 0; // from it
 
     bool started_ = false;
     bool draining_ = false;

@@ -123,6 +123,22 @@ TEST(Serial16550, TransmitsEachByteAtOnce) {
     EXPECT_EQ(com.in(lsr), 0x60u);
 }
 
+TEST(Serial16550, CountsBytes) {
+    Com1 com1;
+    com1.set_up(0);
+    for (const char byte : std::string("four"))
+        com1.out(thr, static_cast<unsigned char>(byte));
+    com1.terminal.send("yes");
+    auto& device = com1.bench.device("com1");
+    EXPECT_EQ(device.statistic("bytes sent"), 4u);
+    EXPECT_EQ(device.statistic("bytes received"), 3u);
+    EXPECT_EQ(device.statistic("receive FIFO"), 3u);
+    com1.terminal.set_room(0);
+    com1.out(thr, 'x');
+    EXPECT_EQ(device.statistic("bytes sent"), 4u);
+    EXPECT_EQ(device.statistic("transmit FIFO"), 1u);
+}
+
 TEST(Serial16550, RaisesTransmitterEmptyWhenEnabledAndAfterEachByte) {
     Com1 com;
     com.set_up(0x02);

@@ -109,6 +109,14 @@ class VirtioBlk {
     }
     void state(auto& fields) { fields("writeback", writeback_); }
     void loaded() { show_config(); }
+    void statistics(auto& numbers) {
+        numbers("requests", served_);
+        numbers("bytes read", bytes_read_);
+        numbers("bytes written", bytes_written_);
+        numbers.level("in flight", in_flight_);
+        numbers.level("queue size", queue_size_);
+        numbers.level("queues", transport_.queue_count());
+    }
 
   private:
     static constexpr std::uint32_t most_ranges = 32;             // of one DISCARD or WRITE_ZEROES
@@ -217,6 +225,7 @@ class VirtioBlk {
             skip = 0;
         }
         Slot& request = slot(tag);
+        (writes ? bytes_written_ : bytes_read_) += length;
         if (!writes) request.written = static_cast<std::uint32_t>(length + 1);
         request.flush_after = writes && writethrough();
         auto made = plain(tag, operation, header.sector, length);
@@ -319,6 +328,7 @@ class VirtioBlk {
         finish(tag);
     }
     void finish(std::uint64_t tag) {
+        ++served_;
         const Slot& request = slot(tag);
         const auto index = static_cast<unsigned>(tag >> 16);
         if (!memory_.write_object(request.status_address, request.status))
@@ -383,6 +393,9 @@ class VirtioBlk {
     std::vector<plugbay_blk_request> waiting_flushes_; // of writes that need one, and those being submitted
     std::vector<plugbay_blk_request> flushes_;
     std::size_t in_flight_ = 0;
+    std::uint64_t served_ = 0;     // requests
+    std::uint64_t bytes_read_ = 0; // asked for, as is the next
+    std::uint64_t bytes_written_ = 0;
     std::uint32_t touched_ = 0; // queues with chains pushed but not published
     unsigned depth_ = 0;
     bool draining_ = false;

@@ -133,6 +133,42 @@ TEST_P(Conformance, SurvivesAnyOrderOfLife) {
     subject.settle();
 }
 
+// At any time of its life; counts only grow, names and kinds stay. What makes no sense the Bench finds out.
+TEST_P(Conformance, StatisticsAreReadableAtAnyTime) {
+    Exerciser subject(GetParam());
+    const std::vector<Statistic> first = subject.device().statistics();
+    std::vector<Statistic> last = first;
+    const auto read = [&](const char* when) {
+        SCOPED_TRACE(when);
+        const std::vector<Statistic> now = subject.device().statistics();
+        ASSERT_EQ(now.size(), last.size());
+        for (std::size_t i = 0; i < now.size(); ++i) {
+            EXPECT_EQ(now[i].name, last[i].name);
+            EXPECT_EQ(now[i].kind, last[i].kind);
+            if (now[i].kind == PLUGBAY_STATISTIC_COUNT) EXPECT_GE(now[i].value, last[i].value) << now[i].name;
+        }
+        last = now;
+    };
+    for (const Statistic& each : first) {
+        if (each.kind == PLUGBAY_STATISTIC_COUNT) EXPECT_EQ(each.value, 0u) << each.name;
+    }
+    subject.bench.start();
+    read("started");
+    subject.poke(1);
+    read("used");
+    subject.bench.quiesce();
+    read("quiesced");
+    if (has_state()) {
+        const StateImage before = subject.device().save();
+        read("saved");
+        EXPECT_EQ(subject.device().save(), before) << "reading changes nothing";
+    }
+    subject.bench.reset();
+    read("reset");
+    subject.bench.resume();
+    read("resumed");
+}
+
 TEST_P(Conformance, LoadsWhatItSaves) {
     if (!has_state()) GTEST_SKIP() << "it has no state";
     Exerciser subject(GetParam());

@@ -71,6 +71,7 @@ class FdSource : public FdHandler, public Device::Held, public std::enable_share
             device_.hold_back(weak_from_this());
             return;
         }
+        device_.counts().descriptors.add();
         callbacks_->ready(device_.instance(), token_, fd_, from_epoll(events));
     }
     void release() override {

@@ -37,7 +37,7 @@ plugbay_status set(const plugbay_host* host, plugbay_handle handle, std::uint32_
     Device& device = Device::of(host);
     auto* line = device.resources().find<LineResource>(handle);
     if (line == nullptr) return device.refuse(PLUGBAY_STALE, "no such interrupt line");
-    line->claim().set(level != 0);
+    if (line->claim().set(level != 0)) device.counts().interrupts.add();
     return PLUGBAY_OK;
 }
 

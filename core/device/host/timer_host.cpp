@@ -63,6 +63,7 @@ class TimerSource : public TimerHandler,
             arming_ = 0;
             armed_ = false;
         }
+        device_.counts().timers.add();
         callbacks_->expired(device_.instance(), token_);
     }
     // [control], under the lock: it expires now, unless it was armed anew or disarmed meanwhile.

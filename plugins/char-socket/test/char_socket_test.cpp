@@ -47,6 +47,11 @@ TEST_F(CharSocket, CarriesBytesBothWays) {
     EXPECT_TRUE(machine.hears(all));
     machine.remote.say(all);
     EXPECT_TRUE(machine.until([&] { return machine.serial.text() == all; }));
+    auto& device = machine.bench.device("socket");
+    EXPECT_EQ(device.statistic("peers"), 1u);
+    EXPECT_EQ(device.statistic("connected"), 1u);
+    EXPECT_EQ(device.statistic("bytes sent"), all.size());
+    EXPECT_EQ(device.statistic("bytes received"), all.size());
 }
 
 TEST_F(CharSocket, WithoutAPeerOutputVanishes) {

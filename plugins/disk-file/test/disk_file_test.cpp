@@ -114,6 +114,11 @@ TEST_P(DiskFile, WritesAndReads) {
     EXPECT_EQ(image.bytes(block, 65536), disk.bytes(0x10000, 65536));
     ASSERT_EQ(disk.frontend.execute(PLUGBAY_BLK_READ, block, 65536, 0x40000), PLUGBAY_OK);
     EXPECT_EQ(disk.bytes(0x40000, 65536), disk.bytes(0x10000, 65536));
+    auto& device = disk.bench.device("disk");
+    EXPECT_EQ(device.statistic("requests"), 3u);
+    EXPECT_EQ(device.statistic("bytes written"), 65536u);
+    EXPECT_EQ(device.statistic("bytes read"), 65536u);
+    EXPECT_EQ(device.statistic("in flight"), 0u);
 }
 
 // More segments than one system call takes, of odd lengths and alignments.

@@ -37,6 +37,13 @@ TEST(VirtioBlk, WritesAndReads) {
     EXPECT_EQ(guest.used[0].written, 513u);
     EXPECT_EQ(guest.bytes(data_base + 0x10000, 512), guest.bytes(data_base + 512, 512));
     EXPECT_EQ(guest.bench.take_msix("disk0"), (std::vector<unsigned>{1, 1}));
+
+    auto& device = guest.bench.device("disk0");
+    EXPECT_EQ(device.statistic("requests"), 2u);
+    EXPECT_EQ(device.statistic("bytes written"), 8192u);
+    EXPECT_EQ(device.statistic("bytes read"), 512u);
+    EXPECT_EQ(device.statistic("in flight"), 0u);
+    EXPECT_EQ(device.statistic("queue size"), 256u);
 }
 
 TEST(VirtioBlk, OtherRequests) {

@@ -17,6 +17,7 @@
 //     void on_fd(std::uint64_t token, int fd, std::uint32_t events);
 //     void on_connect(std::uint64_t port, plugbay::Link);  void on_disconnect(std::uint64_t port);
 //     void state(auto& fields);  void loaded();                see state.hpp
+//     void statistics(auto& numbers);                          see statistics.hpp
 //     std::uint32_t config_read(plugbay::ConfigAccess);
 //     void config_write(plugbay::ConfigAccess, std::uint32_t value);
 //     void on_slot_changed(std::uint32_t slot);  void on_slot_detach_requested(std::uint32_t slot);    PCI bridges
@@ -52,6 +53,7 @@
 #include <plugbay/interface_glue.hpp>
 #include <plugbay/link.hpp>
 #include <plugbay/state.hpp>
+#include <plugbay/statistics.hpp>
 
 #include <concepts>
 #include <cstdint>
@@ -291,6 +293,18 @@ class Glue : Entry<Device> {
         }
         return table;
     }
+    static constexpr plugbay_statistics_callbacks make_statistics() {
+        plugbay_statistics_callbacks table{sizeof(plugbay_statistics_callbacks), 0, nullptr};
+        if constexpr (requires(Device & d, StatisticsSaver & s) { d.statistics(s); }) {
+            table.read = [](void* i, const plugbay_statistics_writer* writer) noexcept {
+                contained(i, [&] {
+                    StatisticsSaver saver(writer);
+                    self(i).device.statistics(saver);
+                });
+            };
+        }
+        return table;
+    }
     static constexpr plugbay_pci_callbacks make_pci() {
         plugbay_pci_callbacks table{sizeof(plugbay_pci_callbacks), 0, nullptr, nullptr};
         if constexpr (requires(Device & d, ConfigAccess a) {
@@ -346,6 +360,7 @@ class Glue : Entry<Device> {
     static constexpr auto fd = make_fd();
     static constexpr auto link = make_link();
     static constexpr auto state = make_state();
+    static constexpr auto statistics = make_statistics();
     static constexpr auto pci = make_pci();
     static constexpr auto pci_bus = make_pci_bus();
     static constexpr auto firmware = make_firmware();
@@ -366,6 +381,7 @@ class Glue : Entry<Device> {
             when(PLUGBAY_FD, fd.ready != nullptr, &fd),
             when(PLUGBAY_LINK, link.connected != nullptr, &link),
             when(PLUGBAY_STATE, state.save != nullptr, &state),
+            when(PLUGBAY_STATISTICS, statistics.read != nullptr, &statistics),
             when(PLUGBAY_PCI, pci.config_read != nullptr, &pci),
             when(PLUGBAY_PCI_BUS, pci_bus.changed != nullptr, &pci_bus),
             when(PLUGBAY_FIRMWARE, firmware.raise_event != nullptr, &firmware),

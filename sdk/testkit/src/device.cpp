@@ -19,6 +19,16 @@ std::vector<MappedRange> Device::ranges() const {
 const std::string& Device::last_error() const {
     return record_.error;
 }
+std::vector<Statistic> Device::statistics() {
+    return machine_.entry([&] { return machine_.read_statistics(record_); });
+}
+std::uint64_t Device::statistic(std::string_view name) {
+    for (const Statistic& each : statistics()) {
+        if (each.name == name) return each.value;
+    }
+    throw Error("device \"" + record_.id + "\" has no statistic \"" + std::string(name) + "\"",
+                PLUGBAY_NOT_FOUND);
+}
 StateImage Device::save() {
     return machine_.entry([&] { return machine_.save(record_); });
 }

@@ -42,6 +42,7 @@ void Machine::resolve_tables(DeviceRecord& device) {
     resolve(device.fd, PLUGBAY_FD);
     resolve(device.link, PLUGBAY_LINK);
     resolve(device.state, PLUGBAY_STATE);
+    resolve(device.statistics, PLUGBAY_STATISTICS);
     resolve(device.pci, PLUGBAY_PCI);
     resolve(device.pci_bus, PLUGBAY_PCI_BUS);
     resolve(device.firmware, PLUGBAY_FIRMWARE);

@@ -83,7 +83,8 @@ class Machine {
     // Flags memory or peers touched by a device that has been quiesced.
     void expect_awake(DeviceRecord& device, const std::string& what);
     StateImage save(DeviceRecord& device);
-    void load(DeviceRecord& device, const StateImage& image); // throws Error
+    void load(DeviceRecord& device, const StateImage& image);     // throws Error
+    std::vector<Statistic> read_statistics(DeviceRecord& device); // statistics.cpp
     std::shared_ptr<const Bench::Checkpoint> save_all();
     void load_all(const Bench::Checkpoint& checkpoint);
 

@@ -16,6 +16,7 @@
 #include <plugbay/abi/plugin.h>
 #include <plugbay/abi/region.h>
 #include <plugbay/abi/state.h>
+#include <plugbay/abi/statistics.h>
 #include <plugbay/abi/timer.h>
 #include <plugbay/abi/worker.h>
 #include <plugbay/testkit/device.hpp>
@@ -69,6 +70,7 @@ struct DeviceRecord {
     const plugbay_fd_callbacks* fd = nullptr;
     const plugbay_link_callbacks* link = nullptr;
     const plugbay_state_callbacks* state = nullptr;
+    const plugbay_statistics_callbacks* statistics = nullptr;
     const plugbay_pci_callbacks* pci = nullptr;
     const plugbay_pci_bus_callbacks* pci_bus = nullptr;
     const plugbay_firmware_callbacks* firmware = nullptr;

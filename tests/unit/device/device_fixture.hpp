@@ -24,6 +24,7 @@
 #include <plugbay/abi/link.h>
 #include <plugbay/abi/msr.h>
 #include <plugbay/abi/pci.h>
+#include <plugbay/abi/statistics.h>
 #include <plugbay/abi/timer.h>
 #include <plugbay/abi/worker.h>
 
@@ -65,6 +66,7 @@ struct Script {
     std::function<void(std::uint64_t)> work = {};
     std::function<void(std::uint64_t)> done = {};
     std::function<void(std::uint64_t, plugbay_host_event)> event = {};
+    std::function<void(const plugbay_statistics_writer*)> numbers = {};
 
     template <typename Table>
     [[nodiscard]] const Table& table(const char* id) const {
@@ -139,6 +141,9 @@ inline const void* extension(const char* raw_id) {
         sizeof host_event, 0, [](void* i, std::uint64_t token, const plugbay_host_event* event) {
             play(self(i).event, token, *event);
         }};
+    static constexpr plugbay_statistics_callbacks statistics{
+        sizeof statistics, 0,
+        [](void* i, const plugbay_statistics_writer* writer) { play(self(i).numbers, writer); }};
     static constexpr int role_table = 0; // what links point at; nobody calls through it
     const std::string_view id(raw_id);
     if (id == PLUGBAY_ACCESS) return &access;
@@ -151,6 +156,7 @@ inline const void* extension(const char* raw_id) {
     if (id == PLUGBAY_HYPERCALL) return &hypercall;
     if (id == PLUGBAY_WORKER) return &worker;
     if (id == PLUGBAY_HOST_EVENT) return &host_event;
+    if (id == PLUGBAY_STATISTICS) return &statistics;
     if (id.ends_with(".frontend") || id.ends_with(".backend")) return &role_table;
     return nullptr;
 }

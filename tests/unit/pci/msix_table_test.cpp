@@ -24,7 +24,8 @@ class MsixTableTest : public ::testing::Test {
         return data;
     }
     FakePlatform platform;
-    MsixTable table{platform, 3, "nic"};
+    std::shared_ptr<SharedCounter> sent = std::make_shared<SharedCounter>();
+    MsixTable table{platform, 3, "nic", sent};
 };
 
 TEST_F(MsixTableTest, OnlyAlignedDoublewordsAndQuadwordsAreWritten) {
@@ -62,7 +63,7 @@ TEST_F(MsixTableTest, ReadsOfEveryWidth) {
 TEST_F(MsixTableTest, BarHoldsTableAndPendingBits) {
     for (const auto& [vectors, length] :
          {std::pair{1U, 4096U}, {128U, 4096U}, {129U, 8192U}, {2048U, 65536U}}) {
-        const MsixTable other(platform, vectors, "x");
+        const MsixTable other(platform, vectors, "x", sent);
         EXPECT_EQ(other.bar_length(), length);
         EXPECT_GE(other.pending_offset(), vectors * 16);
         EXPECT_LE(other.pending_offset() + vectors / 8, other.bar_length());

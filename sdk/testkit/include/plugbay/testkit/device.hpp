@@ -19,6 +19,13 @@ class Machine;
 struct DeviceRecord;
 } // namespace detail
 
+// What a device tells of itself by plugbay.statistics/1.
+struct Statistic {
+    std::string name;
+    std::uint32_t kind = 0; // PLUGBAY_STATISTIC_...
+    std::uint64_t value = 0;
+};
+
 // Written as in a machine file: {{"port", "0x3f8"}, {"size", "64K"}, {"enabled", "true"}}.
 using Properties = std::vector<std::pair<std::string, std::string>>;
 
@@ -66,6 +73,11 @@ class Device {
     [[nodiscard]] std::vector<MappedRange> ranges() const;
     // The text of its latest set_error, or of the latest host call that refused it something.
     [[nodiscard]] const std::string& last_error() const;
+
+    // Its numbers now, in its order; none when it has no such table. At any time.
+    [[nodiscard]] std::vector<Statistic> statistics();
+    // The one of that name; throws Error when there is none.
+    [[nodiscard]] std::uint64_t statistic(std::string_view name);
 
     // The device's state. The machine must not be running: before start, or between quiesce and resume.
     [[nodiscard]] StateImage save();
