@@ -51,4 +51,38 @@ bool is_printable_utf8(std::string_view text) {
     return true;
 }
 
+std::string printable_text(std::string_view text) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string result;
+    result.reserve(text.size());
+    while (!text.empty()) {
+        const std::size_t length = utf8_length(text);
+        const std::string_view piece = text.substr(0, length == 0 ? 1 : length);
+        text.remove_prefix(piece.size());
+        if (length != 0 && !is_unprintable(piece)) {
+            result += piece;
+            continue;
+        }
+        for (const char each : piece) {
+            const auto byte = static_cast<unsigned char>(each);
+            switch (each) {
+            case '\n':
+                result += "\\n";
+                break;
+            case '\r':
+                result += "\\r";
+                break;
+            case '\t':
+                result += "\\t";
+                break;
+            default:
+                result += "\\x";
+                result += digits[byte >> 4];
+                result += digits[byte & 15];
+            }
+        }
+    }
+    return result;
+}
+
 } // namespace plugbay::core

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace plugbay::core {
@@ -21,5 +22,8 @@ namespace plugbay::core {
 
 // Well-formed throughout and nothing unprintable in it: can be shown on a terminal as it is.
 [[nodiscard]] bool is_printable_utf8(std::string_view text);
+
+// Such a text: what is malformed or unprintable is shown byte by byte, as \x1b, but for \n, \r and \t.
+[[nodiscard]] std::string printable_text(std::string_view text);
 
 } // namespace plugbay::core

@@ -1,6 +1,5 @@
 #include "core/device/device.hpp"
 
-#include "core/base/log.hpp"
 #include "core/bus/access_bus.hpp"
 #include "core/bus/gate.hpp"
 #include "core/device/firmware_records.hpp"
@@ -20,31 +19,23 @@ namespace {
 // How long a device may take to finish what is in flight. Longer than a disk's own error recovery.
 constexpr std::chrono::seconds quiesce_limit{30};
 
-spdlog::level::level_enum log_level(std::uint32_t level) {
+LogLevel log_level(std::uint32_t level) {
     switch (level) {
     case PLUGBAY_LOG_TRACE:
-        return spdlog::level::trace;
+        return LogLevel::trace;
     case PLUGBAY_LOG_DEBUG:
-        return spdlog::level::debug;
+        return LogLevel::debug;
     case PLUGBAY_LOG_INFO:
-        return spdlog::level::info;
+        return LogLevel::info;
     case PLUGBAY_LOG_WARNING:
-        return spdlog::level::warn;
+        return LogLevel::warn;
     default:
-        return spdlog::level::err;
+        return LogLevel::err;
     }
 }
 
-RateLimiter& device_log_limit() {
-    static RateLimiter limit(200); // lines a second of all devices together
-    return limit;
-}
-
 void host_log(const plugbay_host* host, std::uint32_t level, const char* message) {
-    std::uint64_t suppressed = 0;
-    if (!device_log_limit().allow(suppressed)) return;
-    spdlog::log(log_level(level), "{}: {}", host->device_id, message == nullptr ? "(null)" : message);
-    if (suppressed != 0) spdlog::warn("{} lines of devices were not shown: too many a second", suppressed);
+    Device::of(host).log().write_text(log_level(level), message == nullptr ? "(null)" : message);
 }
 
 void host_set_error(const plugbay_host* host, const char* message) {
@@ -58,7 +49,7 @@ void host_quiesced(const plugbay_host* host) {
 } // namespace
 
 Device::Device(std::string id, LoadedType type, MachineServices& services, IoLoop& loop)
-    : loaded_(std::move(type)), services_(services), loop_(loop) {
+    : log_(id), loaded_(std::move(type)), services_(services), loop_(loop) {
     slot_->id = std::move(id);
     record_ = {.host = {.size = sizeof(plugbay_host),
                         .abi_major = PLUGBAY_ABI_MAJOR,

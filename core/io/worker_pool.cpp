@@ -1,7 +1,5 @@
 #include "core/io/worker_pool.hpp"
 
-#include "core/base/log.hpp"
-
 #include <csignal>
 #include <pthread.h>
 #include <system_error>
@@ -28,7 +26,7 @@ void WorkerPool::post(std::shared_ptr<Client> client) {
             threads_.emplace_back([this] { thread_main(); });
         } catch (const std::system_error& error) {
             // Those that there are take it; without any it waits for the next post.
-            spdlog::warn("cannot start a worker thread: {}", error.what());
+            log_.write(LogLevel::warn, "cannot start a worker thread: {}", error.what());
         }
     }
     posted_.notify_one();

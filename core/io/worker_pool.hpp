@@ -1,6 +1,8 @@
 // Threads for work that blocks, shared by all devices of a machine.
 #pragma once
 
+#include "core/base/log.hpp"
+
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -34,6 +36,7 @@ class WorkerPool {
   private:
     void thread_main();
 
+    LimitedLog log_{Subsystem::io};
     std::mutex mutex_; // for what follows
     std::condition_variable posted_;
     std::deque<std::shared_ptr<Client>> waiting_;

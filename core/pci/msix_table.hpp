@@ -2,6 +2,7 @@
 // behind them. PCI Local Bus Specification 3.0, section 6.8.2.
 #pragma once
 
+#include "core/base/log.hpp"
 #include "core/bus/region.hpp"
 #include "core/device/platform.hpp"
 
@@ -50,6 +51,7 @@ class MsixTable : public AccessHandler {
     Platform& platform_;
     const std::string owner_;
     const std::uint64_t bar_length_;
+    LimitedLog log_{Subsystem::pci};
     std::mutex mutex_; // for what follows
     std::vector<Entry> entries_;
     bool enabled_ = false;
