@@ -2,7 +2,8 @@
 #pragma once
 
 #include "core/base/result.hpp"
-#include "core/base/unique_fd.hpp"
+
+#include <plugbay/unique_fd.hpp>
 
 #include <nlohmann/json.hpp>
 

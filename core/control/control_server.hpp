@@ -3,8 +3,9 @@
 #pragma once
 
 #include "core/base/result.hpp"
-#include "core/base/unique_fd.hpp"
 #include "core/control/method.hpp"
+
+#include <plugbay/unique_fd.hpp>
 
 #include <nlohmann/json_fwd.hpp>
 
