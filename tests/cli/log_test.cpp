@@ -75,7 +75,7 @@ TEST_F(LogOptionsOfRun, TheGuestCannotFloodIt) {
 
 TEST_F(LogOptionsOfRun, GoesToAFileAndIsAppended) {
     const std::string log = folder_.write("log", "before\n");
-    const Outcome outcome = plugbay({"--log-level", "info", "--log-file", log, "run", file_});
+    const Outcome outcome = plugbay({"--log-level", "boot=info", "--log-file", log, "run", file_});
     EXPECT_EQ(outcome.status, 7) << outcome.text();
     EXPECT_EQ(outcome.errors, "");
     EXPECT_THAT(bytes_of(log), ::testing::MatchesRegex(
