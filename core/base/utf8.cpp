@@ -53,8 +53,20 @@ std::string printable_text(std::string_view text, std::size_t limit) {
             continue;
         }
         const auto byte = static_cast<unsigned char>(text.front());
-        result += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
         text.remove_prefix(1);
+        switch (byte) {
+        case '\n':
+            result += "\\n";
+            break;
+        case '\r':
+            result += "\\r";
+            break;
+        case '\t':
+            result += "\\t";
+            break;
+        default:
+            result += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+        }
     }
     return text.empty() ? result : result + "...";
 }

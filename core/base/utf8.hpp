@@ -23,7 +23,7 @@ namespace plugbay::core {
 // Well-formed throughout and nothing unprintable in it: can be shown on a terminal as it is.
 [[nodiscard]] bool is_printable_utf8(std::string_view text);
 
-// `text` fit for a terminal and for one line of a log: what is not printable as \xNN, and "..." past `limit` bytes.
-[[nodiscard]] std::string printable_text(std::string_view text, std::size_t limit);
+// `text` fit for a terminal and for one line of a log: what is not printable as \n, \r, \t or \xNN, and "..." past `limit` bytes.
+[[nodiscard]] std::string printable_text(std::string_view text, std::size_t limit = std::string_view::npos);
 
 } // namespace plugbay::core

@@ -104,12 +104,8 @@ void AccessBus::write_memory(Presence& presence, std::uint64_t address, std::uin
 }
 
 void AccessBus::report_unmapped(const char* what, std::uint64_t address, std::uint32_t width) {
-    if (!spdlog::should_log(spdlog::level::debug)) return; // probing nothing is what every guest does at boot
-    std::uint64_t suppressed = 0;
-    if (unmapped_reports_.allow(suppressed)) {
-        spdlog::debug("{} {:#x}, {} bytes: nothing is there ({} more not shown)", what, address, width,
-                      suppressed);
-    }
+    // Not a warning: probing nothing is what every guest does at boot.
+    unmapped_reports_.write(LogLevel::debug, "{} {:#x}, {} bytes: nothing is there", what, address, width);
 }
 
 AccessBus::Placement AccessBus::place_ports(const Region& region) {

@@ -68,7 +68,7 @@ class AccessBus {
     MsrMap msrs_;
     HypercallMap hypercalls_;
     std::mutex mutex_; // serialises changes of the maps
-    RateLimiter unmapped_reports_;
+    LimitedLog unmapped_reports_{Subsystem::bus};
 };
 
 } // namespace plugbay::core

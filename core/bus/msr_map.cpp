@@ -96,7 +96,8 @@ void MsrMap::remove(const std::shared_ptr<const Region>& region, Platform& platf
     map_.remove(*region);
     if (auto done = platform.intercept_msrs(interceptions(map_.regions(), nullptr)); !done) {
         // The accesses still come and find nobody.
-        spdlog::warn("{} stay inaccessible to the guest: {}", range_text(*region), done.error().text());
+        log_for(Subsystem::bus)
+            .warn("{} stay inaccessible to the guest: {}", range_text(*region), done.error().text());
     }
     presences_.retire(region);
 }

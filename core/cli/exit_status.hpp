@@ -7,6 +7,7 @@ inline constexpr int success = 0;       // the guest powered off, or reset with 
 inline constexpr int failure = 1;       // the machine could not be made or run
 inline constexpr int usage = 2;         // the command line or the machine file is wrong
 inline constexpr int guest_failure = 3; // triple fault, KVM internal error
+inline constexpr int timeout = 124;     // --timeout ended the run; the status of timeout(1)
 inline constexpr int signal_base = 128; // plus the signal's number
 
 } // namespace plugbay::core::exit_status

@@ -47,7 +47,7 @@ Result<std::unique_ptr<MachineControl>> MachineControl::start(const ControlOptio
     auto listening =
         options.socket.empty() ? control->listen_below_name(named) : control->listen(options.socket);
     if (!listening && (named || !options.socket.empty())) return std::move(listening).error();
-    if (!listening) spdlog::info("no control socket: {}", listening.error().text());
+    if (!listening) log_for(Subsystem::control).info("no control socket: {}", listening.error().text());
     return control;
 }
 
@@ -65,7 +65,7 @@ Result<void> MachineControl::listen(const std::filesystem::path& socket) {
     if (!server) return std::move(server).error();
     server_ = std::move(*server);
     machine_.observe([this](const MachineChange& change) { publish(*server_, change); });
-    spdlog::info("control socket: {}", socket.string());
+    log_for(Subsystem::control).info("control socket: {}", socket.string());
     return {};
 }
 

@@ -3,6 +3,7 @@
 #include "core/cli/devices_command.hpp"
 #include "core/cli/doctor.hpp"
 #include "core/cli/exit_status.hpp"
+#include "core/cli/log_arguments.hpp"
 #include "core/cli/run_command.hpp"
 #include "core/config/schema.hpp"
 #include "core/config/table_catalog.hpp"
@@ -16,6 +17,8 @@
 
 namespace plugbay::core {
 namespace {
+
+constexpr std::uint32_t longest_timeout = 1'000'000'000; // seconds
 
 void add_machine_arguments(CLI::App& command, MachineArguments& arguments) {
     command.add_option("MACHINE", arguments.file, "machine file (JSON)")->required();
@@ -46,10 +49,8 @@ int main(int argc, char** argv) {
     CLI::App app("plugbay: a KVM virtual machine monitor whose every device is a plugin", "plugbay");
     app.set_version_flag("--version", std::string("plugbay ") + version_text);
     app.require_subcommand(1);
-    std::string log_level = "warning";
-    app.add_option("--log-level", log_level, "what to tell on standard error")
-        ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "off"}))
-        ->capture_default_str();
+    LogOptions log_options;
+    add_log_arguments(app, log_options);
 
     MachineArguments machine;
     auto* run = app.add_subcommand("run", "run a machine");
@@ -61,6 +62,13 @@ int main(int argc, char** argv) {
     run->add_option("--control", run_options.control.socket, "where its control socket is, or \"none\"")
         ->type_name("PATH");
     run->add_flag("--pause", run_options.paused, "the guest waits for `plugbay ctl resume`");
+    run->add_option_function<std::uint32_t>(
+           "--timeout", [&](std::uint32_t seconds) { run_options.timeout = std::chrono::seconds(seconds); },
+           "end the machine after this time, with status 124")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(1U, longest_timeout));
+    bool dry_run = false;
+    run->add_flag("--dry-run", dry_run, "print the machine with all defaults, and make nothing");
     auto* check = app.add_subcommand("check", "check a machine file, without running it");
     add_machine_arguments(*check, machine);
     bool check_json = false;
@@ -94,9 +102,14 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? exit_status::success : exit_status::usage;
     }
-    start_log(spdlog::level::from_str(log_level));
+    if (const auto started = start_log(log_options); !started) {
+        std::cerr << "plugbay: " << started.error().text() << '\n';
+        return exit_status::failure;
+    }
 
-    if (run->parsed()) return run_command(machine, run_options);
+    if (run->parsed()) {
+        return dry_run ? dry_run_command(machine, std::cout) : run_command(machine, run_options);
+    }
     if (check->parsed()) return check_command(machine, std::cout, check_json);
     if (devices->parsed()) return list_devices(devices_options);
     if (schema->parsed()) return schema_command(schema_plugins);
@@ -110,10 +123,12 @@ int main(int argc, char** argv) {
 int main(int argc, char** argv) {
     try {
         const int status = plugbay::core::main(argc, argv);
+        plugbay::core::flush_log();
         if (std::cout.flush()) return status;
         std::cerr << "plugbay: standard output cannot be written: the disk may be full, or its reader gone\n";
         return plugbay::core::exit_status::failure;
     } catch (const std::exception& error) { // out of memory, or a defect of ours
+        plugbay::core::flush_log();
         std::cerr << "plugbay: " << error.what() << '\n';
         return plugbay::core::exit_status::failure;
     }

@@ -1,7 +1,11 @@
 #include "core/cli/run_command.hpp"
 
 #include "core/base/log.hpp"
+#include "core/base/utf8.hpp"
 #include "core/cli/exit_status.hpp"
+#include "core/cli/service_manager.hpp"
+#include "core/config/resolved_machine.hpp"
+#include "core/config/table_catalog.hpp"
 #include "core/machine/machine.hpp"
 
 #include <fmt/format.h>
@@ -30,29 +34,41 @@ std::string reason_of(const RunOutcome& outcome) {
         return fmt::format("stopped by signal {}", outcome.number);
     case RunOutcome::Kind::quit:
         return "ended by its control socket";
+    case RunOutcome::Kind::timeout:
+        return "the time that --timeout gives is over, so the guest was stopped";
     case RunOutcome::Kind::guest_failure:
         return outcome.failure.summary;
     }
     return {};
 }
 
+// Why there is no machine, or none any more: on standard error wherever the log goes.
+void tell_failure(const std::string& text) {
+    log_for(Subsystem::machine).error("{}", text);
+    if (!log_is_on_standard_error()) std::cerr << "error: " << printable_text(text) << '\n';
+}
+
 int report(const RunOutcome& outcome) {
+    spdlog::logger& log = log_for(Subsystem::machine);
     switch (outcome.kind) {
     case RunOutcome::Kind::power_off:
     case RunOutcome::Kind::reset:
     case RunOutcome::Kind::quit:
-        spdlog::info("{}", reason_of(outcome));
+        log.info("{}", reason_of(outcome));
         return exit_status::success;
     case RunOutcome::Kind::exit:
         return static_cast<int>(outcome.number);
     case RunOutcome::Kind::signal:
-        spdlog::info("{}", reason_of(outcome));
+        log.info("{}", reason_of(outcome));
         return exit_status::signal_base + static_cast<int>(outcome.number);
     case RunOutcome::Kind::guest_failure:
-        spdlog::error("{}", reason_of(outcome));
+        tell_failure(reason_of(outcome));
         for (const std::string& line : outcome.failure.details)
-            spdlog::error("{}", line);
+            log.error("{}", line);
         return exit_status::guest_failure;
+    case RunOutcome::Kind::timeout:
+        tell_failure(reason_of(outcome));
+        return exit_status::timeout;
     }
     return exit_status::failure;
 }
@@ -62,6 +78,13 @@ void tell_mistakes(std::span<const Diagnostic> mistakes) {
     const bool terminal = ::isatty(STDERR_FILENO) != 0;
     for (const Diagnostic& mistake : mistakes)
         std::cerr << (terminal ? text_with_source(mistake) : text_of(mistake)) << '\n';
+}
+
+std::vector<std::string> ids_of(const MachineConfig& config) {
+    std::vector<std::string> ids;
+    for (const DeviceConfig& device : config.devices)
+        ids.push_back(device.id);
+    return ids;
 }
 
 // The machine waits for these with signalfd; every thread made from here on inherits the mask.
@@ -80,25 +103,45 @@ void block_ending_signals() {
 int run_command(const MachineArguments& arguments, const RunOptions& options) {
     auto loaded = load_machine(arguments, std::cerr, tell_mistakes);
     if (!loaded) return exit_status::usage;
+    if (const auto names = check_level_names(ids_of(loaded->config)); !names) {
+        std::cerr << "plugbay: " << names.error().text() << '\n';
+        return exit_status::usage;
+    }
+    const auto service_manager = ServiceManager::of_environment();
     block_ending_signals();
     auto machine = Machine::create(loaded->config, loaded->device_types);
     const auto failed = [](const Error& error) {
-        spdlog::error("{}", error.text());
+        tell_failure(error.text());
         return exit_status::failure;
     };
     if (!machine) return failed(machine.error());
-    spdlog::info("{}: {}", loaded->config.name, (*machine)->boot_summary());
+    log_for(Subsystem::boot).info("{}: {}", loaded->config.name, (*machine)->boot_summary());
     if (options.paused) {
         if (auto paused = (*machine)->pause(); !paused) return failed(paused.error());
     }
     auto control = MachineControl::start(options.control, **machine, loaded->device_types);
     if (!control) return failed(control.error());
-    auto outcome = (*machine)->run();
+    (*machine)->post([&](Machine& running) {
+        service_manager.ready(loaded->config.name +
+                              (running.paused() ? ": the guest is paused" : ": the guest runs"));
+    });
+    auto outcome = (*machine)->run(options.timeout);
+    service_manager.stopping(loaded->config.name + ": the machine ends");
     (*control)->tell_ended(outcome ? reason_of(*outcome) : outcome.error().text());
     control->reset();
     machine->reset(); // devices go (and terminals are themselves again) before anything is said
     if (!outcome) return failed(outcome.error());
     return report(*outcome);
+}
+
+int dry_run_command(const MachineArguments& arguments, std::ostream& out) {
+    auto loaded = load_machine(arguments, std::cerr, tell_mistakes);
+    if (!loaded) return exit_status::usage;
+    for (const auto& plugin : arguments.plugins)
+        loaded->config.plugins.push_back(std::filesystem::absolute(plugin).string());
+    const auto machine = resolved_machine(loaded->config, TableCatalog(loaded->device_types));
+    out << machine.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
+    return exit_status::success;
 }
 
 int check_command(const MachineArguments& arguments, std::ostream& out, bool json) {

@@ -4,18 +4,24 @@
 #include "core/cli/load_machine.hpp"
 #include "core/cli/machine_control.hpp"
 
+#include <chrono>
 #include <iosfwd>
+#include <optional>
 
 namespace plugbay::core {
 
 struct RunOptions {
     ControlOptions control;
-    bool paused = false; // --pause: the guest waits for `plugbay ctl resume`
+    bool paused = false;                              // --pause: the guest waits for `plugbay ctl resume`
+    std::optional<std::chrono::seconds> timeout = {}; // how long the guest may run
 };
 
 // Makes the machine and runs it to its end. Returns an exit_status. The calling thread becomes the control
 // thread.
 [[nodiscard]] int run_command(const MachineArguments& arguments, const RunOptions& options);
+
+// Writes the machine that `run` would make, with nothing left to defaults, as a machine file. Creates nothing.
+[[nodiscard]] int dry_run_command(const MachineArguments& arguments, std::ostream& out);
 
 // Validates the file and says so; `json`: writes the mistakes to `out`, as an array that may be empty. Creates
 // nothing.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/base/result.hpp"
+
 #include <plugbay/unique_fd.hpp>
 
 #include <nlohmann/json.hpp>

@@ -5,6 +5,8 @@
 #include "core/base/result.hpp"
 #include "core/control/method.hpp"
 
+#include <plugbay/unique_fd.hpp>
+
 #include <nlohmann/json_fwd.hpp>
 
 #include <filesystem>

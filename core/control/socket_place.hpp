@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/base/result.hpp"
+
 #include <plugbay/unique_fd.hpp>
 
 #include <filesystem>

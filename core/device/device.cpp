@@ -1,6 +1,5 @@
 #include "core/device/device.hpp"
 
-#include "core/base/log.hpp"
 #include "core/base/utf8.hpp"
 #include "core/bus/access_bus.hpp"
 #include "core/bus/gate.hpp"
@@ -26,32 +25,23 @@ namespace {
 constexpr std::size_t longest_text_shown = 2000;
 constexpr std::size_t longest_name_shown = 100;
 
-spdlog::level::level_enum log_level(std::uint32_t level) {
+LogLevel log_level(std::uint32_t level) {
     switch (level) {
     case PLUGBAY_LOG_TRACE:
-        return spdlog::level::trace;
+        return LogLevel::trace;
     case PLUGBAY_LOG_DEBUG:
-        return spdlog::level::debug;
+        return LogLevel::debug;
     case PLUGBAY_LOG_INFO:
-        return spdlog::level::info;
+        return LogLevel::info;
     case PLUGBAY_LOG_WARNING:
-        return spdlog::level::warn;
+        return LogLevel::warn;
     default:
-        return spdlog::level::err;
+        return LogLevel::err;
     }
 }
 
-RateLimiter& device_log_limit() {
-    static RateLimiter limit(200); // lines a second of all devices together
-    return limit;
-}
-
 void host_log(const plugbay_host* host, std::uint32_t level, const char* message) {
-    std::uint64_t suppressed = 0;
-    if (!device_log_limit().allow(suppressed)) return;
-    spdlog::log(log_level(level), "{}: {}", printable_text(host->device_id, longest_name_shown),
-                printable_text(message == nullptr ? "(null)" : message, longest_text_shown));
-    if (suppressed != 0) spdlog::warn("{} lines of devices were not shown: too many a second", suppressed);
+    Device::of(host).log().write_text(log_level(level), message == nullptr ? "(null)" : message);
 }
 
 void host_set_error(const plugbay_host* host, const char* message) {
@@ -66,7 +56,7 @@ void host_quiesced(const plugbay_host* host) {
 } // namespace
 
 Device::Device(std::string id, LoadedType type, MachineServices& services, IoLoop& loop)
-    : loaded_(std::move(type)), services_(services), loop_(&loop) {
+    : log_(id), loaded_(std::move(type)), services_(services), loop_(&loop) {
     slot_->id = std::move(id);
     record_ = {.host = {.size = sizeof(plugbay_host),
                         .abi_major = PLUGBAY_ABI_MAJOR,
@@ -107,10 +97,11 @@ void Device::retire(std::unique_ptr<Device> device) {
         device->late_ ? std::chrono::milliseconds(0) : device->services_.quiesce_limit;
     const std::string running = device->wait_until_still(limit);
     if (running.empty()) return;
-    spdlog::error(
-        "device \"{}\" ({}) is pinned: {} did not end within {}; its memory and its plugin's code stay until "
-        "the monitor ends",
-        device->id(), device->type().name, running, device->services_.quiesce_limit);
+    log_for(Subsystem::devices)
+        .error("device \"{}\" ({}) is pinned: {} did not end within {}; its memory and its plugin's code "
+               "stay until "
+               "the monitor ends",
+               device->id(), device->type().name, running, device->services_.quiesce_limit);
     device->pin();
     // Held where leak checkers see it, and by nothing that is destroyed at exit.
     static auto& all = *new std::vector<std::unique_ptr<Device>>;

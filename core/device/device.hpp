@@ -1,6 +1,7 @@
 // One device of a machine: its slot, its plugin's build, what it holds, and where it stands in its life.
 #pragma once
 
+#include "core/base/log.hpp"
 #include "core/base/pause_record.hpp"
 #include "core/base/result.hpp"
 #include "core/device/callback_tables.hpp"
@@ -87,6 +88,7 @@ class Device {
     [[nodiscard]] CallbackLock& lock() { return *lock_; }
     // For what an I/O loop may still call once after the device is gone: it finds out under this lock.
     [[nodiscard]] std::shared_ptr<CallbackLock> shared_lock() { return lock_; }
+    [[nodiscard]] DeviceLog& log() { return log_; }                                      // any thread
     [[nodiscard]] Phase phase() const { return phase_.load(std::memory_order_acquire); } // any thread
     [[nodiscard]] const plugbay_host* host() const { return &record_.host; }
     [[nodiscard]] DeviceCounts& counts() { return *counts_; }
@@ -156,6 +158,7 @@ class Device {
     void end_hold();
     void forget_error();
 
+    DeviceLog log_; // first: others log to the last
     const std::shared_ptr<Slot> slot_ = std::make_shared<Slot>();
     LoadedType loaded_;
     MachineServices& services_;

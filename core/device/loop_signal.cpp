@@ -35,7 +35,7 @@ void LoopSignal::end() {
 void LoopSignal::move(IoLoop& loop) {
     const auto watch = loop.watch(eventfd(), EPOLLIN, shared_from_this());
     if (!watch) {
-        spdlog::warn("device \"{}\" stays on its I/O loop: {}", device_.id(), watch.error().text());
+        device_.log().write(LogLevel::warn, "it stays on its I/O loop: {}", watch.error().text());
         return;
     }
     loop_->unwatch(watch_);

@@ -14,8 +14,8 @@ Result<void> RamWatches::add(const WatchedRam& watched) {
 void RamWatches::remove(const WatchedRam& watched) {
     std::erase_if(watched_, [&](const WatchedRam& each) { return each.address == watched.address; });
     if (auto done = platform_.watch_ram(watched_); !done) {
-        spdlog::error("RAM at {:#x} stays out of the guest's reach: {}", watched.address,
-                      done.error().text());
+        log_for(Subsystem::bus)
+            .error("RAM at {:#x} stays out of the guest's reach: {}", watched.address, done.error().text());
     }
 }
 

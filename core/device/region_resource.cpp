@@ -86,7 +86,7 @@ void DoorbellResource::place(std::optional<RegionResource::Place> place) {
     if (latch) {
         latch_ = std::move(*latch);
     } else {
-        spdlog::debug("{}: {}: its writes are handled one by one", device_.id(), latch.error().text());
+        device_.log().write(LogLevel::debug, "{}: its writes are handled one by one", latch.error().text());
     }
 }
 

@@ -38,7 +38,7 @@ class WorkQueue::Jobs : public WorkerPool::Client,
         // The device itself gives the queue back, and is going to free what its jobs use: there is nothing to do but
         // to wait and to say for whom.
         while (!still_.wait_for(guard, device_.services().quiesce_limit, [&] { return running_.empty(); }))
-            spdlog::warn("device \"{}\" waits for {}", device_.id(), running_words());
+            device_.log().write(LogLevel::warn, "it waits for {}", running_words());
     }
 
     void move(IoLoop& loop) { signal_->move(loop); }

@@ -1,7 +1,5 @@
 #include "core/io/worker_pool.hpp"
 
-#include "core/base/log.hpp"
-
 #include <csignal>
 #include <pthread.h>
 #include <system_error>
@@ -18,7 +16,8 @@ WorkerPool::~WorkerPool() {
         shared_->posted.notify_all();
         all_left = shared_->left.wait_for(guard, patience, [&] { return shared_->running == 0; });
         if (!all_left)
-            spdlog::warn("{} worker threads hang in a device's job and are left behind", shared_->running);
+            log_for(Subsystem::io)
+                .warn("{} worker threads hang in a device's job and are left behind", shared_->running);
     }
     for (std::thread& thread : threads_) {
         if (all_left)
@@ -37,7 +36,7 @@ void WorkerPool::post(std::shared_ptr<Client> client) {
             ++shared_->running;
         } catch (const std::system_error& error) {
             // Those that there are take it; without any it waits for the next post.
-            spdlog::warn("cannot start a worker thread: {}", error.what());
+            log_.write(LogLevel::warn, "cannot start a worker thread: {}", error.what());
         }
     }
     shared_->posted.notify_one();

@@ -1,6 +1,8 @@
 // Threads for work that blocks, shared by all devices of a machine.
 #pragma once
 
+#include "core/base/log.hpp"
+
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -52,6 +54,7 @@ class WorkerPool {
 
     const std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
     std::vector<std::thread> threads_; // guarded by shared_->mutex
+    LimitedLog log_{Subsystem::io};
 };
 
 } // namespace plugbay::core

@@ -44,7 +44,8 @@ class DeviceManager::Addition {
         {
             DeviceHold hold; // those that were started already
             for (Device* device : manager_.frontends_first(devices())) {
-                if (auto held = hold.add(*device); !held) spdlog::warn("{}", held.error().text());
+                if (auto held = hold.add(*device); !held)
+                    log_for(Subsystem::devices).warn("{}", held.error().text());
             }
             for (Device* device : devices())
                 hold.let_go(*device);
@@ -75,7 +76,7 @@ DeviceManager::~DeviceManager() {
     for (const auto& device : devices_)
         all.push_back(device.get());
     for (Device* device : frontends_first(std::move(all))) {
-        if (auto done = device->quiesce(); !done) spdlog::warn("{}", done.error().text());
+        if (auto done = device->quiesce(); !done) log_for(Subsystem::devices).warn("{}", done.error().text());
     }
     while (!devices_.empty())
         take_away(*devices_.back());

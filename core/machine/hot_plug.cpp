@@ -78,7 +78,7 @@ Result<void> HotPlug::request(std::string_view id, bool with_dependents) {
 Result<void> HotPlug::remove(const std::string& id) {
     requested_.erase(id);
     if (devices_.find(id) == nullptr) return {};
-    spdlog::info("the guest has let go of device \"{}\"", id);
+    log_for(Subsystem::hot_plug).info("the guest has let go of device \"{}\"", id);
     return devices_.remove(id, true);
 }
 

@@ -1,7 +1,6 @@
 #include "core/machine/kvm_platform.hpp"
 
 #include "core/base/errno_error.hpp"
-#include "core/base/log.hpp"
 
 #include <mutex>
 #include <sys/eventfd.h>
@@ -60,7 +59,8 @@ class KvmMemory : public PlatformMemory {
   public:
     KvmMemory(KvmVm& vm, MemorySlotId slot) : vm_(vm), slot_(slot) {}
     ~KvmMemory() override {
-        if (auto done = vm_.remove_memory(slot_); !done) spdlog::error("{}", done.error().text());
+        if (auto done = vm_.remove_memory(slot_); !done)
+            log_for(Subsystem::kvm).error("{}", done.error().text());
     }
     [[nodiscard]] Result<std::vector<std::uint64_t>> take_dirty() override { return vm_.dirty_log(slot_); }
 
@@ -73,7 +73,7 @@ class KvmMemory : public PlatformMemory {
 
 void KvmPlatform::set_line(std::uint32_t gsi, bool high) {
     if (auto done = vm_.set_irq_line(gsi, high); !done) {
-        spdlog::error("interrupt line {}: {}", gsi, done.error().text());
+        line_log_.write(LogLevel::err, "interrupt line {}: {}", gsi, done.error().text());
     }
 }
 

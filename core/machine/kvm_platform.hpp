@@ -1,6 +1,7 @@
 // The device manager's platform on KVM.
 #pragma once
 
+#include "core/base/log.hpp"
 #include "core/device/platform.hpp"
 #include "core/kvm/kvm_vm.hpp"
 
@@ -27,6 +28,7 @@ class KvmPlatform : public Platform {
 
   private:
     KvmVm& vm_;
+    LimitedLog line_log_{Subsystem::kvm};
 };
 
 } // namespace plugbay::core

@@ -151,7 +151,8 @@ void Machine::run_guest() {
 
 Result<void> Machine::reset() {
     stop_guest();
-    if (auto done = hot_plug_->finish_requests(); !done) spdlog::warn("{}", done.error().text());
+    if (auto done = hot_plug_->finish_requests(); !done)
+        log_for(Subsystem::hot_plug).warn("{}", done.error().text());
     const auto between = [this]() -> Result<void> {
         {
             const std::lock_guard guard(mutex_);

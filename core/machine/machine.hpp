@@ -2,6 +2,7 @@
 // again.
 #pragma once
 
+#include "core/base/log.hpp"
 #include "core/base/pause_record.hpp"
 #include "core/base/result.hpp"
 #include "core/base/tick_clock.hpp"
@@ -27,6 +28,7 @@
 
 #include <plugbay/unique_fd.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -42,7 +44,7 @@ namespace plugbay::core {
 
 // Why a run ended.
 struct RunOutcome {
-    enum class Kind { power_off, reset, exit, signal, quit, guest_failure };
+    enum class Kind { power_off, reset, exit, signal, quit, timeout, guest_failure };
     Kind kind = Kind::power_off;
     std::uint32_t number = 0;  // exit: the status; signal: its number
     std::string device = {};   // who asked, for the first three
@@ -60,10 +62,11 @@ class Machine {
     Machine& operator=(const Machine&) = delete;
     ~Machine();
 
-    // Runs the guest until it ends or a signal asks for the end; SIGUSR1 prints the devices to standard error. Resets
+    // Runs the guest until it ends, a signal asks for the end, or `limit` is over; SIGUSR1 prints the devices to standard
+    // error. Resets
     // happen inside, unless the configuration says that they end the run. A machine that was paused before waits for
     // resume().
-    [[nodiscard]] Result<RunOutcome> run();
+    [[nodiscard]] Result<RunOutcome> run(std::optional<std::chrono::seconds> limit = std::nullopt);
 
     // Thread: any. Has run() call `command` on the control thread, between other things, in the order posted; the guest
     // runs on meanwhile. What run() has not called when it returns is dropped.
@@ -127,7 +130,7 @@ class Machine {
     void take_failure(GuestFailure failure);
     void take_ending(RunOutcome outcome);
     void wake();
-    [[nodiscard]] Result<RunOutcome> wait_for_event(int signals);
+    [[nodiscard]] Result<RunOutcome> wait_for_event(int signals, int timer);
     void run_commands();
 
     const MachineConfig config_;
@@ -160,6 +163,7 @@ class Machine {
     bool measuring_ = false;
     std::string boot_summary_;
     std::function<void(const MachineChange&)> change_ = [](const MachineChange&) {};
+    LimitedLog log_{Subsystem::machine}; // for what the guest can cause
 };
 
 } // namespace plugbay::core

@@ -1,6 +1,5 @@
 // The control thread's loop: waits for signals and for what vCPUs and devices ask.
 #include "core/base/errno_error.hpp"
-#include "core/base/log.hpp"
 #include "core/machine/device_tree.hpp"
 #include "core/machine/machine.hpp"
 
@@ -11,23 +10,30 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 
 namespace plugbay::core {
 
-Result<RunOutcome> Machine::run() {
+Result<RunOutcome> Machine::run(std::optional<std::chrono::seconds> limit) {
     sigset_t mask;
     ::sigemptyset(&mask);
     for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1})
         ::sigaddset(&mask, number);
     const UniqueFd signals(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!signals) return errno_error("cannot wait for signals");
+    const UniqueFd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC));
+    if (!timer) return errno_error("cannot make a timer");
+    if (limit) {
+        const itimerspec end{.it_interval = {}, .it_value = {.tv_sec = limit->count(), .tv_nsec = 0}};
+        if (::timerfd_settime(timer.get(), 0, &end, nullptr) < 0) return errno_error("cannot start a timer");
+    }
 
     if (!paused()) run_guest();
     for (;;) {
-        auto outcome = wait_for_event(signals.get());
+        auto outcome = wait_for_event(signals.get(), timer.get());
         if (!outcome) return outcome;
         if (outcome->kind == RunOutcome::Kind::reset && config_.on_reset == OnReset::restart) {
-            spdlog::info("device \"{}\" asks for a reset: starting again", outcome->device);
+            log_.write(LogLevel::info, "device \"{}\" asks for a reset: starting again", outcome->device);
             if (auto done = reset(); !done) return with_context("reset", std::move(done).error());
             continue;
         }
@@ -37,9 +43,10 @@ Result<RunOutcome> Machine::run() {
 }
 
 // Blocks until there is a reason to stop or to reset.
-Result<RunOutcome> Machine::wait_for_event(int signals) {
+Result<RunOutcome> Machine::wait_for_event(int signals, int timer) {
     for (;;) {
-        std::array<pollfd, 2> sources{{{.fd = wake_.get(), .events = POLLIN, .revents = 0},
+        std::array<pollfd, 3> sources{{{.fd = wake_.get(), .events = POLLIN, .revents = 0},
+                                       {.fd = timer, .events = POLLIN, .revents = 0},
                                        {.fd = signals, .events = POLLIN, .revents = 0}}};
         if (::poll(sources.data(), sources.size(), -1) < 0 && errno != EINTR) return errno_error("poll");
         eventfd_t ignored = 0;
@@ -49,6 +56,7 @@ Result<RunOutcome> Machine::wait_for_event(int signals) {
             const std::lock_guard guard(mutex_);
             if (ending_) return *ending_;
         }
+        if (sources[1].revents != 0) return RunOutcome{.kind = RunOutcome::Kind::timeout};
         signalfd_siginfo signal{};
         if (::read(signals, &signal, sizeof signal) != sizeof signal) continue;
         if (signal.ssi_signo == SIGUSR1) {
@@ -60,7 +68,8 @@ Result<RunOutcome> Machine::wait_for_event(int signals) {
 }
 
 void Machine::run_commands() {
-    if (auto done = hot_plug_->process(); !done) spdlog::error("hot plug: {}", done.error().text());
+    if (auto done = hot_plug_->process(); !done)
+        log_.write(LogLevel::err, "hot plug: {}", done.error().text());
     std::deque<Command> commands;
     {
         const std::lock_guard guard(mutex_);

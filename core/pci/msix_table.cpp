@@ -1,7 +1,5 @@
 #include "core/pci/msix_table.hpp"
 
-#include "core/base/log.hpp"
-
 #include <algorithm>
 #include <bit>
 
@@ -72,7 +70,8 @@ void MsixTable::update(Entry& entry) {
     if (!entry.interrupt) {
         auto interrupt = platform_.create_msi_vector();
         if (!interrupt) {
-            spdlog::error("{}: no interrupt for an MSI-X vector: {}", owner_, interrupt.error().text());
+            log_.write(LogLevel::err, "{}: no interrupt for an MSI-X vector: {}", owner_,
+                       interrupt.error().text());
             return;
         }
         entry.interrupt = std::move(*interrupt);
@@ -81,7 +80,8 @@ void MsixTable::update(Entry& entry) {
         auto routed = entry.interrupt->set_message(entry.words[0] | std::uint64_t{entry.words[1]} << 32,
                                                    entry.words[2]);
         if (!routed) {
-            spdlog::error("{}: an MSI-X vector cannot be routed: {}", owner_, routed.error().text());
+            log_.write(LogLevel::err, "{}: an MSI-X vector cannot be routed: {}", owner_,
+                       routed.error().text());
             return;
         }
         entry.routed = true;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/base/counter.hpp"
+#include "core/base/log.hpp"
 #include "core/bus/region.hpp"
 #include "core/device/platform.hpp"
 
@@ -54,6 +55,7 @@ class MsixTable : public AccessHandler {
     const std::string owner_;
     const std::shared_ptr<SharedCounter> sent_;
     const std::uint64_t bar_length_;
+    LimitedLog log_{Subsystem::pci};
     std::mutex mutex_; // for what follows
     std::vector<Entry> entries_;
     bool enabled_ = false;

@@ -337,7 +337,8 @@ bool PciFunction::map_bar(Bar& bar, std::uint64_t address) {
     if (!placement.placed) {
         // The guest chose the place, so this is no error of ours; hardware would answer with whoever is
         // faster.
-        spdlog::debug("{}: a BAR at {:#x} overlaps another device and is not decoded", device_.id(), address);
+        device_.log().write(LogLevel::debug, "a BAR at {:#x} overlaps another device and is not decoded",
+                            address);
         return false;
     }
     bar.mapped = std::move(region);

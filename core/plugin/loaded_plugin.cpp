@@ -1,5 +1,6 @@
 #include "core/plugin/loaded_plugin.hpp"
 
+#include "core/base/log.hpp"
 #include "core/plugin/metadata_reader.hpp"
 
 #define BOOST_DLL_USE_STD_FS
@@ -137,6 +138,9 @@ Result<std::shared_ptr<const LoadedPlugin>> LoadedPlugin::load(const PluginDescr
                              " says something else when loaded than in its file: " + *differs + " differs",
                          "the file was replaced meanwhile (try again), or its descriptor is not constant"};
         }
+        log_for(Subsystem::plugins)
+            .debug("{} {} is loaded from {}", description.name, description.version,
+                   description.file.string());
         return std::shared_ptr<const LoadedPlugin>(
             new LoadedPlugin(std::move(library), descriptor, description));
     } catch (const std::exception& exception) {

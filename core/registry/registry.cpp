@@ -1,5 +1,7 @@
 #include "core/registry/registry.hpp"
 
+#include "core/base/log.hpp"
+
 #include <algorithm>
 #include <fmt/format.h>
 #include <mutex>
@@ -160,6 +162,7 @@ Result<void> Registry::connect(Device& backend, std::uint32_t port, std::string_
                                        frontend_table, backend_table);
     if (auto connected = link->connect(options); !connected) return connected;
     links_.push_back(std::move(link));
+    log_for(Subsystem::registry).debug("{}: \"{}\" serves \"{}\"", interface, backend.id(), name);
     return {};
 }
 

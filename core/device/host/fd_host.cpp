@@ -50,7 +50,7 @@ class FdSource : public FdHandler, public Device::Held, public std::enable_share
         watch_.reset();
         IoLoop* const before = std::exchange(loop_, &loop);
         if (auto moved = set_events(events_); !moved) {
-            spdlog::warn("device \"{}\" stays on its I/O loop: {}", device_.id(), moved.error().text());
+            device_.log().write(LogLevel::warn, "it stays on its I/O loop: {}", moved.error().text());
             loop_ = before;
             static_cast<void>(set_events(events_)); // it could be watched before
         }

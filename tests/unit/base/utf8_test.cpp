@@ -24,5 +24,12 @@ TEST(Utf8, WhatCannotBeShownAsItIs) {
         EXPECT_FALSE(is_printable_utf8(text)) << "reorders or ends a line";
 }
 
+TEST(Utf8, WhatCannotBeShownIsShownByItsBytes) {
+    EXPECT_EQ(printable_text("plain, \u00e9\u20ac"), "plain, \u00e9\u20ac");
+    EXPECT_EQ(printable_text("\x1b[31m\n\r\t"), R"(\x1b[31m\n\r\t)");
+    EXPECT_EQ(printable_text(std::string_view("\0\x7f\xe2\x82z\xff", 6)), R"(\x00\x7f\xe2\x82z\xff)");
+    EXPECT_EQ(printable_text("\u202e\u0085"), R"(\xe2\x80\xae\xc2\x85)");
+}
+
 } // namespace
 } // namespace plugbay::core

@@ -1,0 +1,16 @@
+// A checked configuration as a machine file again, with nothing left to defaults.
+#pragma once
+
+#include "core/config/machine_config.hpp"
+#include "core/config/type_catalog.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace plugbay::core {
+
+// Read back, it makes the same configuration. `catalog` has the types that `config` was checked against. Keys that may
+// not be there (a flat image's for other protocols, texts that are empty because nobody gave them) are left out.
+[[nodiscard]] nlohmann::ordered_json resolved_machine(const MachineConfig& config,
+                                                      const TypeCatalog& catalog);
+
+} // namespace plugbay::core
