@@ -50,6 +50,17 @@ TEST_F(ContractTest, AThrowFromACallbackWithoutAStatusIsExplainedInTheLog) {
     EXPECT_EQ(bench.log().back().level, PLUGBAY_LOG_ERROR);
 }
 
+TEST_F(ContractTest, TwoNumbersOfOneNameAreFlagged) {
+    bench.start();
+    Device& rogue = bench.device("rogue");
+    EXPECT_EQ(rogue.statistic("rules broken"), 0u);
+    EXPECT_THROW(static_cast<void>(rogue.statistic("rules kept")), Error);
+    EXPECT_THAT(bench.violations(), IsEmpty());
+    EXPECT_EQ(broken(number_twice), "");
+    EXPECT_EQ(rogue.statistics().size(), 1u);
+    EXPECT_THAT(bench.take_violations(), ElementsAre(HasSubstr("two numbers \"rules broken\"")));
+}
+
 TEST_F(ContractTest, AnotherDevicesHandleIsRefused) {
     CharPeer console;
     bench.add(probe_file, "probe", "probe");

@@ -85,6 +85,9 @@ class ProbeRogue {
         case throw_on_refusal: // its own line, which it does not share
             static_cast<void>(host_.interrupt_line(14));
             break;
+        case number_twice:
+            twice_ = true;
+            break;
         default:
             break;
         }
@@ -97,6 +100,10 @@ class ProbeRogue {
         if (touch_) static_cast<void>(host_.memory().read_object(0, word));
         fields("touch", touch_);
     }
+    void statistics(auto& numbers) {
+        numbers("rules broken", 0);
+        if (twice_) numbers.level("rules broken", 1);
+    }
 
   private:
     plugbay::Host host_;
@@ -104,4 +111,5 @@ class ProbeRogue {
     plugbay::InterruptLine line_;
     plugbay_status status_ = PLUGBAY_OK;
     bool touch_ = false;
+    bool twice_ = false;
 };

@@ -17,4 +17,5 @@ enum RogueRule : std::uint64_t {
     log_newline,
     touch_memory_on_save,
     throw_on_refusal,
+    number_twice, // from then on, when its statistics are read
 };
