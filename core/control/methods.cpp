@@ -9,6 +9,7 @@ const MethodTable& control_methods() {
         add_device_methods(all);
         add_link_methods(all);
         add_debug_methods(all);
+        add_log_methods(all);
         add_statistics_methods(all);
         add_session_methods(all);
         return all;

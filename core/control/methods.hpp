@@ -12,6 +12,7 @@ void add_machine_methods(MethodTable& table);
 void add_device_methods(MethodTable& table);
 void add_link_methods(MethodTable& table);
 void add_debug_methods(MethodTable& table);
+void add_log_methods(MethodTable& table);
 void add_statistics_methods(MethodTable& table);
 // `describe`, `events.subscribe`, and the events.
 void add_session_methods(MethodTable& table);

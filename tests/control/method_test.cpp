@@ -159,6 +159,36 @@ class Methods : public ControlTest {
             131072U);
     }
 
+    void log() {
+        const auto level_of = [&](const std::string& name) -> std::string {
+            const json all = call("log.levels");
+            for (const auto& each : all["levels"])
+                if (each["name"] == name) return each["level"];
+            return "none";
+        };
+        EXPECT_EQ(level_of("machine"), "warning");
+        EXPECT_EQ(level_of("com1"), "warning");
+        call("log.set", {{"level", "debug"}, {"name", "com1"}});
+        call("log.set", {{"level", "error"}});
+        EXPECT_EQ(level_of("machine"), "error");
+        EXPECT_EQ(level_of("com1"), "debug");
+        EXPECT_THAT(refusal("log.set", {{"level", "debug"}, {"name", "com11"}}), HasSubstr("com1"));
+        call("log.set", {{"level", "warning"}});
+    }
+    void stats() {
+        const auto writes = [](const json& all) { return all["devices"][0]["writes"].get<std::uint64_t>(); };
+        call("stats.measure", {{"on", true}});
+        const json before = call("stats", {{"device", "com1"}});
+        std::this_thread::sleep_for(20ms);
+        const json after = call("stats", {{"device", "com1"}});
+        EXPECT_EQ(after["devices"].size(), 1U);
+        EXPECT_GT(writes(after), writes(before));
+        EXPECT_GT(after["vcpus"][0]["exits"]["port_out"], before["vcpus"][0]["exits"]["port_out"]);
+        EXPECT_FALSE(after["devices"][0]["latency"].empty());
+        EXPECT_EQ(call("stats")["devices"].size(), 7U);
+        EXPECT_THAT(refusal("stats", {{"device", "com3"}}), HasSubstr("com1"));
+        call("stats.measure", {{"on", false}});
+    }
     void describe() { EXPECT_EQ(call("describe"), core::description_of(core::control_methods())); }
     void subscribe() {
         EXPECT_EQ(call("events.subscribe", {{"events", {"machine.paused"}}})["events"],
@@ -183,6 +213,8 @@ TEST_F(Methods, AllWork) {
         {"links.disconnect", [] {}}, // with links.connect
         {"links.list", [] {}},
         {"links.replace", [&] { replace(); }},
+        {"log.levels", [&] { log(); }},
+        {"log.set", [] {}}, // with log.levels
         {"machine.pause", [&] { pause_and_resume(); }},
         {"machine.power_button", [&] { power_button(); }},
         {"machine.quit", [] {}}, // the last
@@ -191,6 +223,8 @@ TEST_F(Methods, AllWork) {
         {"machine.status", [&] { status(); }},
         {"memory.read", [&] { memory(); }},
         {"registers.read", [&] { registers(); }},
+        {"stats", [&] { stats(); }},
+        {"stats.measure", [] {}}, // with stats
     };
     std::set<std::string> tested;
     std::set<std::string> known;

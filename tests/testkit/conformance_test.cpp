@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <plugbay/abi/statistics.h>
 
 #include <set>
 #include <span>
@@ -145,12 +146,16 @@ TEST_P(Conformance, StatisticsAreReadableAtAnyTime) {
         for (std::size_t i = 0; i < now.size(); ++i) {
             EXPECT_EQ(now[i].name, last[i].name);
             EXPECT_EQ(now[i].kind, last[i].kind);
-            if (now[i].kind == PLUGBAY_STATISTIC_COUNT) EXPECT_GE(now[i].value, last[i].value) << now[i].name;
+            if (now[i].kind == PLUGBAY_STATISTIC_COUNT) {
+                EXPECT_GE(now[i].value, last[i].value) << now[i].name;
+            }
         }
         last = now;
     };
     for (const Statistic& each : first) {
-        if (each.kind == PLUGBAY_STATISTIC_COUNT) EXPECT_EQ(each.value, 0u) << each.name;
+        if (each.kind == PLUGBAY_STATISTIC_COUNT) {
+            EXPECT_EQ(each.value, 0u) << each.name;
+        }
     }
     subject.bench.start();
     read("started");

@@ -183,7 +183,7 @@ TEST_F(BadInput, TextsOfAnyBytesAreShownAsTheyCanBe) {
     };
     auto created = create(*make("vda"), script);
     ASSERT_FALSE(created);
-    EXPECT_THAT(created.error().message, HasSubstr("a\\x1b[2J\\x0a\\xff\xc3\xa9\\x7f \\xe2\\x80\\xae"));
+    EXPECT_THAT(created.error().message, HasSubstr("a\\x1b[2J\\n\\xff\xc3\xa9\\x7f \\xe2\\x80\\xae"));
     text.assign(1 << 20, 'x');
     created = create(*make("vda"), script);
     EXPECT_LT(created.error().message.size(), 3000U);
