@@ -1,6 +1,12 @@
 #include "core/config/additions.hpp"
 
+#include "core/base/nearest_name.hpp"
 #include "core/config/device_reader.hpp"
+#include "core/config/source_text.hpp"
+
+#include <plugbay/abi/property.h>
+
+#include <algorithm>
 
 #include <utility>
 
@@ -53,6 +59,37 @@ Additions validate_link(const std::string& text, const DeviceConfig& backend,
     }
     read_links(context, checked, catalog);
     return finish(reporter, std::move(checked));
+}
+
+PropertyChange validate_property(const std::string& name, const std::string& text,
+                                 const std::filesystem::path& directory, const TypeDescription& type) {
+    const MachineDocument document = parse_machine_text("{ \"value\": " + text + " }", "property", directory);
+    Reporter reporter(document.file, document.source, document.overrides);
+    reporter.keep(document.diagnostics);
+    PropertyChange change;
+    const auto names = names_of(type.properties);
+    const auto place = std::ranges::find(names, name);
+    if (place == names.end()) {
+        reporter.report({.kind = DiagnosticKind::unknown_key,
+                         .path = name,
+                         .message = type.name + " has no property " + in_quotes(name),
+                         .found = name,
+                         .nearest = nearest_name(name, names),
+                         .valid = names});
+    } else if (document.root) {
+        change.property = static_cast<std::size_t>(place - names.begin());
+        const PropertyDescription& property = type.properties[change.property];
+        const ReadContext context{reporter, document.directory, document.override_directory};
+        if ((property.flags & PLUGBAY_PROPERTY_LIVE) == 0) {
+            reporter.report({.kind = DiagnosticKind::misplaced_key,
+                             .path = name,
+                             .message = in_quotes(name) + " does not change while the machine runs"});
+        } else if (auto value = read_value(context, property, document.root->find("value")->value, name)) {
+            change.value = std::move(*value);
+        }
+    }
+    change.diagnostics = reporter.take();
+    return change;
 }
 
 } // namespace plugbay::core

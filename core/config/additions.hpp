@@ -25,4 +25,15 @@ struct Additions {
 [[nodiscard]] Additions validate_link(const std::string& text, const DeviceConfig& backend,
                                       std::span<const DeviceConfig> present, const TypeCatalog& catalog);
 
+// A new value for the property `name` of a device of that type.
+struct PropertyChange {
+    std::size_t property = 0; // its number in declared order
+    PropertyValue value = {};
+    std::vector<Diagnostic> diagnostics = {}; // when there are any the rest means nothing
+};
+// `text` is the value in JSON; a path is relative to `directory`.
+[[nodiscard]] PropertyChange validate_property(const std::string& name, const std::string& text,
+                                               const std::filesystem::path& directory,
+                                               const TypeDescription& type);
+
 } // namespace plugbay::core

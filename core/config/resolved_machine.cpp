@@ -63,6 +63,12 @@ Json link_json(const MachineConfig& config, const LinkConfig& link, const TypeCa
 
 } // namespace
 
+nlohmann::ordered_json resolved_properties(const DeviceConfig& device, const TypeCatalog& catalog) {
+    Json json = Json::object();
+    add_values(json, catalog.find(device.type)->properties, device.properties);
+    return json;
+}
+
 nlohmann::ordered_json resolved_machine(const MachineConfig& config, const TypeCatalog& catalog) {
     Json devices = Json::array();
     for (const DeviceConfig& device : config.devices) {

@@ -13,4 +13,8 @@ namespace plugbay::core {
 [[nodiscard]] nlohmann::ordered_json resolved_machine(const MachineConfig& config,
                                                       const TypeCatalog& catalog);
 
+// The properties of one device, all of them, as in its entry of a machine file.
+[[nodiscard]] nlohmann::ordered_json resolved_properties(const DeviceConfig& device,
+                                                         const TypeCatalog& catalog);
+
 } // namespace plugbay::core

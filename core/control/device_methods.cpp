@@ -1,10 +1,14 @@
 // Methods about devices.
 #include "core/config/additions.hpp"
+#include "core/config/resolved_machine.hpp"
 #include "core/config/table_catalog.hpp"
 #include "core/control/methods.hpp"
 #include "core/machine/device_tree.hpp"
 #include "core/machine/machine.hpp"
 
+#include <plugbay/abi/property.h>
+
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace plugbay::core {
@@ -47,7 +51,17 @@ Result<json> show(const ControlTarget& target, const json& params) {
     const auto& id = params["id"].get_ref<const std::string&>();
     const DeviceTree tree = describe(target.machine.devices());
     for (const auto& node : tree.devices) {
-        if (node.id == id) return json_of(node);
+        if (node.id != id) continue;
+        const TableCatalog catalog(target.device_types);
+        const auto configs = target.machine.devices().configs();
+        const auto config = std::ranges::find(configs, id, &DeviceConfig::id);
+        json all = json_of(node);
+        all["properties"] = resolved_properties(*config, catalog);
+        json& live = all["live"] = json::array();
+        for (const PropertyDescription& property : catalog.find(config->type)->properties) {
+            if ((property.flags & PLUGBAY_PROPERTY_LIVE) != 0) live.push_back(property.name);
+        }
+        return all;
     }
     return target.machine.devices().find_named(id).error();
 }
@@ -58,6 +72,18 @@ Result<json> add(const ControlTarget& target, const json& params) {
                                     TableCatalog(target.device_types));
     if (!checked.diagnostics.empty()) return error_of(checked.diagnostics);
     return done(target.machine.add_devices(checked.devices));
+}
+
+Result<json> set(const ControlTarget& target, const json& params) {
+    DeviceManager& devices = target.machine.devices();
+    const auto& id = params["id"].get_ref<const std::string&>();
+    const auto device = devices.find_named(id);
+    if (!device) return device.error();
+    const TypeDescription* const type = TableCatalog(target.device_types).find((*device)->type().name);
+    const auto change = validate_property(params["property"].get<std::string>(), params["value"].dump(),
+                                          params.value("directory", ""), *type);
+    if (!change.diagnostics.empty()) return error_of(change.diagnostics);
+    return done(devices.set_property(id, change.property, change.value));
 }
 
 Result<json> remove(const ControlTarget& target, const json& params) {
@@ -77,6 +103,10 @@ Result<json> remove(const ControlTarget& target, const json& params) {
 
 void add_device_methods(MethodTable& table) {
     const json by_id = schema::object("", {{"id", schema::text("the device")}});
+    json shown = device_schema();
+    shown["properties"]["properties"] =
+        schema::map("what it was made with, or what they are now", schema::anything("a value"));
+    shown["properties"]["live"] = schema::list("properties that devices.set changes", schema::text("a name"));
     table.add(Method{.name = "devices.list",
                      .help = "Lists all devices, oldest first.",
                      .params = schema::object("", {}),
@@ -102,7 +132,7 @@ void add_device_methods(MethodTable& table) {
     table.add(Method{.name = "devices.show",
                      .help = "Tells all about one device.",
                      .params = by_id,
-                     .result = device_schema(),
+                     .result = shown,
                      .run = &show});
     table.add(Method{
         .name = "devices.add",
@@ -117,6 +147,18 @@ void add_device_methods(MethodTable& table) {
                                            "directory without it"))}),
         .result = nothing(),
         .run = &add});
+    table.add(Method{
+        .name = "devices.set",
+        .help = "Changes a property of a device that may change while the machine runs.",
+        .params = schema::object(
+            "",
+            {{"id", schema::text("the device")},
+             {"property", schema::text("its name")},
+             {"value", schema::anything("as in a machine file")},
+             schema::optional("directory", schema::text("what a path is relative to; the monitor's working "
+                                                        "directory without it"))}),
+        .result = nothing(),
+        .run = &set});
     table.add(Method{
         .name = "devices.remove",
         .help = "Removes a device. One on a bus with hot plug is removed when the guest has let go of it: "

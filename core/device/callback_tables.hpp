@@ -8,6 +8,7 @@
 #include <plugbay/abi/host_event.h>
 #include <plugbay/abi/hypercall.h>
 #include <plugbay/abi/link.h>
+#include <plugbay/abi/live.h>
 #include <plugbay/abi/msr.h>
 #include <plugbay/abi/pci.h>
 #include <plugbay/abi/pci_bus.h>
@@ -42,6 +43,9 @@ template <typename... Functions>
 }
 [[nodiscard]] constexpr bool whole(const plugbay_link_callbacks& table) {
     return all_there(table.connected, table.disconnected);
+}
+[[nodiscard]] constexpr bool whole(const plugbay_live_callbacks& table) {
+    return all_there(table.change);
 }
 [[nodiscard]] constexpr bool whole(const plugbay_msr_callbacks& table) {
     return all_there(table.read, table.write);

@@ -280,6 +280,20 @@ void Device::reset() {
     if (binding_.type->reset != nullptr) binding_.type->reset(binding_.instance);
 }
 
+Result<void> Device::change(std::span<const plugbay_value> values) {
+    const auto* table = callbacks<plugbay_live_callbacks>(PLUGBAY_LIVE);
+    if (table == nullptr) {
+        return Error{"device \"" + slot_->id + "\" declares live properties without " PLUGBAY_LIVE,
+                     "this is a defect of its plugin"};
+    }
+    const std::lock_guard guard(*lock_);
+    forget_error();
+    const plugbay_status status =
+        table->change(binding_.instance, values.data(), static_cast<std::uint32_t>(values.size()));
+    if (status != PLUGBAY_OK) return explain("refused new values", status);
+    return {};
+}
+
 Result<void> Device::connected(std::uint64_t port, const plugbay_link& link,
                                std::span<const plugbay_value> options) {
     const auto* table = callbacks<plugbay_link_callbacks>(PLUGBAY_LINK);

@@ -65,6 +65,8 @@ class Device {
     void reset();
     // Guest accesses find nobody from now on. Its gate is closed; it is going to be destroyed.
     void vacate_slot() { slot_->binding.store(nullptr, std::memory_order_release); }
+    // Tells the device that live properties have new values; on failure it goes on with the old ones.
+    [[nodiscard]] Result<void> change(std::span<const plugbay_value> values);
     // Tells the device about a link; `options` as its port declares.
     [[nodiscard]] Result<void> connected(std::uint64_t port, const plugbay_link& link,
                                          std::span<const plugbay_value> options);

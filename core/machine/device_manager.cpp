@@ -376,6 +376,19 @@ Result<void> DeviceManager::disconnect(std::string_view id, std::uint32_t port) 
     return {};
 }
 
+Result<void> DeviceManager::set_property(std::string_view id, std::size_t property,
+                                         const PropertyValue& value) {
+    if (auto allowed = refuse_inside_callback(); !allowed) return allowed;
+    const auto device = find_named(id);
+    if (!device) return device.error();
+    auto& properties = configs_.at(*device).properties;
+    auto changed = properties;
+    changed.at(property) = value;
+    if (auto done = (*device)->change(abi_values(changed)); !done) return done;
+    properties = std::move(changed);
+    return {};
+}
+
 Result<void> DeviceManager::reset(std::string_view id) {
     if (auto allowed = refuse_inside_callback(); !allowed) return allowed;
     const auto device = find_named(id);

@@ -57,6 +57,10 @@ class DeviceManager {
     // Ends the link at a port of either end.
     [[nodiscard]] Result<void> disconnect(std::string_view id, std::uint32_t port);
 
+    // Gives a live property a new value; `property` is its number in declared order.
+    [[nodiscard]] Result<void> set_property(std::string_view id, std::size_t property,
+                                            const PropertyValue& value);
+
     // Back to power-on, for one device.
     [[nodiscard]] Result<void> reset(std::string_view id);
 

@@ -41,7 +41,9 @@ class OsDebug {
         static constexpr auto properties() {
             return plugbay::properties(
                 plugbay::property("port", &Options::port, "I/O port of one byte"),
-                plugbay::property("rate", &Options::rate, "lines a second at most").range(1, 1'000'000),
+                plugbay::property("rate", &Options::rate, "lines a second at most")
+                    .range(1, 1'000'000)
+                    .live(),
                 plugbay::property("hypercall", &Options::hypercall,
                                   "number of the call that takes text from memory, from 0x100 up; 0: none"));
         }
@@ -55,6 +57,7 @@ class OsDebug {
         memory_ = host.memory();
         calls_ = host.claim_hypercalls(options.hypercall, 1);
     }
+    void on_change(const Options& options) { rate_ = options.rate; }
     ~OsDebug() {
         lines_.end_line_if_begun();
         log_all();

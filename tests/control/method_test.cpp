@@ -69,7 +69,24 @@ class Methods : public ControlTest {
         EXPECT_EQ(device["type"], "serial-16550");
         EXPECT_EQ(device["phase"], "running");
         EXPECT_EQ(device["ports"][0]["peer"], "ring");
+        EXPECT_EQ(device["properties"]["port"], 0x3f8);
         EXPECT_THAT(refusal("devices.show", {{"id", "com11"}}), HasSubstr("did you mean \"com1\"?"));
+    }
+    void set() {
+        const json debug{{"type", "os-debug"}, {"id", "debug"}, {"rate", 5}};
+        call("devices.add", {{"devices", json::array({debug})}});
+        const json before = call("devices.show", {{"id", "debug"}});
+        EXPECT_EQ(before["properties"]["rate"], 5);
+        EXPECT_EQ(before["live"], json({"rate"}));
+        call("devices.set", {{"id", "debug"}, {"property", "rate"}, {"value", "0x10"}});
+        EXPECT_EQ(call("devices.show", {{"id", "debug"}})["properties"]["rate"], 16);
+        const auto wrong = [&](const char* property, const json& value) {
+            return refusal("devices.set", {{"id", "debug"}, {"property", property}, {"value", value}});
+        };
+        EXPECT_THAT(wrong("rate", 0), HasSubstr("an integer from 1 to"));
+        EXPECT_THAT(wrong("rat", 1), HasSubstr("did you mean \"rate\"?"));
+        EXPECT_THAT(wrong("port", 0x200), HasSubstr("does not change while the machine runs"));
+        EXPECT_EQ(call("devices.show", {{"id", "debug"}})["properties"]["rate"], 16);
     }
     void add_and_remove() {
         const json debug{{"type", "debugcon"}, {"id", "debug"}};
@@ -206,6 +223,7 @@ TEST_F(Methods, AllWork) {
         {"devices.list", [&] { list(); }},
         {"devices.remove", [] {}}, // with devices.add
         {"devices.reset", [&] { reset_device(); }},
+        {"devices.set", [&] { set(); }},
         {"devices.show", [&] { show(); }},
         {"devices.tree", [&] { tree(); }},
         {"events.subscribe", [&] { subscribe(); }},

@@ -12,6 +12,8 @@
 //     void hypercall(std::uint64_t token, plugbay_hypercall_registers&);
 //     void work(std::uint64_t token);  void on_done(std::uint64_t token);    work: see abi/worker.h
 //     void on_host_event(std::uint64_t token, const plugbay_host_event&);
+//     void on_change(const Options&);                            properties declared live() have new values; throw to
+//                                                                refuse them
 //     void on_doorbell(std::uint64_t token);
 //     void on_timer(std::uint64_t token);
 //     void on_fd(std::uint64_t token, int fd, std::uint32_t events);
@@ -45,6 +47,7 @@
 #pragma once
 
 #include <plugbay/abi/firmware.h>
+#include <plugbay/abi/live.h>
 #include <plugbay/abi/pci.h>
 #include <plugbay/abi/pci_bus.h>
 #include <plugbay/abi/plugin.h>
@@ -92,6 +95,14 @@ class Glue : Entry<Device> {
     static constexpr bool has_options = requires { typename Device::Options; };
     static constexpr bool has_ports = requires { Device::ports(); };
     static constexpr bool has_state = requires(Device & d, StateSaver& s) { d.state(s); };
+
+    static constexpr bool has_live = [] {
+        if constexpr (has_options) return requires(Device & d, const typename Device::Options& o) {
+                d.on_change(o);
+            };
+        else
+            return false;
+    }();
 
     // --- life cycle
 
@@ -305,6 +316,21 @@ class Glue : Entry<Device> {
         }
         return table;
     }
+    static constexpr plugbay_live_callbacks make_live() {
+        plugbay_live_callbacks table{sizeof(plugbay_live_callbacks), 0, nullptr};
+        if constexpr (has_live) {
+            table.change = [](void* i, const plugbay_value* values, std::uint32_t count) noexcept {
+                return guarded(self(i).host.raw(), [&] {
+                    using Table = PropertyTable<typename Device::Options>;
+                    if (count != Table::count)
+                        throw Failure("the host passed another number of property values than for create",
+                                      PLUGBAY_INVALID);
+                    self(i).device.on_change(Table::parse(values));
+                });
+            };
+        }
+        return table;
+    }
     static constexpr plugbay_pci_callbacks make_pci() {
         plugbay_pci_callbacks table{sizeof(plugbay_pci_callbacks), 0, nullptr, nullptr};
         if constexpr (requires(Device & d, ConfigAccess a) {
@@ -361,6 +387,7 @@ class Glue : Entry<Device> {
     static constexpr auto link = make_link();
     static constexpr auto state = make_state();
     static constexpr auto statistics = make_statistics();
+    static constexpr auto live = make_live();
     static constexpr auto pci = make_pci();
     static constexpr auto pci_bus = make_pci_bus();
     static constexpr auto firmware = make_firmware();
@@ -382,6 +409,7 @@ class Glue : Entry<Device> {
             when(PLUGBAY_LINK, link.connected != nullptr, &link),
             when(PLUGBAY_STATE, state.save != nullptr, &state),
             when(PLUGBAY_STATISTICS, statistics.read != nullptr, &statistics),
+            when(PLUGBAY_LIVE, live.change != nullptr, &live),
             when(PLUGBAY_PCI, pci.config_read != nullptr, &pci),
             when(PLUGBAY_PCI_BUS, pci_bus.changed != nullptr, &pci_bus),
             when(PLUGBAY_FIRMWARE, firmware.raise_event != nullptr, &firmware),
