@@ -69,6 +69,8 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(1U, longest_timeout));
     bool dry_run = false;
     run->add_flag("--dry-run", dry_run, "print the machine with all defaults, and make nothing");
+    run->add_option("--gdb", run_options.gdb, "wait for GDB before the guest's first instruction")
+        ->type_name("[ADDRESS:]PORT|unix:PATH");
     auto* check = app.add_subcommand("check", "check a machine file, without running it");
     add_machine_arguments(*check, machine);
     bool check_json = false;

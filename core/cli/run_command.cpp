@@ -6,6 +6,7 @@
 #include "core/cli/service_manager.hpp"
 #include "core/config/resolved_machine.hpp"
 #include "core/config/table_catalog.hpp"
+#include "core/debug/gdb_server.hpp"
 #include "core/machine/machine.hpp"
 
 #include <fmt/format.h>
@@ -98,9 +99,23 @@ void block_ending_signals() {
                 SIG_IGN); // a closed terminal or socket is an error of its write, not the end of the guest
 }
 
+// The guest waits for the debugger, before its first instruction.
+Result<std::unique_ptr<GdbServer>> start_debugging(Machine& machine, const GdbAddress& address) {
+    if (auto paused = machine.pause(); !paused) return std::move(paused).error();
+    auto server = GdbServer::start(machine, address);
+    if (server)
+        std::cerr << "the guest waits for: gdb -ex 'target remote " << (*server)->place() << "'" << std::endl;
+    return server;
+}
+
 } // namespace
 
 int run_command(const MachineArguments& arguments, const RunOptions& options) {
+    const auto gdb_address = parse_gdb_address(options.gdb.empty() ? "0" : options.gdb);
+    if (!gdb_address) {
+        std::cerr << "plugbay run --gdb: " << gdb_address.error().text() << '\n';
+        return exit_status::usage;
+    }
     auto loaded = load_machine(arguments, std::cerr, tell_mistakes);
     if (!loaded) return exit_status::usage;
     if (const auto names = check_level_names(ids_of(loaded->config)); !names) {
@@ -121,12 +136,20 @@ int run_command(const MachineArguments& arguments, const RunOptions& options) {
     }
     auto control = MachineControl::start(options.control, **machine, loaded->device_types);
     if (!control) return failed(control.error());
+    std::unique_ptr<GdbServer> gdb;
+    if (!options.gdb.empty()) {
+        auto started = start_debugging(**machine, *gdb_address);
+        if (!started) return failed(started.error());
+        gdb = std::move(*started);
+    }
     (*machine)->post([&](Machine& running) {
         service_manager.ready(loaded->config.name +
                               (running.paused() ? ": the guest is paused" : ": the guest runs"));
     });
     auto outcome = (*machine)->run(options.timeout);
     service_manager.stopping(loaded->config.name + ": the machine ends");
+    if (gdb) gdb->machine_ended();
+    gdb.reset();
     (*control)->tell_ended(outcome ? reason_of(*outcome) : outcome.error().text());
     control->reset();
     machine->reset(); // devices go (and terminals are themselves again) before anything is said

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <iosfwd>
 #include <optional>
+#include <string>
 
 namespace plugbay::core {
 
@@ -14,6 +15,7 @@ struct RunOptions {
     ControlOptions control;
     bool paused = false;                              // --pause: the guest waits for `plugbay ctl resume`
     std::optional<std::chrono::seconds> timeout = {}; // how long the guest may run
+    std::string gdb = {}; // --gdb: where a GDB server listens; the guest waits for the debugger. Empty: none
 };
 
 // Makes the machine and runs it to its end. Returns an exit_status. The calling thread becomes the control

@@ -65,6 +65,7 @@ static_assert(sizeof(kvm_enable_cap) == 104);
 static_assert(sizeof(kvm_fpu) == 416);
 static_assert(sizeof(kvm_xcrs) == 392);
 static_assert(sizeof(kvm_debugregs) == 128);
+static_assert(sizeof(kvm_guest_debug) == 72);
 static_assert(sizeof(kvm_vcpu_events) == 64);
 static_assert(sizeof(kvm_mp_state) == 4);
 static_assert(sizeof(kvm_irqchip) == 520);

@@ -51,13 +51,14 @@ constexpr std::array all{
                       "telling the guest its TSC frequency", false},
     KvmCapabilityInfo{kvm_clock, KVM_CAP_ADJUST_CLOCK, "ADJUST_CLOCK", "the paravirtual clock across a pause",
                       false},
+    KvmCapabilityInfo{guest_debug, KVM_CAP_SET_GUEST_DEBUG, "SET_GUEST_DEBUG", "debugging guests", false},
 };
 
 constexpr bool in_order() {
     for (std::size_t i = 0; i < all.size(); ++i) {
         if (static_cast<std::size_t>(all[i].capability) != i) return false;
     }
-    return all.size() == static_cast<std::size_t>(kvm_clock) + 1;
+    return all.size() == static_cast<std::size_t>(guest_debug) + 1;
 }
 static_assert(in_order());
 static_assert(all.size() <= 64); // bits of a KvmCapabilitySet

@@ -33,6 +33,7 @@ enum class KvmCapability : std::uint8_t {
     extended_control_registers,
     tsc_frequency,
     kvm_clock,
+    guest_debug,
 };
 
 struct KvmCapabilityInfo {

@@ -6,6 +6,7 @@
 #include "core/kvm/cpuid.hpp"
 #include "core/kvm/kvm_capability.hpp"
 #include "core/kvm/registers.hpp"
+#include "core/kvm/vcpu_debug.hpp"
 #include "core/kvm/vcpu_exit.hpp"
 
 #include <plugbay/unique_fd.hpp>
@@ -93,12 +94,22 @@ class KvmVcpu {
     [[nodiscard]] Result<void> set_general_registers(const GeneralRegisters& registers);
     [[nodiscard]] Result<SpecialRegisters> special_registers() const;
     [[nodiscard]] Result<void> set_special_registers(const SpecialRegisters& registers);
+    [[nodiscard]] Result<FloatingRegisters> floating_registers() const;
+    [[nodiscard]] Result<void> set_floating_registers(const FloatingRegisters& registers);
     [[nodiscard]] Result<std::uint64_t> msr(std::uint32_t index) const;
     [[nodiscard]] Result<void> set_msr(std::uint32_t index, std::uint64_t value);
 
     // Guest-physical address of a linear one under the present page tables; empty when not mapped or when
     // KVM cannot tell (KVM_TRANSLATE).
     [[nodiscard]] std::optional<std::uint64_t> translate(std::uint64_t linear_address) const;
+
+    // --- debugging; while run() is not in progress. Needs KvmCapability::guest_debug ---
+
+    // Takes effect with the next run(). The guest's own debug registers rest while a slot is in use. Set anew before
+    // each single step, after the registers.
+    [[nodiscard]] Result<void> set_debug(const VcpuDebug& debug);
+    // Gives the guest the exception of a debug exit that is its own business; `debug` as set.
+    [[nodiscard]] Result<void> reflect_debug(const VcpuExit::Debug& exit, const VcpuDebug& debug);
 
     // For VcpuSnapshot.
     [[nodiscard]] int file() const { return file_.get(); }

@@ -1,6 +1,7 @@
 // A vCPU's registers as plain values of our own, for entry, dumps and tests.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 namespace plugbay::core {
@@ -30,6 +31,21 @@ struct Segment {
     bool unusable = false;
 
     friend bool operator==(const Segment&, const Segment&) = default;
+};
+
+// x87 and SSE, as FXSAVE has them. The tag word is abridged: a bit a physical register, set where it is in use.
+struct FloatingRegisters {
+    std::array<std::array<std::uint8_t, 16>, 8> stack{}; // ST0 first; 10 bytes count of each
+    std::array<std::array<std::uint8_t, 16>, 16> xmm{};
+    std::uint16_t control = 0x37F;
+    std::uint16_t status = 0;
+    std::uint8_t tags = 0;
+    std::uint16_t last_opcode = 0;
+    std::uint64_t last_instruction = 0;
+    std::uint64_t last_operand = 0;
+    std::uint32_t mxcsr = 0x1F80;
+
+    friend bool operator==(const FloatingRegisters&, const FloatingRegisters&) = default;
 };
 
 struct DescriptorTable {

@@ -74,6 +74,8 @@ std::string describe_exit(const VcpuExit& exit) {
                            exit.entry.cpu);
     case Kind::system_event:
         return fmt::format("{} {}", name, exit.event.number);
+    case Kind::debug:
+        return fmt::format("{} {} at 0x{:x}", name, exit.debug.exception, exit.debug.address);
     case Kind::run_failed:
         return fmt::format("{}: {}", name, std::system_category().message(static_cast<int>(exit.code)));
     case Kind::unknown:

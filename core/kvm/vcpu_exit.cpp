@@ -101,6 +101,10 @@ VcpuExit decode_exit(std::byte* run_page, std::size_t page_size) {
         return exit;
     case KVM_EXIT_SYSTEM_EVENT:
         return decode_system_event(run);
+    case KVM_EXIT_DEBUG:
+        exit.kind = VcpuExit::Kind::debug;
+        exit.debug = {run.debug.arch.pc, run.debug.arch.dr6, run.debug.arch.exception};
+        return exit;
     case KVM_EXIT_X86_RDMSR:
         return decode_msr(run, VcpuExit::Kind::read_msr);
     case KVM_EXIT_X86_WRMSR:
@@ -131,6 +135,8 @@ const char* exit_kind_name(VcpuExit::Kind kind) {
         return "entry failure";
     case Kind::system_event:
         return "system event";
+    case Kind::debug:
+        return "debug exception";
     case Kind::read_msr:
         return "MSR read";
     case Kind::write_msr:

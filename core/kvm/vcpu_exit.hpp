@@ -17,6 +17,7 @@ struct VcpuExit {
         internal_error, // internal: KVM cannot go on with this guest
         entry_failure,  // entry: the processor refused the guest's state
         system_event,   // event
+        debug,          // debug: a breakpoint, watchpoint or single step; only after KvmVcpu::set_debug()
         read_msr,       // msr: fill *value, or set *error to make the guest see #GP
         write_msr,      // msr: or set *error to make the guest see #GP
         interrupted,    // request_exit(), another signal, or an AP that has nothing to do yet: run again
@@ -58,6 +59,13 @@ struct VcpuExit {
         Type type;
         std::uint32_t number; // KVM_SYSTEM_EVENT_*
     };
+    // Registers stand at the instruction of a breakpoint, or after the one that was stepped or touched what is watched.
+    struct Debug {
+        std::uint64_t address;   // linear, of the next instruction
+        std::uint64_t status;    // DR6: bits 0 to 3 the slots that hit, single_step
+        std::uint32_t exception; // 1 (#DB) or 3 (#BP, an int3)
+        static constexpr std::uint64_t single_step = 1U << 14;
+    };
 
     Kind kind = Kind::unknown;
     union {
@@ -67,6 +75,7 @@ struct VcpuExit {
         Internal internal;
         Entry entry;
         Event event;
+        Debug debug;
         std::uint64_t code = 0;
     };
 };

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 #include <linux/input-event-codes.h>
+#include <numeric>
 #include <sys/eventfd.h>
 #include <utility>
 
@@ -74,9 +75,10 @@ Result<void> Machine::create_vcpus() {
     for (std::uint32_t index = 0; index < config_.cpus; ++index) {
         auto vcpu = KvmVcpu::create(*vm_, index);
         if (!vcpu) return std::move(vcpu).error();
-        vcpus_.push_back(
-            std::make_unique<VcpuThread>(std::move(*vcpu), bus_, *memory_,
-                                         [this](GuestFailure failure) { take_failure(std::move(failure)); }));
+        vcpus_.push_back(std::make_unique<VcpuThread>(
+            std::move(*vcpu), bus_, *memory_,
+            [this](GuestFailure failure) { take_failure(std::move(failure)); },
+            [this, index] { post([index](Machine& machine) { machine.take_debug_stop(index); }); }));
     }
     auto chips = ChipSnapshot::take(*vm_);
     if (!chips) return std::move(chips).error();
@@ -166,6 +168,7 @@ Result<void> Machine::reset() {
         return boot();
     };
     if (auto done = devices_->reset_all(between); !done) return done;
+    if (debugger_ != nullptr) debugger_->machine_reset();
     if (paused()) {
         if (auto kept = keep_time(); !kept) return kept;
     } else {
@@ -187,12 +190,20 @@ Result<void> Machine::pause() {
 }
 
 Result<void> Machine::resume() {
+    std::vector<std::uint32_t> all(vcpus_.size());
+    std::iota(all.begin(), all.end(), 0);
+    return resume(all);
+}
+
+Result<void> Machine::resume(std::span<const std::uint32_t> vcpus) {
     if (!paused()) return {};
     if (auto done = paused_since_->apply(*vm_); !done) return done;
     paused_since_.reset();
     for (const auto& vcpu : vcpus_)
         ClockSnapshot::tell_paused(vcpu->vcpu());
-    run_guest();
+    clock_.start();
+    for (const std::uint32_t index : vcpus)
+        vcpus_[index]->run();
     change_({MachineChange::Kind::resumed});
     return {};
 }
@@ -269,6 +280,12 @@ void Machine::post(Command command) {
 
 void Machine::wake() {
     ::eventfd_write(wake_.get(), 1);
+}
+
+void Machine::take_debug_stop(std::uint32_t index) {
+    if (debugger_ != nullptr) return debugger_->vcpu_stopped(index);
+    // It was detached meanwhile.
+    if (vcpus_[index]->take_debug_exit() && !paused()) vcpus_[index]->run();
 }
 
 void Machine::take_request(MachineRequest request) {

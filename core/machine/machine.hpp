@@ -51,6 +51,16 @@ struct RunOutcome {
     GuestFailure failure = {}; // guest_failure
 };
 
+// What a debugger is told, on the control thread.
+class MachineDebugger {
+  public:
+    virtual ~MachineDebugger() = default;
+    // By a debug exit; the others run on.
+    virtual void vcpu_stopped(std::uint32_t index) = 0;
+    // Memory and registers are those of a machine just switched on, and no vCPU runs yet.
+    virtual void machine_reset() = 0;
+};
+
 // Thread: [control], the one that created it, which has SIGINT, SIGTERM, SIGHUP and SIGUSR1 blocked.
 class Machine {
   public:
@@ -78,6 +88,8 @@ class Machine {
     // A paused machine stays paused over a reset.
     [[nodiscard]] Result<void> pause();
     [[nodiscard]] Result<void> resume();
+    // The same, but only these vCPUs go on; the others do with the next resume() after a pause().
+    [[nodiscard]] Result<void> resume(std::span<const std::uint32_t> vcpus);
     [[nodiscard]] bool paused() const { return paused_since_.has_value(); }
     // As the reset line would: every device, bus, interrupt controller and CPU back to power-on, memory empty, image
     // loaded again.
@@ -95,6 +107,9 @@ class Machine {
     [[nodiscard]] Result<void> remove_device(std::string_view id, bool with_dependents);
     // Asks the guest first; the device goes when the guest has let go of it.
     [[nodiscard]] Result<void> unplug_device(std::string_view id, bool with_dependents);
+    // One at a time; null takes it away.
+    void set_debugger(MachineDebugger* debugger) { debugger_ = debugger; }
+    [[nodiscard]] const std::vector<std::unique_ptr<VcpuThread>>& vcpus() { return vcpus_; }
     // For everything else; adding and removing through these would leave the guest uninformed.
     [[nodiscard]] DeviceManager& devices() { return *devices_; }
 
@@ -132,6 +147,7 @@ class Machine {
     void wake();
     [[nodiscard]] Result<RunOutcome> wait_for_event(int signals, int timer);
     void run_commands();
+    void take_debug_stop(std::uint32_t index);
 
     const MachineConfig config_;
     std::unique_ptr<GuestMemory> memory_;
@@ -164,6 +180,7 @@ class Machine {
     std::string boot_summary_;
     std::function<void(const MachineChange&)> change_ = [](const MachineChange&) {};
     LimitedLog log_{Subsystem::machine}; // for what the guest can cause
+    MachineDebugger* debugger_ = nullptr;
 };
 
 } // namespace plugbay::core

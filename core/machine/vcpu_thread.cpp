@@ -12,8 +12,9 @@
 namespace plugbay::core {
 
 VcpuThread::VcpuThread(std::unique_ptr<KvmVcpu> vcpu, AccessBus& bus, const GuestMemory& memory,
-                       std::function<void(GuestFailure)> on_failure)
-    : vcpu_(std::move(vcpu)), bus_(bus), memory_(memory), on_failure_(std::move(on_failure)) {
+                       std::function<void(GuestFailure)> on_failure, std::function<void()> on_debug)
+    : vcpu_(std::move(vcpu)), bus_(bus), memory_(memory), on_failure_(std::move(on_failure)),
+      on_debug_(std::move(on_debug)) {
     thread_ = std::thread([this] { thread_main(); });
     wait_parked();
 }
@@ -44,6 +45,11 @@ void VcpuThread::wait_parked() {
     changed_.wait(guard, [&] { return parked_; });
 }
 
+std::optional<VcpuExit::Debug> VcpuThread::take_debug_exit() {
+    const std::lock_guard guard(mutex_);
+    return parked_ ? std::exchange(debug_exit_, std::nullopt) : std::nullopt;
+}
+
 void VcpuThread::thread_main() {
     const std::string name = "vcpu" + std::to_string(vcpu_->index());
     ::pthread_setname_np(::pthread_self(), name.c_str());
@@ -55,13 +61,20 @@ void VcpuThread::thread_main() {
 
     bus_.presences().add(presence_);
     for (;;) {
+        bool debug_stop = false;
+        {
+            const std::lock_guard guard(mutex_);
+            parked_ = command_.load() != Command::run;
+            debug_stop = parked_ && debug_exit_;
+            changed_.notify_all();
+        }
+        if (debug_stop) on_debug_();
         {
             std::unique_lock guard(mutex_);
-            parked_ = command_.load() != Command::run;
-            changed_.notify_all();
             changed_.wait(guard, [&] { return command_.load() != Command::park; });
             if (command_.load() == Command::end) break;
-            parked_ = false; // not in run(): the thread may find a park() there before it woke up
+            debug_exit_.reset(); // nobody took it
+            parked_ = false;     // not in run(): the thread may find a park() there before it woke up
         }
         run_guest();
     }
@@ -84,6 +97,10 @@ void VcpuThread::run_guest() {
 // False: the guest cannot go on.
 bool VcpuThread::handle(const VcpuExit& exit) {
     const Stopwatch watch(presence_.tick_scale(), counts_.handling);
+    if (is_trap(exit)) {
+        stop_at_trap();
+        return false;
+    }
     if (answer_hypercall(bus_, presence_, *vcpu_, exit)) {
         counts_.count(ExitKind::hypercall);
         return true;
@@ -103,6 +120,9 @@ bool VcpuThread::answer(const VcpuExit& exit) {
     case VcpuExit::Kind::write_msr:
         *exit.msr.error = bus_.msrs().write(presence_, exit.msr.index, *exit.msr.value) ? 0 : 1;
         return true;
+    case VcpuExit::Kind::debug:
+        stop_for_debugger(exit.debug);
+        return false;
     case VcpuExit::Kind::shutdown:
         // AMD's processors leave no state behind, so KVM resets the vCPU before it says so.
         fail("triple fault (on AMD processors the registers are those after a reset)");
@@ -111,6 +131,31 @@ bool VcpuThread::answer(const VcpuExit& exit) {
         fail(describe_exit(exit));
         return false;
     }
+}
+
+bool VcpuThread::is_trap(const VcpuExit& exit) const {
+    return port_trap_ && exit.kind == VcpuExit::Kind::port_out && exit.port.port == trap_port &&
+           exit.port.size == 1 && exit.port.count == 1;
+}
+
+// KVM ends the instruction; the debugger sees the vCPU before it.
+void VcpuThread::stop_at_trap() {
+    constexpr std::uint32_t breakpoint_exception = 3;
+    static_cast<void>(vcpu_->complete_pending_io());
+    auto general = vcpu_->general_registers();
+    const auto special = vcpu_->special_registers();
+    if (!general || !special) return fail("registers cannot be read at a breakpoint");
+    general->rip -= port_trap_length;
+    if (auto done = vcpu_->set_general_registers(*general); !done) return fail(done.error().text());
+    const std::uint64_t base = special->cs.long_mode ? 0 : special->cs.base;
+    stop_for_debugger({.address = base + general->rip, .status = 0, .exception = breakpoint_exception});
+}
+
+void VcpuThread::stop_for_debugger(const VcpuExit::Debug& debug) {
+    const std::lock_guard guard(mutex_);
+    debug_exit_ = debug;
+    Command expected = Command::run;
+    command_.compare_exchange_strong(expected, Command::park);
 }
 
 void VcpuThread::fail(std::string summary) {
