@@ -95,8 +95,8 @@ std::optional<std::string> GdbSession::answer(std::string_view content) {
         return ok;
     case 'k':
         attached_ = false;
+        target_.end_machine(); // first: the guest is not to go on
         target_.detach();
-        target_.end_machine();
         return std::nullopt;
     default:
         return unsupported;
@@ -108,8 +108,8 @@ std::optional<std::string> GdbSession::answer_v(std::string_view content) {
     if (take(content, "vCont")) return target_.stopped() ? resume_each(content) : still_running;
     if (content.starts_with("vKill")) {
         attached_ = false;
+        target_.end_machine(); // first: the guest is not to go on
         target_.detach();
-        target_.end_machine();
         return ok;
     }
     return unsupported;

@@ -71,6 +71,12 @@ Machine::~Machine() {
     devices_.reset();
 }
 
+std::vector<std::uint32_t> Machine::all_vcpus() const {
+    std::vector<std::uint32_t> all(config_.cpus);
+    std::iota(all.begin(), all.end(), 0);
+    return all;
+}
+
 Result<void> Machine::create_vcpus() {
     for (std::uint32_t index = 0; index < config_.cpus; ++index) {
         auto vcpu = KvmVcpu::create(*vm_, index);
@@ -145,8 +151,8 @@ void Machine::run_guest() {
         if (ending_) return;
     }
     clock_.start();
-    for (const auto& vcpu : vcpus_)
-        vcpu->run();
+    for (const std::uint32_t index : going_)
+        vcpus_[index]->run();
     if (stopped_since_) pauses_.add(IoLoop::now() - *stopped_since_);
     stopped_since_.reset();
 }
@@ -190,9 +196,7 @@ Result<void> Machine::pause() {
 }
 
 Result<void> Machine::resume() {
-    std::vector<std::uint32_t> all(vcpus_.size());
-    std::iota(all.begin(), all.end(), 0);
-    return resume(all);
+    return resume(all_vcpus());
 }
 
 Result<void> Machine::resume(std::span<const std::uint32_t> vcpus) {
@@ -201,9 +205,8 @@ Result<void> Machine::resume(std::span<const std::uint32_t> vcpus) {
     paused_since_.reset();
     for (const auto& vcpu : vcpus_)
         ClockSnapshot::tell_paused(vcpu->vcpu());
-    clock_.start();
-    for (const std::uint32_t index : vcpus)
-        vcpus_[index]->run();
+    going_.assign(vcpus.begin(), vcpus.end());
+    run_guest();
     change_({MachineChange::Kind::resumed});
     return {};
 }

@@ -139,6 +139,7 @@ class Machine {
     [[nodiscard]] Result<void> create_devices(MasterDeviceTable& device_types);
     [[nodiscard]] Result<void> boot();
     [[nodiscard]] Result<void> keep_time();
+    [[nodiscard]] std::vector<std::uint32_t> all_vcpus() const;
     void stop_guest();
     void run_guest();
     void take_request(MachineRequest request);
@@ -170,6 +171,8 @@ class Machine {
     std::unique_ptr<DeviceManager> devices_; // null only while the machine is being created
     std::optional<HotPlug> hot_plug_;        // made with devices_
     std::vector<std::unique_ptr<VcpuThread>> vcpus_;
+    std::vector<std::uint32_t> going_ =
+        all_vcpus(); // those that run when the guest does: not all while one is stepped
     std::vector<VcpuSnapshot> vcpus_at_power_on_;
     std::optional<ChipSnapshot> chips_at_power_on_;
     std::optional<ClockSnapshot> paused_since_;  // the guest's time then; nothing while it runs
