@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <span>
-#include <string_view>
+#include <string>
 
 namespace plugbay::core {
 
@@ -15,20 +15,11 @@ const CLI::App* find_subcommand(const CLI::App& app, const std::string& name) {
     return found.empty() ? nullptr : found.front();
 }
 
-// Null unless `word` is an option that takes a value, which comes in the next word.
-const CLI::Option* find_valued_option(const CLI::App& app, const std::string& word) {
-    if (!word.starts_with('-')) return nullptr;
+// Its value comes in the next word.
+bool wants_value(const CLI::App& app, const std::string& word) {
+    if (!word.starts_with('-')) return false;
     const CLI::Option* option = app.get_option_no_throw(word);
-    return option != nullptr && option->get_items_expected_max() > 0 ? option : nullptr;
-}
-
-// CLI11 tells the choices of an option only as "TEXT:{one,other}".
-std::vector<std::string> choices_of(const CLI::Option& option) {
-    const std::string type = option.get_type_name();
-    const std::size_t begin = type.find('{');
-    const std::size_t end = type.find('}');
-    if (begin == type.npos || end == type.npos || end < begin) return {};
-    return CLI::detail::split(type.substr(begin + 1, end - begin - 1), ',');
+    return option != nullptr && option->get_items_expected_max() > 0;
 }
 
 std::vector<std::string> option_names(const CLI::App& app) {
@@ -44,8 +35,8 @@ std::vector<std::string> candidates(const CLI::App& app, std::span<const std::st
                                     const std::string& begun) {
     const CLI::App* command = &app;
     for (std::size_t i = 0; i < words.size(); ++i) {
-        if (const CLI::Option* option = find_valued_option(*command, words[i])) {
-            if (i + 1 == words.size()) return choices_of(*option);
+        if (wants_value(*command, words[i])) {
+            if (i + 1 == words.size()) return {};
             ++i;
         } else if (const CLI::App* found = find_subcommand(*command, words[i]); found != nullptr) {
             command = found;

@@ -214,7 +214,8 @@ TEST_F(Ctl, ShellsAskWhatMayComeNext) {
         return plugbay(words).output;
     };
     EXPECT_THAT(complete({""}), AllOf(HasSubstr("run\n"), HasSubstr("ctl\n"), HasSubstr("ps\n")));
-    EXPECT_EQ(complete({"--log-level", "tr"}), "trace\n");
+    EXPECT_EQ(complete({"--log-file", "ru"}), "") << "names of files";
+    EXPECT_EQ(complete({"--log-file", "x", "ru"}), "run\n");
     EXPECT_THAT(complete({"run", "--"}), AllOf(HasSubstr("--daemon\n"), HasSubstr("--set\n")));
     EXPECT_EQ(complete({"run", "x"}), "") << "names of files";
     EXPECT_EQ(complete({"top", ""}), "one\n");
