@@ -44,11 +44,17 @@ Result<std::unique_ptr<MachineControl>> MachineControl::start(const ControlOptio
     std::unique_ptr<MachineControl> control(
         new MachineControl(named ? options.name : machine.config().name, machine, device_types));
     if (options.socket == "none") return control;
+    if (!options.socket.empty()) control->path_ = std::filesystem::absolute(options.socket).string();
     auto listening =
         options.socket.empty() ? control->listen_below_name(named) : control->listen(options.socket);
     if (!listening && (named || !options.socket.empty())) return std::move(listening).error();
     if (!listening) log_for(Subsystem::control).info("no control socket: {}", listening.error().text());
     return control;
+}
+
+std::string MachineControl::place() const {
+    if (server_ == nullptr) return {};
+    return path_.empty() ? name_ : path_;
 }
 
 MachineControl::~MachineControl() {

@@ -32,6 +32,8 @@ class MachineControl {
 
     // By which `plugbay ctl` finds the machine.
     [[nodiscard]] const std::string& name() const { return name_; }
+    // What `plugbay ctl -m` wants: that name, or the path of the socket where one was asked for; empty: there is no socket.
+    [[nodiscard]] std::string place() const;
     // Tells clients why the machine ended, before the socket goes.
     void tell_ended(const std::string& reason);
 
@@ -44,6 +46,7 @@ class MachineControl {
     std::string name_;
     Machine& machine_;
     MasterDeviceTable& device_types_;
+    std::string path_;                      // --control; empty: below the name
     std::unique_ptr<ControlServer> server_; // null: there is no socket
 };
 

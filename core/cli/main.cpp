@@ -1,10 +1,16 @@
 // The one binary: reads the command line and calls the command.
 #include "core/base/log.hpp"
+#include "core/cli/command_completion.hpp"
+#include "core/cli/ctl/ctl_command.hpp"
+#include "core/cli/daemon.hpp"
 #include "core/cli/devices_command.hpp"
 #include "core/cli/doctor.hpp"
 #include "core/cli/exit_status.hpp"
 #include "core/cli/log_arguments.hpp"
+#include "core/cli/man_page.hpp"
+#include "core/cli/ps_command.hpp"
 #include "core/cli/run_command.hpp"
+#include "core/cli/top_command.hpp"
 #include "core/config/schema.hpp"
 #include "core/config/table_catalog.hpp"
 #include "core/version.hpp"
@@ -14,6 +20,12 @@
 
 #include <exception>
 #include <iostream>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
 
 namespace plugbay::core {
 namespace {
@@ -45,6 +57,32 @@ int list_devices(const DevicesOptions& options) {
     return exit_status::success;
 }
 
+CLI::App* add_ctl(CLI::App& app, CtlOptions& options) {
+    auto* ctl = app.add_subcommand("ctl", "tell a running machine what to do; a prompt without a command");
+    ctl->add_option("-m,--machine", options.machine, "which: a name, or the path of a control socket")
+        ->type_name("NAME");
+    ctl->add_flag("--json", options.json, "results for programs");
+    ctl->footer("[MACHINE] COMMAND follow; the machine may be left out if only one runs. `plugbay ctl help` "
+                "lists the "
+                "commands.");
+    ctl->prefix_command();
+    return ctl;
+}
+
+// What shells' completion and the build ask for; no part of the interface. Nothing: it is neither.
+std::optional<int> answer_tools(const CLI::App& app, std::span<char* const> arguments) {
+    if (arguments.size() < 2) return std::nullopt;
+    const std::string_view first = arguments[1];
+    if (first == "--complete") {
+        for (const auto& each : command_completions(app, {arguments.begin() + 2, arguments.end()}))
+            std::cout << each << '\n';
+        return exit_status::success;
+    }
+    if (first != "--man-page") return std::nullopt;
+    std::cout << man_page(app);
+    return exit_status::success;
+}
+
 int main(int argc, char** argv) {
     CLI::App app("plugbay: a KVM virtual machine monitor whose every device is a plugin", "plugbay");
     app.set_version_flag("--version", std::string("plugbay ") + version_text);
@@ -61,6 +99,9 @@ int main(int argc, char** argv) {
         ->type_name("NAME");
     run->add_option("--control", run_options.control.socket, "where its control socket is, or \"none\"")
         ->type_name("PATH");
+    bool daemonize = false;
+    run->add_flag("--daemon", daemonize,
+                  "run in the background; prints what `plugbay ctl` calls the machine");
     run->add_flag("--pause", run_options.paused, "the guest waits for `plugbay ctl resume`");
     run->add_option_function<std::uint32_t>(
            "--timeout", [&](std::uint32_t seconds) { run_options.timeout = std::chrono::seconds(seconds); },
@@ -75,6 +116,15 @@ int main(int argc, char** argv) {
     add_machine_arguments(*check, machine);
     bool check_json = false;
     check->add_flag("--json", check_json, "the mistakes as an array, for programs");
+
+    CtlOptions ctl_options;
+    auto* ctl = add_ctl(app, ctl_options);
+    bool ps_json = false;
+    auto* ps = app.add_subcommand("ps", "list the machines that run");
+    ps->add_flag("--json", ps_json, "for programs");
+    std::string top_machine;
+    auto* top = app.add_subcommand("top", "watch what a running machine does");
+    top->add_option("MACHINE", top_machine, "which; needed if several run");
 
     DevicesOptions devices_options;
     devices_options.search.directories = default_plugin_directories();
@@ -93,6 +143,7 @@ int main(int argc, char** argv) {
     auto* doctor = app.add_subcommand("doctor", "say what this machine's KVM can do");
     doctor->add_flag("--json", doctor_json, "for programs");
 
+    if (const auto status = answer_tools(app, {argv, static_cast<std::size_t>(argc)})) return *status;
     try {
         app.parse(argc, argv);
     } catch (const CLI::RequiredError& error) {
@@ -104,6 +155,17 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? exit_status::success : exit_status::usage;
     }
+    std::unique_ptr<Daemon> daemon;
+    if (daemonize) { // before there is a thread
+        auto split = Daemon::split();
+        if (!split) {
+            std::cerr << "plugbay run: " << split.error().text() << '\n';
+            return exit_status::failure;
+        }
+        if (const int* status = std::get_if<int>(&*split)) return *status;
+        daemon = std::get<std::unique_ptr<Daemon>>(std::move(*split));
+        run_options.daemon = daemon.get();
+    }
     if (const auto started = start_log(log_options); !started) {
         std::cerr << "plugbay: " << started.error().text() << '\n';
         return exit_status::failure;
@@ -113,6 +175,12 @@ int main(int argc, char** argv) {
         return dry_run ? dry_run_command(machine, std::cout) : run_command(machine, run_options);
     }
     if (check->parsed()) return check_command(machine, std::cout, check_json);
+    if (ctl->parsed()) {
+        ctl_options.words = ctl->remaining();
+        return ctl_command(std::move(ctl_options));
+    }
+    if (top->parsed()) return top_command(top_machine);
+    if (ps->parsed()) return ps_command(std::cout, ps_json);
     if (devices->parsed()) return list_devices(devices_options);
     if (schema->parsed()) return schema_command(schema_plugins);
     if (doctor->parsed()) return doctor_command(std::cout, doctor_json);

@@ -2,6 +2,7 @@
 
 #include "core/base/log.hpp"
 #include "core/base/utf8.hpp"
+#include "core/cli/daemon.hpp"
 #include "core/cli/exit_status.hpp"
 #include "core/cli/service_manager.hpp"
 #include "core/config/resolved_machine.hpp"
@@ -108,6 +109,12 @@ Result<std::unique_ptr<GdbServer>> start_debugging(Machine& machine, const GdbAd
     return server;
 }
 
+Result<void> tell_ready(Daemon& daemon, const MachineControl& control) {
+    if (control.place().empty())
+        return Error{"a machine in the background needs a control socket", "leave out \"--control none\""};
+    return daemon.ready(control.place());
+}
+
 } // namespace
 
 int run_command(const MachineArguments& arguments, const RunOptions& options) {
@@ -141,6 +148,9 @@ int run_command(const MachineArguments& arguments, const RunOptions& options) {
         auto started = start_debugging(**machine, *gdb_address);
         if (!started) return failed(started.error());
         gdb = std::move(*started);
+    }
+    if (options.daemon != nullptr) {
+        if (auto ready = tell_ready(*options.daemon, **control); !ready) return failed(ready.error());
     }
     (*machine)->post([&](Machine& running) {
         service_manager.ready(loaded->config.name +

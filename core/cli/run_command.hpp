@@ -11,11 +11,14 @@
 
 namespace plugbay::core {
 
+class Daemon;
+
 struct RunOptions {
     ControlOptions control;
     bool paused = false;                              // --pause: the guest waits for `plugbay ctl resume`
     std::optional<std::chrono::seconds> timeout = {}; // how long the guest may run
     std::string gdb = {}; // --gdb: where a GDB server listens; the guest waits for the debugger. Empty: none
+    Daemon* daemon = nullptr; // --daemon: told when the guest is about to run
 };
 
 // Makes the machine and runs it to its end. Returns an exit_status. The calling thread becomes the control

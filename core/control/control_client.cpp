@@ -18,6 +18,31 @@ namespace plugbay::core {
 using nlohmann::json;
 using namespace std::chrono;
 
+namespace {
+
+constexpr std::size_t longest_message = 64 << 20; // bytes: whoever sends more is no monitor
+constexpr int deepest_message = 64;               // arrays and objects inside one another
+
+// Discarded if it is no JSON, or deeper than that.
+json parse_message(std::string_view line) {
+    const auto shallow = [](int depth, json::parse_event_t, const json&) { return depth <= deepest_message; };
+    return json::parse(line, shallow, false);
+}
+
+std::string text_in(const json& object, const char* key, std::string otherwise) {
+    const auto found = object.is_object() ? object.find(key) : object.end();
+    return found != object.end() && found->is_string() ? found->get<std::string>() : std::move(otherwise);
+}
+
+Error error_in(const json& message) {
+    const auto error = message.find("error");
+    if (error == message.end() || !error->is_object()) return Error{"the machine's answer is none", ""};
+    return Error{text_in(*error, "message", "the machine refuses and does not say why"),
+                 text_in(error->value("data", json()), "hint", "")};
+}
+
+} // namespace
+
 Result<ControlClient> ControlClient::connect(const std::filesystem::path& socket) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -26,6 +51,9 @@ Result<ControlClient> ControlClient::connect(const std::filesystem::path& socket
         return Error{fmt::format("{} is too long for a socket's name", path), ""};
     path.copy(address.sun_path, path.size());
     UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const timeval longest_wait{.tv_sec = 1,
+                               .tv_usec = 0}; // of connect() and send(), for a monitor that is stuck
+    if (fd) ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &longest_wait, sizeof longest_wait);
     if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         return errno_error(fmt::format("no machine answers at {}", path), errno,
                            "`plugbay ps` lists the machines that run");
@@ -64,7 +92,9 @@ Result<json> ControlClient::call(std::string_view method, const json& params, mi
     for (std::size_t sent = 0; sent < line.size();) {
         const ssize_t size = ::send(socket_.get(), line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
         if (size < 0 && errno == EINTR) continue;
-        if (size < 0) return errno_error("the machine does not listen any more");
+        if (size < 0 && errno == EAGAIN)
+            return Error{"the machine does not listen", "it may be busy: try again"};
+        if (size < 0) return hung_up();
         sent += static_cast<std::size_t>(size);
     }
     const auto deadline = steady_clock::now() + limit;
@@ -77,12 +107,11 @@ Result<json> ControlClient::call(std::string_view method, const json& params, mi
             events_.push_back(std::move(content));
             continue;
         }
-        if (content.contains("result") && content.value("id", json()) == id)
-            return std::move(content["result"]);
-        // An answer without an id is about the connection itself.
-        const json error = content.value("error", json::object());
-        const json data = error.value("data", json::object());
-        return Error{error.value("message", "an answer that is none"), data.value("hint", "")};
+        const json answered = content.value("id", json());
+        // The answer to a call that was given up.
+        if (answered.is_number_unsigned() && answered.get<std::uint64_t>() < id) continue;
+        if (answered == id && content.contains("result")) return std::move(content["result"]);
+        return error_in(content); // one without an id is about the connection itself
     }
 }
 
@@ -93,11 +122,16 @@ Result<std::optional<json>> ControlClient::next_event(milliseconds limit) {
     return event;
 }
 
+Error ControlClient::hung_up() {
+    ended_ = true;
+    return {"the machine has ended", ""};
+}
+
 // The next whole line; nothing when the deadline passes.
 Result<std::optional<json>> ControlClient::receive(steady_clock::time_point deadline) {
     for (;;) {
         if (const std::size_t end = received_.find('\n'); end != received_.npos) {
-            json message = json::parse(received_.substr(0, end), nullptr, false);
+            json message = parse_message(std::string_view(received_).substr(0, end));
             received_.erase(0, end + 1);
             if (!message.is_object()) return Error{"the machine's answer is no JSON object", ""};
             return std::optional(std::move(message));
@@ -110,7 +144,8 @@ Result<std::optional<json>> ControlClient::receive(steady_clock::time_point dead
         std::array<char, 65536> chunk;
         const ssize_t size = ::recv(socket_.get(), chunk.data(), chunk.size(), 0);
         if (size < 0 && errno == EINTR) continue;
-        if (size <= 0) return Error{"the machine has ended", ""};
+        if (size <= 0) return hung_up();
+        if (received_.size() > longest_message) return Error{"the machine's answer has no end", ""};
         received_.append(chunk.data(), static_cast<std::size_t>(size));
     }
 }

@@ -30,9 +30,15 @@ class ControlClient {
                                               std::chrono::milliseconds limit = std::chrono::hours(24));
     // The oldest event that was not given yet; nothing after `limit`; an error when the connection is over.
     [[nodiscard]] Result<std::optional<nlohmann::json>> next_event(std::chrono::milliseconds limit);
+    // Readable when there may be an event, or the connection is over; all that next_event() gives at once is taken before
+    // it is waited for. The client's own.
+    [[nodiscard]] int descriptor() const { return socket_.get(); }
+    // The machine hung up; every further call fails.
+    [[nodiscard]] bool ended() const { return ended_; }
 
   private:
     explicit ControlClient(UniqueFd socket) : socket_(std::move(socket)) {}
+    [[nodiscard]] Error hung_up();
     [[nodiscard]] Result<std::optional<nlohmann::json>>
     receive(std::chrono::steady_clock::time_point deadline);
 
@@ -40,6 +46,7 @@ class ControlClient {
     std::string received_;
     std::deque<nlohmann::json> events_;
     std::uint64_t next_id_ = 1;
+    bool ended_ = false;
 };
 
 } // namespace plugbay::core

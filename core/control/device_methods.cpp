@@ -102,7 +102,8 @@ Result<json> remove(const ControlTarget& target, const json& params) {
 } // namespace
 
 void add_device_methods(MethodTable& table) {
-    const json by_id = schema::object("", {{"id", schema::text("the device")}});
+    const json id = completed(schema::text("the device"), "devices");
+    const json by_id = schema::object("", {{"id", id}});
     json shown = device_schema();
     shown["properties"]["properties"] =
         schema::map("what it was made with, or what they are now", schema::anything("a value"));
@@ -142,9 +143,7 @@ void add_device_methods(MethodTable& table) {
             {{"devices",
               schema::list("as in a machine file; they may link to each other and to those that are there",
                            schema::map("one device", schema::anything("a property")))},
-             schema::optional("directory",
-                              schema::text("what their paths are relative to; the monitor's working "
-                                           "directory without it"))}),
+             schema::optional("directory", directory_schema())}),
         .result = nothing(),
         .run = &add});
     table.add(Method{
@@ -152,7 +151,7 @@ void add_device_methods(MethodTable& table) {
         .help = "Changes a property of a device that may change while the machine runs.",
         .params = schema::object(
             "",
-            {{"id", schema::text("the device")},
+            {{"id", id},
              {"property", schema::text("its name")},
              {"value", schema::anything("as in a machine file")},
              schema::optional("directory", schema::text("what a path is relative to; the monitor's working "
@@ -165,7 +164,7 @@ void add_device_methods(MethodTable& table) {
                 "the answer "
                 "is \"asked\" then, and the event device.removed comes later, or never.",
         .params = schema::object(
-            "", {{"id", schema::text("the device")},
+            "", {{"id", id},
                  schema::optional("dependents", schema::boolean("also what cannot work without it")),
                  schema::optional("force", schema::boolean("at once, as if it had been torn out"))}),
         .result = schema::object("", {{"state", schema::choice("what came of it", {"asked", "removed"})}}),

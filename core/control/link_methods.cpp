@@ -107,20 +107,21 @@ void add_link_methods(MethodTable& table) {
                          }
                          return json{{"links", std::move(links)}};
                      }});
-    table.add(Method{
-        .name = "links.connect",
-        .help = "Has a backend serve a frontend.",
-        .params = schema::object("", {{"backend", schema::text("the backend's device")},
-                                      {"frontend", schema::text("the frontend's port")},
-                                      schema::optional("options", schema::map("of the frontend's port",
-                                                                              schema::anything("a value")))}),
-        .result = nothing(),
-        .run = &connect});
-    table.add(Method{.name = "links.disconnect",
-                     .help = "Ends a link. Both devices stay.",
-                     .params = schema::object("", {{"port", schema::text("the port at either end")}}),
+    table.add(Method{.name = "links.connect",
+                     .help = "Has a backend serve a frontend.",
+                     .params = schema::object(
+                         "", {{"backend", completed(schema::text("the backend's device"), "devices")},
+                              {"frontend", completed(schema::text("the frontend's port"), "frontends")},
+                              schema::optional("options", schema::map("of the frontend's port",
+                                                                      schema::anything("a value")))}),
                      .result = nothing(),
-                     .run = &disconnect});
+                     .run = &connect});
+    table.add(Method{
+        .name = "links.disconnect",
+        .help = "Ends a link. Both devices stay.",
+        .params = schema::object("", {{"port", completed(schema::text("the port at either end"), "ports")}}),
+        .result = nothing(),
+        .run = &disconnect});
     table.add(Method{
         .name = "links.replace",
         .help = "Puts a new backend in the place of the one that serves a frontend, such as another disk "
@@ -128,12 +129,10 @@ void add_link_methods(MethodTable& table) {
                 "removes that one. When the new one cannot be made the old one serves on.",
         .params = schema::object(
             "",
-            {{"frontend", schema::text("the frontend's port")},
+            {{"frontend", completed(schema::text("the frontend's port"), "frontends")},
              {"device", schema::map("the new backend, as in a machine file; its \"frontend\" may be left out",
                                     schema::anything("a property"))},
-             schema::optional("directory",
-                              schema::text("what its paths are relative to; the monitor's working "
-                                           "directory without it"))}),
+             schema::optional("directory", directory_schema())}),
         .result = schema::object("", {{"removed", schema::text("id of the old backend")}}),
         .run = &replace});
 }

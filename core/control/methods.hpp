@@ -17,6 +17,21 @@ void add_statistics_methods(MethodTable& table);
 // `describe`, `events.subscribe`, and the events.
 void add_session_methods(MethodTable& table);
 
+// A parameter, or a list's element, that names one of what there is: `plugbay ctl` completes it. `what` is "devices", "ports",
+// "frontends" or "backends".
+[[nodiscard]] inline nlohmann::json completed(nlohmann::json schema, std::string_view what) {
+    schema["x-completes"] = what;
+    return schema;
+}
+
+// What paths of devices are relative to. `plugbay ctl` gives the folder in which it was called.
+[[nodiscard]] inline nlohmann::json directory_schema() {
+    nlohmann::json schema =
+        schema::text("what paths are relative to; the monitor's working directory without it");
+    schema["x-default"] = "working directory";
+    return schema;
+}
+
 // What a method gives that only does something: an empty object.
 [[nodiscard]] inline nlohmann::json nothing() {
     return schema::object("nothing", {});

@@ -80,6 +80,19 @@ std::vector<std::filesystem::path> control_sockets() {
     return found;
 }
 
+bool somebody_listens(const std::filesystem::path& socket) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string path = socket.string();
+    if (path.size() >= sizeof address.sun_path) return false;
+    path.copy(address.sun_path, path.size());
+    const UniqueFd caller(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!caller) return false;
+    if (::connect(caller.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+        return true;
+    return errno == EAGAIN; // more wait than it takes
+}
+
 Result<SocketPlace> SocketPlace::take(const std::filesystem::path& socket) {
     const std::filesystem::path lock_file = lock_of(socket);
     for (;;) {
@@ -118,8 +131,7 @@ Result<UniqueFd> SocketPlace::listen() const {
     if (::lstat(path.c_str(), &there) == 0) {
         if (!S_ISSOCK(there.st_mode))
             return Error{fmt::format("{} is there and is no socket", path), "choose another --control"};
-        const UniqueFd caller(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-        if (::connect(caller.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+        if (somebody_listens(path))
             return Error{fmt::format("another program listens at {}", path), "choose another --control"};
         ::unlink(path.c_str()); // a crash left it
     }

@@ -23,6 +23,9 @@ namespace plugbay::core {
 // The sockets in control_folder(), sorted.
 [[nodiscard]] std::vector<std::filesystem::path> control_sockets();
 
+// Whether a program listens there, even one that does not answer. Does not wait.
+[[nodiscard]] bool somebody_listens(const std::filesystem::path& socket);
+
 // A socket's place, taken: nobody else can take it until this object ends, which also removes the socket.
 class SocketPlace {
   public:

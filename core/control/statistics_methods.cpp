@@ -151,7 +151,8 @@ void add_statistics_methods(MethodTable& table) {
         .help =
             "Tells what was counted since the machine was made. Counts only grow, over resets too: of two "
             "answers the difference, divided by that of their times, is a rate.",
-        .params = schema::object("", {schema::optional("device", schema::text("the one; all without it"))}),
+        .params = schema::object(
+            "", {schema::optional("device", completed(schema::text("the one; all without it"), "devices"))}),
         .result = schema::object(
             "", {{"host_nanoseconds", schema::integer("the host's monotonic clock")},
                  {"guest_nanoseconds", schema::integer("that the guest has run, without pauses")},
