@@ -10,6 +10,8 @@
 #include <cwchar>
 #include <histedit.h>
 #include <poll.h>
+#include <pthread.h>
+#include <span>
 #include <system_error>
 #include <unistd.h>
 
@@ -22,11 +24,17 @@ constexpr int history_lines = 1000;
 volatile std::sig_atomic_t interrupted = 0;
 volatile std::sig_atomic_t resized = 0;
 
-// While a line is read, Ctrl-C drops it, and a new size is followed; outside, signals do what they did.
+// While a line is read, Ctrl-C drops it, and a new size is followed; outside, signals do what they did. Both come only
+// during wait(), so none is missed between a look at the flags and the wait.
 class EditingSignals {
   public:
     EditingSignals() {
         interrupted = 0;
+        sigset_t both;
+        ::sigemptyset(&both);
+        ::sigaddset(&both, SIGINT);
+        ::sigaddset(&both, SIGWINCH);
+        ::pthread_sigmask(SIG_BLOCK, &both, &outside_);
         struct sigaction action {};
         action.sa_handler = [](int number) { (number == SIGINT ? interrupted : resized) = 1; };
         ::sigaction(SIGINT, &action, &before_[0]);
@@ -35,11 +43,17 @@ class EditingSignals {
     ~EditingSignals() {
         ::sigaction(SIGINT, &before_[0], nullptr);
         ::sigaction(SIGWINCH, &before_[1], nullptr);
+        ::pthread_sigmask(SIG_SETMASK, &outside_, nullptr);
+    }
+    // As poll(2), without a limit. While an object lives.
+    static int wait(std::span<pollfd> sources) {
+        return ::ppoll(sources.data(), sources.size(), nullptr, &outside_);
     }
     EditingSignals(const EditingSignals&) = delete;
     EditingSignals& operator=(const EditingSignals&) = delete;
 
   private:
+    static inline sigset_t outside_{};
     std::array<struct sigaction, 2> before_{};
 };
 
@@ -122,7 +136,7 @@ struct LineEditor::Parts {
         for (;;) {
             std::array<pollfd, 2> sources{pollfd{STDIN_FILENO, POLLIN, 0},
                                           pollfd{parts.callbacks.descriptor, POLLIN, 0}};
-            if (::poll(sources.data(), sources.size(), -1) < 0) {
+            if (EditingSignals::wait(sources) < 0) {
                 if (interrupted != 0 || errno != EINTR) return -1;
                 if (resized != 0) ::el_resize(editor);
                 resized = 0;
