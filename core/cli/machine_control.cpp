@@ -64,7 +64,7 @@ MachineControl::~MachineControl() {
 Result<void> MachineControl::listen(const std::filesystem::path& socket) {
     const auto execute = [this](std::function<void(const ControlTarget&)> work) {
         machine_.post([this, work = std::move(work)](Machine& machine) {
-            work({.name = name_, .machine = machine, .device_types = device_types_});
+            work({.name = name_, .machine = machine, .device_types = device_types_, .debugger = debugger_});
         });
     };
     auto server = ControlServer::start(socket, control_methods(), execute);

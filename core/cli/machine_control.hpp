@@ -3,6 +3,7 @@
 
 #include "core/base/result.hpp"
 #include "core/control/control_server.hpp"
+#include "core/debug/gdb_server.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -34,6 +35,8 @@ class MachineControl {
     [[nodiscard]] const std::string& name() const { return name_; }
     // What `plugbay ctl -m` wants: that name, or the path of the socket where one was asked for; empty: there is no socket.
     [[nodiscard]] std::string place() const;
+    // The machine's GDB server, whoever started it; null: none.
+    [[nodiscard]] std::unique_ptr<GdbServer>& debugger() { return debugger_; }
     // Tells clients why the machine ended, before the socket goes.
     void tell_ended(const std::string& reason);
 
@@ -46,7 +49,8 @@ class MachineControl {
     std::string name_;
     Machine& machine_;
     MasterDeviceTable& device_types_;
-    std::string path_;                      // --control; empty: below the name
+    std::string path_; // --control; empty: below the name
+    std::unique_ptr<GdbServer> debugger_;
     std::unique_ptr<ControlServer> server_; // null: there is no socket
 };
 

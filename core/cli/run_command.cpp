@@ -143,11 +143,10 @@ int run_command(const MachineArguments& arguments, const RunOptions& options) {
     }
     auto control = MachineControl::start(options.control, **machine, loaded->device_types);
     if (!control) return failed(control.error());
-    std::unique_ptr<GdbServer> gdb;
     if (!options.gdb.empty()) {
         auto started = start_debugging(**machine, *gdb_address);
         if (!started) return failed(started.error());
-        gdb = std::move(*started);
+        (*control)->debugger() = std::move(*started);
     }
     if (options.daemon != nullptr) {
         if (auto ready = tell_ready(*options.daemon, **control); !ready) return failed(ready.error());
@@ -158,8 +157,7 @@ int run_command(const MachineArguments& arguments, const RunOptions& options) {
     });
     auto outcome = (*machine)->run(options.timeout);
     service_manager.stopping(loaded->config.name + ": the machine ends");
-    if (gdb) gdb->machine_ended();
-    gdb.reset();
+    if (auto& gdb = (*control)->debugger()) gdb->machine_ended();
     (*control)->tell_ended(outcome ? reason_of(*outcome) : outcome.error().text());
     control->reset();
     machine->reset(); // devices go (and terminals are themselves again) before anything is said

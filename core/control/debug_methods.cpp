@@ -1,6 +1,7 @@
 // Methods that look into the guest.
 #include "core/config/number_text.hpp"
 #include "core/control/methods.hpp"
+#include "core/debug/gdb_server.hpp"
 #include "core/machine/machine.hpp"
 
 #include <fmt/format.h>
@@ -102,6 +103,25 @@ Result<json> read_memory(const ControlTarget& target, const json& params) {
     return json{{"bytes", std::move(text)}};
 }
 
+Result<json> start_gdb(const ControlTarget& target, const json& params) {
+    if (target.debugger) {
+        return Error{fmt::format("a GDB server is at {} already", target.debugger->place()),
+                     "stop it with \"gdb.stop\" first"};
+    }
+    const auto address = parse_gdb_address(params["address"].get<std::string>());
+    if (!address) return address.error();
+    auto server = GdbServer::start(target.machine, *address);
+    if (!server) return std::move(server).error();
+    target.debugger = std::move(*server);
+    return json{{"place", target.debugger->place()}};
+}
+
+Result<json> stop_gdb(const ControlTarget& target, const json&) {
+    if (!target.debugger) return Error{"there is no GDB server", "\"gdb.start\" starts one"};
+    target.debugger.reset();
+    return json::object();
+}
+
 } // namespace
 
 void add_debug_methods(MethodTable& table) {
@@ -124,6 +144,20 @@ void add_debug_methods(MethodTable& table) {
                      .result = schema::object(
                          "", {{"bytes", schema::text("two hexadecimal digits a byte", 2 * most_bytes)}}),
                      .run = &read_memory});
+    table.add(
+        Method{.name = "gdb.start",
+               .help = "Has a GDB server listen. The guest runs on until GDB connects.",
+               .params = schema::object(
+                   "", {{"address", schema::text("\"[ADDRESS:]PORT\", 0 for any port, or \"unix:PATH\"")}}),
+               .result = schema::object("", {{"place", schema::text("what GDB's `target remote` takes")}}),
+               .run = &start_gdb});
+    table.add(Method{
+        .name = "gdb.stop",
+        .help = "Ends the GDB server. A connected GDB is let go, its breakpoints are taken out, and the "
+                "guest runs on.",
+        .params = schema::object("", {}),
+        .result = nothing(),
+        .run = &stop_gdb});
 }
 
 } // namespace plugbay::core

@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 
 namespace plugbay::core {
 
+class GdbServer;
 class Machine;
 class MasterDeviceTable;
 
@@ -24,6 +26,7 @@ struct ControlTarget {
     const std::string& name; // by which the machine is found
     Machine& machine;
     MasterDeviceTable& device_types;
+    std::unique_ptr<GdbServer>& debugger; // null: none is asked for
 };
 
 struct Method {

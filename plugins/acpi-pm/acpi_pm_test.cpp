@@ -2,6 +2,7 @@
 #include <plugbay/testkit/testkit.hpp>
 
 #include <gtest/gtest.h>
+#include <linux/input-event-codes.h>
 
 #include <chrono>
 #include <cstring>
@@ -106,6 +107,26 @@ TEST(AcpiPm, RaisesTheSciForThePowerButton) {
     power.bench.out(status + 1, 1, 0x01);
     EXPECT_EQ(power.bench.in(status, 2), 0u);
     EXPECT_EQ(power.bench.line(sci), 0);
+}
+
+TEST(AcpiPm, ThePowerButtonIsAKeyOfTheHost) {
+    Power power;
+    power.bench.out(enable, 2, 0x100);
+    plugbay_host_event key{};
+    key.kind = PLUGBAY_EVENT_KEY;
+    key.code = KEY_ENTER;
+    key.x = 1;
+    power.bench.publish(key);
+    key.code = KEY_POWER;
+    key.x = 0; // let go of
+    power.bench.publish(key);
+    power.bench.run();
+    EXPECT_EQ(power.bench.in(status, 2), 0u);
+    key.x = 1;
+    power.bench.publish(key);
+    power.bench.run();
+    EXPECT_EQ(power.bench.in(status, 2), 0x100u);
+    EXPECT_EQ(power.bench.line(sci), 1);
 }
 
 TEST(AcpiPm, DoesNotInterruptForWakeAndBusMasterStatus) {

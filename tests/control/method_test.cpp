@@ -176,6 +176,17 @@ class Methods : public ControlTest {
             131072U);
     }
 
+    void gdb() {
+        const std::string place = "unix:" + (folder_.path() / "gdb").string();
+        EXPECT_THAT(refusal("gdb.stop"), HasSubstr("no GDB server"));
+        EXPECT_THAT(refusal("gdb.start", {{"address", "nowhere:x"}}), HasSubstr("nowhere"));
+        EXPECT_EQ(call("gdb.start", {{"address", place}})["place"], (folder_.path() / "gdb").string());
+        EXPECT_THAT(refusal("gdb.start", {{"address", "0"}}), HasSubstr("already"));
+        EXPECT_TRUE(std::filesystem::exists(folder_.path() / "gdb"));
+        call("gdb.stop");
+        EXPECT_FALSE(std::filesystem::exists(folder_.path() / "gdb"));
+        call("gdb.start", {{"address", "0"}}); // goes with the machine
+    }
     void log() {
         const auto level_of = [&](const std::string& name) -> std::string {
             const json all = call("log.levels");
@@ -227,6 +238,8 @@ TEST_F(Methods, AllWork) {
         {"devices.show", [&] { show(); }},
         {"devices.tree", [&] { tree(); }},
         {"events.subscribe", [&] { subscribe(); }},
+        {"gdb.start", [&] { gdb(); }},
+        {"gdb.stop", [] {}}, // with gdb.start
         {"links.connect", [&] { links(); }},
         {"links.disconnect", [] {}}, // with links.connect
         {"links.list", [] {}},

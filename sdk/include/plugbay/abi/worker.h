@@ -28,7 +28,8 @@ struct plugbay_worker_callbacks {
  *
  * While a device drains (its quiesce returned PLUGBAY_PENDING) jobs begin and end as usual. Once it is
  * quiesced none begins, the host has waited for those that had begun, and `done` is held back until it is
- * resumed. Jobs are not state: a device that cannot lose one over a save waits for its `done` before it is
+ * resumed. A job that does not end has the host give up on its device: a call of the host's that it makes later
+ * never returns, and `destroy` is not called. Jobs are not state: a device that cannot lose one over a save waits for its `done` before it is
  * quiesced. */
 struct plugbay_worker_host {
     uint32_t size;
