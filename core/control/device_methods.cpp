@@ -146,18 +146,14 @@ void add_device_methods(MethodTable& table) {
              schema::optional("directory", directory_schema())}),
         .result = nothing(),
         .run = &add});
-    table.add(Method{
-        .name = "devices.set",
-        .help = "Changes a property of a device that may change while the machine runs.",
-        .params = schema::object(
-            "",
-            {{"id", id},
-             {"property", schema::text("its name")},
-             {"value", schema::anything("as in a machine file")},
-             schema::optional("directory", schema::text("what a path is relative to; the monitor's working "
-                                                        "directory without it"))}),
-        .result = nothing(),
-        .run = &set});
+    table.add(Method{.name = "devices.set",
+                     .help = "Changes a property of a device that may change while the machine runs.",
+                     .params = schema::object("", {{"id", id},
+                                                   {"property", schema::text("its name")},
+                                                   {"value", schema::anything("as in a machine file")},
+                                                   schema::optional("directory", directory_schema())}),
+                     .result = nothing(),
+                     .run = &set});
     table.add(Method{
         .name = "devices.remove",
         .help = "Removes a device. One on a bus with hot plug is removed when the guest has let go of it: "

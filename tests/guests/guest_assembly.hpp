@@ -85,6 +85,31 @@ asm(R"(
 .endm
 )");
 
+// In 32-bit mode. Copies the real-mode code between two labels to 0x8000 and starts all other vCPUs with it, by INIT and two
+// SIPIs. Leaves the address of `from` in %ebx; changes %ecx, %esi and %edi.
+asm(R"(
+.macro start_others from, to
+    cld
+    call .Lhere\@
+.Lhere\@:
+    popl %ebx
+    addl $(\from - .Lhere\@), %ebx
+    movl %ebx, %esi
+    movl $0x8000, %edi
+    movl $(\to - \from), %ecx
+    rep movsb
+    movl $0xfee00300, %esi
+    movl $0, 0x10(%esi)
+    movl $0x000c4500, (%esi)
+    movl $20000, %ecx
+    loop .
+    movl $0x000c4608, (%esi)
+    movl $20000, %ecx
+    loop .
+    movl $0x000c4608, (%esi)
+.endm
+)");
+
 // The end of a machine of machine_test.hpp, in any mode, with the status in %al. Of a program of checks: the first one that
 // fails ends the machine with its number, from 1, which is kept in %bl; 0 is good. `size` is b, w, l or q where no register
 // tells it. A check may also go to 9f by itself.

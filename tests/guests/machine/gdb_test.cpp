@@ -28,22 +28,7 @@ PLUGBAY_GUEST_DECLARE(counts_to_three)
 // Starts vCPU 1, which counts at 0x8000 as this one counts itself.
 asm(PLUGBAY_GUEST_BEGIN(two_loops) R"(
     .code32
-    cld
-    call 1f
-1:  popl %ebx
-    leal 6f-1b(%ebx), %esi
-    movl $0x8000, %edi
-    movl $(7f-6f), %ecx
-    rep movsb
-    movl $0xfee00300, %esi
-    movl $0, 0x10(%esi)
-    movl $0x000c4500, (%esi)
-    movl $20000, %ecx
-2:  loop 2b
-    movl $0x000c4608, (%esi)
-    movl $20000, %ecx
-3:  loop 3b
-    movl $0x000c4608, (%esi)
+    start_others 6f, 7f
 4:  incl 0x9010
     jmp 4b
     .code16

@@ -7,23 +7,8 @@
 // those that are done. The first waits for 0x9008 of them, which the image's last byte says.
 asm(PLUGBAY_GUEST_BEGIN(start_others) R"(
     .code32
-    cld
-    call 1f
-1:  popl %ebx
-    leal 6f-1b(%ebx), %esi
-    movl $0x8000, %edi
-    movl $(7f-6f), %ecx
-    rep movsb
-    movl $0xfee00300, %esi
-    movl $0, 0x10(%esi)
-    movl $0x000c4500, (%esi)
-    movl $20000, %ecx
-2:  loop 2b
-    movl $0x000c4608, (%esi)
-    movl $20000, %ecx
-3:  loop 3b
-    movl $0x000c4608, (%esi)
-    movzbl 7f-1b(%ebx), %eax
+    start_others 6f, 7f
+    movzbl (7f-6f)(%ebx), %eax
 4:  pause
     cmpl 0x9004, %eax
     jne 4b
@@ -80,28 +65,13 @@ asm(R"(
 // As above; the first vCPU does its part too, and then checks the sums: the port's, and the count of posts in the MSR.
 asm(PLUGBAY_GUEST_BEGIN(used_by_all) R"(
     .code32
-    cld
-    call 1f
-1:  popl %ebx
-    movzbl 7f-1b(%ebx), %eax
-    movl %eax, 0x9010
-    leal 6f-1b(%ebx), %esi
-    movl $0x8000, %edi
-    movl $(7f-6f), %ecx
-    rep movsb
     movl $0x504c5500, %ecx
     movl $1, %eax
     xorl %edx, %edx
     wrmsr
-    movl $0xfee00300, %esi
-    movl $0, 0x10(%esi)
-    movl $0x000c4500, (%esi)
-    movl $20000, %ecx
-    loop .
-    movl $0x000c4608, (%esi)
-    movl $20000, %ecx
-    loop .
-    movl $0x000c4608, (%esi)
+    start_others 6f, 7f
+    movzbl (7f-6f)(%ebx), %eax
+    movl %eax, 0x9010
     use_hooks
     movl 0x9010, %edi
 3:  pause
