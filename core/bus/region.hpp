@@ -18,11 +18,12 @@ class AccessHandler {
     virtual void write(std::uint64_t offset, std::uint32_t width, std::uint64_t value) = 0;
 };
 
-// Immutable while any map points at it. At least one of `slot`, `handler` and `backing` is set.
+// Immutable while any map points at it, but for its token. At least one of `slot`, `handler` and `backing` is set.
 struct Region {
     std::uint64_t base = 0;
     std::uint64_t length = 0;
-    std::uint64_t token = 0;
+    mutable std::uint64_t token =
+        0;                   // read inside the slot's gate; changes only while that is closed, with the build
     std::uint32_t flags = 0; // of the map it is in
     Slot* slot = nullptr;
     AccessHandler* handler = nullptr;

@@ -29,6 +29,8 @@ void publish(ControlServer& server, const MachineChange& change) {
         return server.publish("device.added", {{"device", change.device}});
     case MachineChange::Kind::device_removed:
         return server.publish("device.removed", {{"device", change.device}});
+    case MachineChange::Kind::device_swapped:
+        return server.publish("device.swapped", {{"device", change.device}});
     case MachineChange::Kind::connected:
         return server.publish("link.connected", link());
     case MachineChange::Kind::disconnected:

@@ -12,6 +12,7 @@
 #include <plugbay/abi/msr.h>
 #include <plugbay/abi/pci.h>
 #include <plugbay/abi/pci_bus.h>
+#include <plugbay/abi/state.h>
 #include <plugbay/abi/statistics.h>
 #include <plugbay/abi/timer.h>
 #include <plugbay/abi/worker.h>
@@ -55,6 +56,9 @@ template <typename... Functions>
 }
 [[nodiscard]] constexpr bool whole(const plugbay_pci_callbacks& table) {
     return all_there(table.config_read, table.config_write);
+}
+[[nodiscard]] constexpr bool whole(const plugbay_state_callbacks& table) {
+    return all_there(table.save, table.load);
 }
 [[nodiscard]] constexpr bool whole(const plugbay_statistics_callbacks& table) {
     return all_there(table.read);

@@ -56,8 +56,19 @@ void host_quiesced(const plugbay_host* host) {
 } // namespace
 
 Device::Device(std::string id, LoadedType type, MachineServices& services, IoLoop& loop)
-    : log_(id), loaded_(std::move(type)), services_(services), loop_(&loop) {
-    slot_->id = std::move(id);
+    : Device(std::move(id), std::move(type), services, loop, nullptr) {}
+
+Device::Device(Device& predecessor, LoadedType type)
+    : Device(predecessor.id(), std::move(type), predecessor.services_, *predecessor.loop_, &predecessor) {}
+
+Device::Device(std::string id, LoadedType type, MachineServices& services, IoLoop& loop, Device* predecessor)
+    : log_(id), predecessor_(predecessor),
+      slot_(predecessor == nullptr ? std::make_shared<Slot>() : predecessor->slot_), loaded_(std::move(type)),
+      services_(services), loop_(&loop),
+      lock_(predecessor == nullptr ? std::make_shared<CallbackLock>() : predecessor->lock_),
+      counts_(predecessor == nullptr ? std::make_shared<DeviceCounts>() : predecessor->counts_),
+      standing_(predecessor == nullptr ? Standing::serving : Standing::detached) {
+    if (predecessor == nullptr) slot_->id = std::move(id);
     record_ = {.host = {.size = sizeof(plugbay_host),
                         .abi_major = PLUGBAY_ABI_MAJOR,
                         .abi_minor = PLUGBAY_ABI_MINOR,
@@ -83,7 +94,7 @@ Device& Device::of(const plugbay_host* host) {
 // Guest accesses, timers and descriptors reach nobody from now on.
 void Device::leave_machine() {
     services_.pci.unplug(*this);
-    if (slot_->binding.load() != nullptr) {
+    if (slot_->binding.load() == &binding_) {
         const GateClosed closed(*slot_, services_.bus.presences());
         vacate_slot();
     }
@@ -115,7 +126,12 @@ void Device::pin() {
     // A call of the host's that began before takes microseconds; this is the slow, safe substitute for counting them.
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     resources_.release_all();
-    services_.firmware.remove(slot_->id);
+    forget_firmware();
+}
+
+// The records are by id: of two builds, one's.
+void Device::forget_firmware() {
+    if (serves()) services_.firmware.remove(slot_->id);
 }
 
 Device::~Device() {
@@ -126,7 +142,7 @@ Device::~Device() {
         binding_.type->destroy(binding_.instance);
     }
     resources_.release_all();
-    services_.firmware.remove(slot_->id);
+    forget_firmware();
 }
 
 plugbay_status Device::refuse(plugbay_status status, std::string why) {
@@ -152,7 +168,9 @@ Result<void> Device::create(std::span<const plugbay_value> values) {
     void* instance = nullptr;
     plugbay_status status = PLUGBAY_FAILED;
     {
-        const std::lock_guard guard(*lock_);
+        // A successor's predecessor goes on: nothing calls the successor, so that nothing needs the lock.
+        std::unique_lock guard(*lock_, std::defer_lock);
+        if (!detached()) guard.lock();
         forget_error();
         status = binding_.type->create(&record_.host, values.data(),
                                        static_cast<std::uint32_t>(values.size()), &instance);
@@ -164,10 +182,15 @@ Result<void> Device::create(std::span<const plugbay_value> values) {
     binding_.msr = callbacks<plugbay_msr_callbacks>(PLUGBAY_MSR);
     binding_.hypercall = callbacks<plugbay_hypercall_callbacks>(PLUGBAY_HYPERCALL);
     phase_.store(Phase::quiesced, std::memory_order_release);
-    const bool concurrent = (binding_.type->flags & PLUGBAY_DEVICE_CONCURRENT) != 0;
-    if (concurrent) slot_->counts = std::vector<AccessCounts>(services_.cpu_count);
-    slot_->lock.store(concurrent ? nullptr : lock_.get(), std::memory_order_release);
+    const std::size_t counts = concurrent() ? services_.cpu_count : 1;
+    if (slot_->counts.size() != counts) access_counts_ = std::vector<AccessCounts>(counts);
+    if (!detached()) enter_slot();
     return {};
+}
+
+void Device::enter_slot() {
+    if (!access_counts_.empty()) slot_->counts = std::exchange(access_counts_, {});
+    slot_->lock.store(concurrent() ? nullptr : lock_.get(), std::memory_order_release);
 }
 
 Result<void> Device::start() {
@@ -184,6 +207,10 @@ Result<void> Device::start() {
 }
 
 Result<void> Device::quiesce() {
+    return quiesce(services_.quiesce_limit);
+}
+
+Result<void> Device::quiesce(std::chrono::milliseconds limit) {
     if (phase() != Phase::running) return {};
     plugbay_status status = PLUGBAY_OK;
     {
@@ -194,9 +221,9 @@ Result<void> Device::quiesce() {
         if (status == PLUGBAY_OK) phase_.store(Phase::quiesced, std::memory_order_release);
     }
     const auto wait_for_work = [&]() -> Result<void> {
-        const std::string running = wait_until_still(services_.quiesce_limit);
+        const std::string running = wait_until_still(limit);
         if (running.empty()) return {};
-        return too_slow(running);
+        return too_slow(running, limit);
     };
     if (status == PLUGBAY_OK) return wait_for_work();
     if (status != PLUGBAY_PENDING) {
@@ -207,9 +234,9 @@ Result<void> Device::quiesce() {
     bool over = false;
     {
         std::unique_lock guard(mutex_);
-        over = quiesced_.wait_for(guard, services_.quiesce_limit, [&] { return phase() == Phase::quiesced; });
+        over = quiesced_.wait_for(guard, limit, [&] { return phase() == Phase::quiesced; });
     }
-    if (!over) return too_slow("what it has in flight");
+    if (!over) return too_slow("what it has in flight", limit);
     {
         // The callback that reported it may still be running.
         const std::lock_guard guard(*lock_);
@@ -239,11 +266,11 @@ std::string Device::wait_until_still(std::optional<std::chrono::milliseconds> li
     return running;
 }
 
-Error Device::too_slow(const std::string& running) {
+Error Device::too_slow(const std::string& running, std::chrono::milliseconds limit) {
     late_ = true;
-    return Error{fmt::format("device \"{}\" cannot hold still: {} did not end within {}", slot_->id, running,
-                             services_.quiesce_limit),
-                 "look at its backend: a disk or file system may hang"};
+    return Error{
+        fmt::format("device \"{}\" cannot hold still: {} did not end within {}", slot_->id, running, limit),
+        "look at its backend: a disk or file system may hang"};
 }
 
 void Device::report_quiesced() {

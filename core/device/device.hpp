@@ -15,15 +15,18 @@
 #include <plugbay/abi/host.h>
 #include <plugbay/abi/plugin.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace plugbay::core {
@@ -43,6 +46,10 @@ class Device {
   public:
     // Devices that are going to be joined by links had better share a loop.
     Device(std::string id, LoadedType type, MachineServices& services, IoLoop& loop);
+    // Another build of `predecessor`'s device, in the same slot: its successor, detached until take_over(). What the guest
+    // knows of the device it adopts instead of taking it anew; what else it asks for is its own and stays silent. The
+    // predecessor serves the guest meanwhile, and outlives the detached successor.
+    Device(Device& predecessor, LoadedType type);
     Device(const Device&) = delete;
     Device& operator=(const Device&) = delete;
     // Destroys the instance, if there is one, and gives back everything it held, newest first. The device is
@@ -61,10 +68,31 @@ class Device {
     // Returns once the device holds still, at the latest after the limit of services(). Not while holding its lock, and
     // not on its loop. When it fails the device may be half quiesced: resume() or retire() it.
     [[nodiscard]] Result<void> quiesce();
+    [[nodiscard]] Result<void> quiesce(std::chrono::milliseconds limit);
     void resume();
     void reset();
     // Guest accesses find nobody from now on. Its gate is closed; it is going to be destroyed.
     void vacate_slot() { slot_->binding.store(nullptr, std::memory_order_release); }
+    // While quiesced. The encoding is docs/state-format.md's. A device that refuses a state may be half loaded.
+    [[nodiscard]] Result<std::vector<std::byte>> save();
+    [[nodiscard]] Result<void> load(std::span<const std::byte> state);
+
+    // --- of a successor
+    // Any thread. Before take_over().
+    [[nodiscard]] bool detached() const {
+        return standing_.load(std::memory_order_acquire) == Standing::detached;
+    }
+    // Any thread. What it does with things that the guest knows of reaches the guest: it is neither detached nor has it
+    // been taken over from.
+    [[nodiscard]] bool serves() const {
+        return standing_.load(std::memory_order_acquire) == Standing::serving;
+    }
+    // What of the predecessor's the guest knows and this build has not asked for.
+    [[nodiscard]] std::vector<std::string> left_out() const;
+    // Both hold still and the gate is closed. Guest accesses, adopted resources and what the build did with them are this
+    // build's from now on; the predecessor is for destruction.
+    void take_over();
+
     // Tells the device that live properties have new values; on failure it goes on with the old ones.
     [[nodiscard]] Result<void> change(std::span<const plugbay_value> values);
     // Tells the device about a link; `options` as its port declares.
@@ -113,6 +141,28 @@ class Device {
     // --- for the host tables (core/device/host/)
     // Never returns for a device that was pinned: the machine that is asked for may be gone.
     [[nodiscard]] static Device& of(const plugbay_host* host);
+    // The predecessor's resource for which `same` is true, to be put into this device's table; null when there is none.
+    // `tokens` as in Served.
+    template <typename Same>
+    [[nodiscard]] std::shared_ptr<Resource> adopt(const std::array<std::uint64_t, 6>& tokens, Same&& same) {
+        for (std::shared_ptr<Resource>& each : predecessor_->resources().all()) {
+            if (resources_.handle_of(*each) != PLUGBAY_NO_HANDLE || !same(*each)) continue;
+            const std::lock_guard guard(mutex_);
+            adopted_.insert_or_assign(each.get(), Served{.device = this, .tokens = tokens});
+            return std::move(each);
+        }
+        return nullptr;
+    }
+    // [any] For what a device that does not serve does with a resource that the guest knows of: change(Served&) puts it off
+    // until take_over(), or it vanishes, after another's. False: it serves meanwhile.
+    template <typename Change>
+    [[nodiscard]] bool defer(Change&& change, const Resource& resource) {
+        const std::lock_guard guard(mutex_);
+        const auto found = adopted_.find(&resource);
+        if (serves()) return false;
+        if (found != adopted_.end()) change(found->second);
+        return true;
+    }
     // [any] Remembers why, and returns the status.
     plugbay_status refuse(plugbay_status status, std::string why);
     // [io] The device says that its pending quiesce is over.
@@ -129,6 +179,9 @@ class Device {
         counts_->held_back.add();
         held_.push_back(std::move(held));
     }
+
+    // For memory that the device's code knows by pointer: lives as long as the device.
+    void keep(std::shared_ptr<const void> memory) { kept_.push_back(std::move(memory)); }
 
     // Work of the device's on other threads, which must not go on while it is quiesced.
     class InFlight {
@@ -148,7 +201,9 @@ class Device {
   private:
     // Empty when nothing runs any more, else what does.
     [[nodiscard]] std::string wait_until_still(std::optional<std::chrono::milliseconds> limit);
-    [[nodiscard]] Error too_slow(const std::string& running);
+    [[nodiscard]] Error too_slow(const std::string& running, std::chrono::milliseconds limit);
+    [[nodiscard]] bool concurrent() const { return (loaded_.type->flags & PLUGBAY_DEVICE_CONCURRENT) != 0; }
+    void enter_slot();
     void leave_machine();
     void pin();
     struct HostRecord {
@@ -159,25 +214,34 @@ class Device {
     [[nodiscard]] Error explain(const std::string& what, plugbay_status status);
     void end_hold();
     void forget_error();
+    void forget_firmware();
 
-    DeviceLog log_; // first: others log to the last
-    const std::shared_ptr<Slot> slot_ = std::make_shared<Slot>();
+    Device(std::string id, LoadedType type, MachineServices& services, IoLoop& loop, Device* predecessor);
+
+    DeviceLog log_;       // first: others log to the last
+    Device* predecessor_; // null: none, or it has been taken over from
+    const std::shared_ptr<Slot> slot_;
     LoadedType loaded_;
     MachineServices& services_;
     IoLoop* loop_; // changes under lock_
-    const std::shared_ptr<CallbackLock> lock_ = std::make_shared<CallbackLock>();
+    const std::shared_ptr<CallbackLock> lock_;
     HostRecord record_;
     Binding binding_;
-    const std::shared_ptr<DeviceCounts> counts_ = std::make_shared<DeviceCounts>();
+    const std::shared_ptr<DeviceCounts> counts_;
     PauseRecord pauses_;
+    std::vector<AccessCounts>
+        access_counts_; // of a successor: what the slot's are replaced with, if not empty
+    enum class Standing : std::uint8_t { detached, serving, succeeded };
+    std::atomic<Standing> standing_;
     std::atomic<Phase> phase_{Phase::creating};
     std::atomic<bool> pinned_{false};
-    std::vector<std::shared_ptr<const void>> kept_; // once pinned: what its work may use
+    std::vector<std::shared_ptr<const void>> kept_; // what its code may use as long as it is there
     bool late_ = false;                             // control thread only: a quiesce has waited in vain
     std::mutex mutex_;                              // for what follows
     std::condition_variable quiesced_;
     std::string error_text_;
     std::vector<std::weak_ptr<InFlight>> in_flight_;
+    std::unordered_map<const Resource*, Served> adopted_;
     std::vector<std::weak_ptr<Held>> held_; // guarded by lock_
     ResourceTable resources_;               // last: given back before anything else goes
 };

@@ -5,7 +5,9 @@
 
 #include <plugbay/abi/firmware.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,6 +38,21 @@ class FirmwareRecords {
     }
     void add(LegacyDevice device) { legacy_devices_.push_back(std::move(device)); }
     void add(Table table) { tables_.push_back(std::move(table)); }
+    // Whether the owner provides just this already.
+    [[nodiscard]] bool has_fixed_hardware(const std::string& owner,
+                                          const plugbay_acpi_fixed_hardware& hardware) const {
+        return fixed_hardware_ && fixed_owner_ == owner && same_bytes(*fixed_hardware_, hardware);
+    }
+    [[nodiscard]] bool has(const LegacyDevice& wanted) const {
+        return std::ranges::any_of(legacy_devices_, [&](const LegacyDevice& each) {
+            return each.owner == wanted.owner && same_bytes(each.device, wanted.device);
+        });
+    }
+    [[nodiscard]] bool has(const Table& wanted) const {
+        return std::ranges::any_of(tables_, [&](const Table& each) {
+            return each.owner == wanted.owner && each.bytes == wanted.bytes;
+        });
+    }
     // Forgets what `owner` added.
     void remove(const std::string& owner) {
         if (fixed_owner_ == owner) {
@@ -55,6 +72,11 @@ class FirmwareRecords {
     [[nodiscard]] const std::vector<Table>& tables() const { return tables_; }
 
   private:
+    template <typename T>
+    [[nodiscard]] static bool same_bytes(const T& one, const T& other) {
+        return std::memcmp(&one, &other, sizeof one) == 0;
+    }
+
     std::optional<plugbay_acpi_fixed_hardware> fixed_hardware_;
     std::string fixed_owner_;
     std::vector<LegacyDevice> legacy_devices_;

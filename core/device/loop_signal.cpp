@@ -35,7 +35,7 @@ void LoopSignal::end() {
 void LoopSignal::move(IoLoop& loop) {
     const auto watch = loop.watch(eventfd(), EPOLLIN, shared_from_this());
     if (!watch) {
-        device_.log().write(LogLevel::warn, "it stays on its I/O loop: {}", watch.error().text());
+        device_->log().write(LogLevel::warn, "it stays on its I/O loop: {}", watch.error().text());
         return;
     }
     loop_->unwatch(watch_);
@@ -43,14 +43,20 @@ void LoopSignal::move(IoLoop& loop) {
     watch_ = *watch;
 }
 
+void LoopSignal::serve(Device& device, std::function<void()> deliver) {
+    device_ = &device;
+    deliver_ = std::move(deliver);
+    if (held_) device.hold_back(weak_from_this());
+}
+
 void LoopSignal::ready(std::uint32_t) {
     eventfd_t count = 0;
     if (::eventfd_read(eventfd_.get(), &count) != 0) return;
     const std::lock_guard guard(*lock_);
     if (!alive_) return;
-    const Phase phase = device_.phase();
+    const Phase phase = device_->phase();
     if (phase != Phase::running && !(while_draining_ && phase == Phase::draining)) {
-        if (!std::exchange(held_, true)) device_.hold_back(weak_from_this());
+        if (!std::exchange(held_, true)) device_->hold_back(weak_from_this());
         return;
     }
     deliver_();

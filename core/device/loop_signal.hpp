@@ -26,6 +26,8 @@ class LoopSignal : public FdHandler, public Device::Held, public std::enable_sha
     void end();
     // [control], under the device's lock. Stays where it is when the loop cannot take it.
     void move(IoLoop& loop);
+    // [control], under the device's lock, which both builds share. From now on it is for another build of the device.
+    void serve(Device& device, std::function<void()> deliver);
     [[nodiscard]] int eventfd() const { return eventfd_.get(); } // signalling it rings
     [[nodiscard]] bool ended() const { return !alive_; }         // under the device's lock
 
@@ -34,16 +36,16 @@ class LoopSignal : public FdHandler, public Device::Held, public std::enable_sha
 
   private:
     LoopSignal(Device& device, UniqueFd eventfd, bool while_draining, std::function<void()> deliver)
-        : device_(device), lock_(device.shared_lock()), loop_(&device.loop()), eventfd_(std::move(eventfd)),
+        : device_(&device), lock_(device.shared_lock()), loop_(&device.loop()), eventfd_(std::move(eventfd)),
           while_draining_(while_draining), deliver_(std::move(deliver)) {}
 
-    Device& device_;
+    Device* device_; // guarded by lock_
     const std::shared_ptr<CallbackLock> lock_;
     IoLoop* loop_; // guarded by lock_
     UniqueFd eventfd_;
     const bool while_draining_;
-    const std::function<void()> deliver_;
-    IoLoop::WatchId watch_ = 0; // guarded by lock_, as is the rest
+    std::function<void()> deliver_; // guarded by lock_
+    IoLoop::WatchId watch_ = 0;     // guarded by lock_, as is the rest
     bool alive_ = true;
     bool held_ = false;
 };

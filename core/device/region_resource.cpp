@@ -49,20 +49,29 @@ std::string MappedRegion::describe() const {
                        region_->base + region_->length - 1);
 }
 
-Result<std::unique_ptr<DoorbellResource>> DoorbellResource::create(Device& device, RegionResource& region,
-                                                                   const Spec& spec) {
+std::function<void()> DoorbellResource::delivery(Device& device, std::uint64_t token) {
     const auto* callbacks = device.callbacks<plugbay_doorbell_callbacks>(PLUGBAY_DOORBELL);
-    auto signal = LoopSignal::create(device, false, [&device, callbacks, token = spec.token] {
+    return [&device, callbacks, token] {
         device.counts().doorbells.add();
         callbacks->rung(device.instance(), token);
-    });
+    };
+}
+
+void DoorbellResource::serve(const Served& served) {
+    signal_->serve(*served.device, delivery(*served.device, served.tokens[0]));
+}
+
+Result<std::unique_ptr<DoorbellResource>> DoorbellResource::create(Device& device, RegionResource& region,
+                                                                   const Spec& spec) {
+    auto signal = LoopSignal::create(device, false, delivery(device, spec.token));
     if (!signal) return with_context("a doorbell", std::move(signal).error());
     return std::unique_ptr<DoorbellResource>(new DoorbellResource(device, region, spec, std::move(*signal)));
 }
 
 DoorbellResource::DoorbellResource(Device& device, RegionResource& region, const Spec& spec,
                                    std::shared_ptr<LoopSignal> signal)
-    : device_(device), region_(region), spec_(spec), signal_(std::move(signal)) {
+    : owner_(device.id()), platform_(device.services().platform), region_(region), spec_(spec),
+      signal_(std::move(signal)) {
     region_.attach(*this);
 }
 
@@ -78,15 +87,16 @@ void DoorbellResource::ring() {
 void DoorbellResource::place(std::optional<RegionResource::Place> place) {
     latch_.reset();
     if (!place) return;
-    auto latch = device_.services().platform.latch_doorbell({.port = place->port,
-                                                             .address = place->base + spec_.offset,
-                                                             .width = spec_.width,
-                                                             .value = spec_.value,
-                                                             .eventfd = signal_->eventfd()});
+    auto latch = platform_.latch_doorbell({.port = place->port,
+                                           .address = place->base + spec_.offset,
+                                           .width = spec_.width,
+                                           .value = spec_.value,
+                                           .eventfd = signal_->eventfd()});
     if (latch) {
         latch_ = std::move(*latch);
     } else {
-        device_.log().write(LogLevel::debug, "{}: its writes are handled one by one", latch.error().text());
+        log_for(Subsystem::devices)
+            .debug("device \"{}\": {}: its writes are handled one by one", owner_, latch.error().text());
     }
 }
 

@@ -9,6 +9,7 @@
 #include "core/device/resource_table.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -55,6 +56,11 @@ class MappedRegion : public RegionResource {
     MappedRegion(AccessBus& bus, std::shared_ptr<const Region> region, bool port);
     ~MappedRegion() override;
     [[nodiscard]] std::string describe() const override;
+    [[nodiscard]] bool guest_visible() const override { return true; }
+    void serve(const Served& served) override { region_->token = served.tokens[0]; }
+    [[nodiscard]] bool is(bool port, std::uint64_t base, std::uint64_t length) const {
+        return port_ == port && region_->base == base && region_->length == length;
+    }
 
   private:
     AccessBus& bus_;
@@ -72,6 +78,11 @@ class DoorbellResource : public Resource {
         std::optional<std::uint64_t> value;
         std::uint64_t token;
     };
+    // Whether it is the doorbell that `spec` describes, whatever its token.
+    [[nodiscard]] bool is(const RegionResource& region, const Spec& spec) const {
+        return &region_ == &region && spec_.offset == spec.offset && spec_.width == spec.width &&
+               spec_.value == spec.value;
+    }
 
     // `region` must outlive it: the device's table gives back newest first, and releasing a region with
     // doorbells is refused.
@@ -81,6 +92,7 @@ class DoorbellResource : public Resource {
     [[nodiscard]] ResourceKind kind() const override { return resource_kind; }
     [[nodiscard]] std::string describe() const override;
     void move(IoLoop& loop) override { signal_->move(loop); }
+    void serve(const Served& served) override;
     void ring();
 
     // For RegionResource: (un)latches the write at the region's place.
@@ -90,7 +102,11 @@ class DoorbellResource : public Resource {
     DoorbellResource(Device& device, RegionResource& region, const Spec& spec,
                      std::shared_ptr<LoopSignal> signal);
 
-    Device& device_;
+    // What a doorbell of the device calls.
+    [[nodiscard]] static std::function<void()> delivery(Device& device, std::uint64_t token);
+
+    const std::string owner_;
+    Platform& platform_;
     RegionResource& region_;
     const Spec spec_;
     std::shared_ptr<LoopSignal> signal_;

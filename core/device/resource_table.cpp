@@ -1,10 +1,19 @@
 #include "core/device/resource_table.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace plugbay::core {
 
-plugbay_handle ResourceTable::add(std::unique_ptr<Resource> resource) {
+namespace {
+
+plugbay_handle make_handle(std::uint32_t index, std::uint32_t generation) {
+    return static_cast<plugbay_handle>(generation) << 32 | (index + 1);
+}
+
+} // namespace
+
+plugbay_handle ResourceTable::add(std::shared_ptr<Resource> resource) {
     const std::lock_guard guard(mutex_);
     std::uint32_t index = used_.load(std::memory_order_relaxed);
     if (!free_.empty()) {
@@ -20,21 +29,38 @@ plugbay_handle ResourceTable::add(std::unique_ptr<Resource> resource) {
     }
     Entry& chosen = entry(index);
     chosen.age = next_age_++;
-    chosen.resource.store(resource.release(), std::memory_order_release);
+    chosen.owner = std::move(resource);
+    chosen.resource.store(chosen.owner.get(), std::memory_order_release);
     if (index == used_.load(std::memory_order_relaxed)) used_.store(index + 1, std::memory_order_release);
-    return static_cast<plugbay_handle>(chosen.generation.load(std::memory_order_relaxed)) << 32 | (index + 1);
+    return make_handle(index, chosen.generation.load(std::memory_order_relaxed));
+}
+
+plugbay_handle ResourceTable::handle_of(const Resource& resource) const {
+    const std::lock_guard guard(mutex_);
+    for (const std::uint32_t index : by_age()) {
+        if (entry(index).owner.get() == &resource)
+            return make_handle(index, entry(index).generation.load(std::memory_order_relaxed));
+    }
+    return PLUGBAY_NO_HANDLE;
+}
+
+std::vector<std::shared_ptr<Resource>> ResourceTable::all() const {
+    const std::lock_guard guard(mutex_);
+    std::vector<std::shared_ptr<Resource>> result;
+    for (const std::uint32_t index : by_age())
+        result.push_back(entry(index).owner);
+    return result;
 }
 
 bool ResourceTable::release_any(plugbay_handle handle) {
-    std::unique_ptr<Resource> last; // its destructor runs without the lock
+    std::shared_ptr<Resource> last; // its destructor runs without the lock
     const std::lock_guard guard(mutex_);
-    Resource* resource = find_any(handle);
-    if (resource == nullptr) return false;
+    if (find_any(handle) == nullptr) return false;
     const auto index = static_cast<std::uint32_t>(handle) - 1;
     entry(index).generation.fetch_add(1, std::memory_order_release);
     entry(index).resource.store(nullptr, std::memory_order_release);
     free_.push_back(index);
-    last.reset(resource);
+    last = std::move(entry(index).owner);
     return true;
 }
 
@@ -61,12 +87,13 @@ void ResourceTable::release_all() {
     };
     for (auto indices = all(); !indices.empty(); indices = all()) {
         for (; !indices.empty(); indices.pop_back()) {
-            std::unique_ptr<Resource> newest; // destroyed without the lock, one at a time
+            std::shared_ptr<Resource> newest; // destroyed without the lock, one at a time
             const std::lock_guard guard(mutex_);
             Entry& each = entry(indices.back());
             if (each.resource.load() == nullptr) continue; // another's destructor gave it back
             each.generation.fetch_add(1, std::memory_order_release);
-            newest.reset(each.resource.exchange(nullptr));
+            each.resource.store(nullptr, std::memory_order_release);
+            newest = std::move(each.owner);
             free_.push_back(indices.back());
         }
     }

@@ -4,16 +4,19 @@
 
 #include <plugbay/abi/base.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace plugbay::core {
 
+class Device;
 class IoLoop;
 
 enum class ResourceKind {
@@ -33,6 +36,18 @@ enum class ResourceKind {
     host_events,
 };
 
+// Whom a resource serves that a build took over from the one before it: what differs from build to build.
+struct Served {
+    Device* device = nullptr;
+    std::array<std::uint64_t, 6> tokens{}; // the first counts; of a PCI function, one for each BAR
+    // What the build did with it before it was taken over, which reaches the guest only then.
+    std::optional<bool> level = {};           // of an interrupt line or pin
+    std::vector<std::uint32_t> messages = {}; // MSI-X vectors, each once
+    void add_message(std::uint32_t vector) {
+        if (std::find(messages.begin(), messages.end(), vector) == messages.end()) messages.push_back(vector);
+    }
+};
+
 // Anything a device holds. Giving it back is its destructor's work and cannot fail.
 class Resource {
   public:
@@ -42,6 +57,10 @@ class Resource {
     [[nodiscard]] virtual std::string describe() const = 0;
     // [control], under the device's lock. What waits on the device's loop waits on `loop` from now on.
     virtual void move([[maybe_unused]] IoLoop& loop) {}
+    // The guest knows of it: a build that replaces another has to ask for the same ones.
+    [[nodiscard]] virtual bool guest_visible() const { return false; }
+    // [control], under the device's lock, with its gate closed. Its build has been replaced.
+    virtual void serve([[maybe_unused]] const Served& served) {}
     // Memory that the device's code knows by pointer; see Device::retire().
     [[nodiscard]] virtual std::shared_ptr<const void> memory() const { return nullptr; }
 };
@@ -55,8 +74,13 @@ class ResourceTable {
     ResourceTable& operator=(const ResourceTable&) = delete;
     ~ResourceTable() { release_all(); }
 
-    // PLUGBAY_NO_HANDLE when the device holds too much.
-    [[nodiscard]] plugbay_handle add(std::unique_ptr<Resource> resource);
+    // PLUGBAY_NO_HANDLE when the device holds too much. While one build replaces another both hold what the guest knows
+    // of; it is given back when nobody holds it any more.
+    [[nodiscard]] plugbay_handle add(std::shared_ptr<Resource> resource);
+    // The handle of a resource that may be in the table, or PLUGBAY_NO_HANDLE.
+    [[nodiscard]] plugbay_handle handle_of(const Resource& resource) const;
+    // All, oldest first.
+    [[nodiscard]] std::vector<std::shared_ptr<Resource>> all() const;
 
     // Null when the handle is stale, foreign or of another kind.
     template <typename T>
@@ -89,7 +113,8 @@ class ResourceTable {
     struct Entry {
         std::atomic<Resource*> resource{nullptr};
         std::atomic<std::uint32_t> generation{1};
-        std::uint64_t age = 0; // counts up with every resource added; guarded by mutex_
+        std::shared_ptr<Resource> owner; // of `resource`; guarded by mutex_, as is the rest
+        std::uint64_t age = 0;           // counts up with every resource added
     };
     static constexpr std::uint32_t chunk_size = 64;
     static constexpr std::uint32_t chunk_count = 256;

@@ -18,6 +18,10 @@ DeviceHold::~DeviceHold() {
 }
 
 Result<void> DeviceHold::add(Device& device) {
+    return add(device, device.services().quiesce_limit);
+}
+
+Result<void> DeviceHold::add(Device& device, std::chrono::milliseconds limit) {
     if (device.phase() != Phase::running) return {};
     PresenceList& presences = device.services().bus.presences();
     Held held{.device = &device, .since = IoLoop::now()};
@@ -25,7 +29,13 @@ Result<void> DeviceHold::add(Device& device) {
         held.bridge_gate = std::make_unique<GateClosed>(bridge->slot(), presences);
     held.gate = std::make_unique<GateClosed>(device.slot(), presences);
     held_.push_back(std::move(held));
-    return device.quiesce();
+    return device.quiesce(limit);
+}
+
+void DeviceHold::replace(const Device& before, Device& successor) {
+    for (Held& each : held_) {
+        if (each.device == &before) each.device = &successor;
+    }
 }
 
 void DeviceHold::let_go(Device& device) {

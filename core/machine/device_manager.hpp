@@ -7,11 +7,15 @@
 #include "core/device/machine_services.hpp"
 #include "core/io/io_loop.hpp"
 #include "core/machine/machine_change.hpp"
+#include "core/machine/swap_journal.hpp"
 #include "core/plugin/master_device_table.hpp"
 #include "core/registry/registry.hpp"
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -61,6 +65,25 @@ class DeviceManager {
     [[nodiscard]] Result<void> set_property(std::string_view id, std::size_t property,
                                             const PropertyValue& value);
 
+    // --- other builds of devices that run; see docs/hot-swap.md.
+    // One device's new build. `properties` are its type's, in declared order; `options` those of its frontend ports that
+    // are connected, by port. It declares the same ports as the build before.
+    struct Replacement {
+        std::string id;
+        LoadedType type;
+        std::vector<PropertyValue> properties;
+        std::map<std::uint32_t, std::vector<PropertyValue>> options = {};
+    };
+    // Puts all of them in place of the builds that run, carrying their state over, and says in `journal` when it came to
+    // what. What has to be held still has `limit` for it.
+    [[nodiscard]] Result<void> replace(std::span<const Replacement> replacements, SwapJournal& journal,
+                                       std::chrono::milliseconds limit);
+    // A device's state while it runs: it is held for a moment.
+    [[nodiscard]] Result<std::vector<std::byte>> snapshot(std::string_view id,
+                                                          std::chrono::milliseconds limit);
+    // What the device was made from, with its link, of which the options are as given.
+    [[nodiscard]] const DeviceConfig& config(const Device& device) const { return configs_.at(&device); }
+
     // Back to power-on, for one device.
     [[nodiscard]] Result<void> reset(std::string_view id);
 
@@ -83,6 +106,7 @@ class DeviceManager {
 
   private:
     class Addition;
+    class Swap;
 
     [[nodiscard]] Result<void> refuse_inside_callback() const;
     [[nodiscard]] Result<void> create(const DeviceConfig& config, IoLoop& loop);
@@ -96,6 +120,8 @@ class DeviceManager {
     // Each frontend before the backends that serve it. In this order a frontend can finish what it has in flight while
     // its backend still works; the other way round both are ready again.
     [[nodiscard]] std::vector<Device*> frontends_first(std::vector<Device*> devices) const;
+    // The devices and the other ends of their links, frontends first: what has to be held for a change of these.
+    [[nodiscard]] std::vector<Device*> with_peers(std::span<Device* const> devices) const;
     void take_away(Device& device);
 
     MachineServices& services_;

@@ -13,6 +13,7 @@ struct MachineChange {
         reset,
         device_added,   // `device`
         device_removed, // `device`
+        device_swapped, // `device` has another build
         connected,      // ports `device`, the backend's, and `frontend`
         disconnected,   // the same
     };

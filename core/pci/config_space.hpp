@@ -39,6 +39,8 @@ class ConfigSpace {
   public:
     static constexpr std::uint32_t size = 256;
 
+    bool operator==(const ConfigSpace&) const = default;
+
     [[nodiscard]] std::uint32_t read(std::uint32_t offset, std::uint32_t width) const;
     // As the guest: changes only writable bits.
     void write(std::uint32_t offset, std::uint32_t width, std::uint32_t value);

@@ -5,12 +5,13 @@
 #include "core/pci/pci_function.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <fmt/format.h>
 
 namespace plugbay::core {
 
 PciBus::PciBus(PciBuses& buses, Device& device, const plugbay_pci_bus& description)
-    : buses_(buses), device_(device), description_(description) {}
+    : buses_(buses), device_(&device), description_(description) {}
 
 PciBus::~PciBus() {
     buses_.remove(*this);
@@ -18,6 +19,12 @@ PciBus::~PciBus() {
     for (auto& slot : slots_) {
         if (PciFunction* function = slot.exchange(nullptr)) function->bus_gone();
     }
+}
+
+bool PciBus::is(const plugbay_pci_bus& description) const {
+    plugbay_pci_bus other = description;
+    other.size = description_.size; // of the caller's header, not of the bus
+    return std::memcmp(&other, &description_, sizeof other) == 0;
 }
 
 Result<void> PciBus::plug(PciFunction& function) {
@@ -52,8 +59,8 @@ void PciBus::unplug(std::uint32_t slot) {
     slots_[slot].store(nullptr, std::memory_order_release);
     ejected_.fetch_and(~(std::uint32_t{1} << slot)); // that was about this function
     // Who found the function before is inside the bridge: on a vCPU in its slot, on an I/O loop under its lock.
-    const GateClosed closed(device_.slot(), device_.services().bus.presences());
-    const std::lock_guard guard(device_.lock());
+    const GateClosed closed(device_->slot(), device_->services().bus.presences());
+    const std::lock_guard guard(device_->lock());
 }
 
 void PciBus::retry_refused() const {
@@ -63,10 +70,10 @@ void PciBus::retry_refused() const {
 }
 
 bool PciBus::tell(Event plugbay_pci_bus_callbacks::*event, std::uint32_t slot) {
-    const auto* callbacks = device_.callbacks<plugbay_pci_bus_callbacks>(PLUGBAY_PCI_BUS);
+    const auto* callbacks = device_->callbacks<plugbay_pci_bus_callbacks>(PLUGBAY_PCI_BUS);
     if (description_.hotplug_port == 0 || callbacks == nullptr) return false;
-    const std::lock_guard guard(device_.lock());
-    (callbacks->*event)(device_.instance(), slot);
+    const std::lock_guard guard(device_->lock());
+    (callbacks->*event)(device_->instance(), slot);
     return true;
 }
 
@@ -118,6 +125,13 @@ Device* PciBuses::bridge_of(const Device& device) const {
         if (&function.device() == &device) bridge = &bus.device();
     });
     return bridge;
+}
+
+void PciBuses::wait_for_users(const Device& device) const {
+    // No vCPU is; who comes from elsewhere, such as the bridge's timer, is under the bridge's lock.
+    if (Device* const bridge = bridge_of(device)) {
+        const std::lock_guard guard(bridge->lock());
+    }
 }
 
 void PciBuses::retry_refused() const {

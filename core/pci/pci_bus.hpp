@@ -25,14 +25,19 @@ class PciBus : public Resource {
     static constexpr ResourceKind resource_kind = ResourceKind::pci_bus;
     static constexpr std::uint32_t slot_count = 32;
 
+    [[nodiscard]] bool guest_visible() const override { return true; }
+    void serve(const Served& served) override { device_ = served.device; }
+    // Whether it is the bus that was described so.
+    [[nodiscard]] bool is(const plugbay_pci_bus& description) const;
+
     // `device` is the bridge.
     PciBus(PciBuses& buses, Device& device, const plugbay_pci_bus& description);
     ~PciBus() override;
     [[nodiscard]] ResourceKind kind() const override { return resource_kind; }
     [[nodiscard]] std::string describe() const override { return "PCI bus " + id(); }
 
-    [[nodiscard]] Device& device() const { return device_; }
-    [[nodiscard]] const std::string& id() const { return device_.id(); }
+    [[nodiscard]] Device& device() const { return *device_; }
+    [[nodiscard]] const std::string& id() const { return device_->id(); }
     [[nodiscard]] const plugbay_pci_bus& description() const { return description_; }
     // Null: empty. Any thread.
     [[nodiscard]] PciFunction* function(std::uint32_t slot) const {
@@ -58,7 +63,7 @@ class PciBus : public Resource {
     [[nodiscard]] bool tell(Event plugbay_pci_bus_callbacks::*event, std::uint32_t slot);
 
     PciBuses& buses_;
-    Device& device_;
+    Device* device_; // changes only with its build, on the control thread
     const plugbay_pci_bus description_;
     std::array<std::atomic<PciFunction*>, slot_count> slots_{};
     std::atomic<std::uint32_t> ejected_{0};
@@ -79,6 +84,9 @@ class PciBuses {
     void unplug(const Device& device);
     // The device whose bus `device`'s function is on, or null.
     [[nodiscard]] Device* bridge_of(const Device& device) const;
+    // The functions of `device` have another build behind them: returns when nobody is on the way to the one before. Without
+    // callback locks, while its gate and its bridge's are closed.
+    void wait_for_users(const Device& device) const;
     // Something was taken away that BARs of the guest's choice may have overlapped.
     void retry_refused() const;
     // As after power-on: all functions, or those of one device.

@@ -37,8 +37,8 @@ Result<std::unique_ptr<PciFunction>> PciFunction::create(Device& device,
 }
 
 PciFunction::PciFunction(Device& device, const plugbay_pci_function& description)
-    : device_(device), wanted_bus_(description.bus == nullptr ? "" : description.bus),
-      wanted_slot_(description.slot), callbacks_(device.callbacks<plugbay_pci_callbacks>(PLUGBAY_PCI)) {
+    : device_(&device), callbacks_(device.callbacks<plugbay_pci_callbacks>(PLUGBAY_PCI)),
+      wanted_bus_(description.bus == nullptr ? "" : description.bus), wanted_slot_(description.slot) {
     using namespace pci_register;
     config_.set(vendor_id, 2, description.vendor_id);
     config_.set(device_id, 2, description.device_id);
@@ -79,8 +79,8 @@ Result<void> PciFunction::describe_bars(const plugbay_pci_function& description)
         if (bar.msix()) {
             if (msix_ || description.msix_vectors == 0)
                 return Error{"MSI-X needs vectors and exactly one BAR"};
-            msix_ = std::make_shared<MsixTable>(device_.services().platform, description.msix_vectors,
-                                                device_.id(), device_.shared_interrupts());
+            msix_ = std::make_shared<MsixTable>(device().services().platform, description.msix_vectors,
+                                                device().id(), device().shared_interrupts());
             bar.length = msix_->bar_length();
         }
         const std::uint64_t smallest = bar.ports() ? 4 : 16;
@@ -141,12 +141,10 @@ Result<void> PciFunction::describe_capabilities(const plugbay_pci_function& desc
 
 PciFunction::~PciFunction() {
     unplug();
-    device_.services().pci.remove(*this);
+    device().services().pci.remove(*this);
     const std::lock_guard guard(mutex_);
-    for (Bar& bar : bars_) {
+    for (Bar& bar : bars_)
         unmap_bar(bar); // without a bus it can still be decoded
-        if (bar.region != nullptr) bar.region->function_ = nullptr;
-    }
 }
 
 void PciFunction::unplug() {
@@ -171,7 +169,7 @@ Result<void> PciFunction::plug(PciBus& bus, std::uint32_t slot, const std::array
     const std::uint32_t pin = config_.read(pci_register::interrupt_pin, 1);
     if (pin != 0) {
         const std::uint32_t gsi = lines[(slot + pin - 1) % lines.size()];
-        auto line = device_.services().lines.claim(gsi, true, device_.id());
+        auto line = device().services().lines.claim(gsi, true, device().id());
         if (!line) return std::move(line).error();
         line_ = std::move(*line);
         // What firmware leaves for drivers without ACPI.
@@ -195,9 +193,10 @@ const PciFunction::Hook* PciFunction::hook_at(std::uint32_t offset, std::uint32_
 // a device that does. Others, such as the bridge's own timer, are told that nobody is there.
 template <typename Call>
 void PciFunction::inside_hook(Call&& call) {
-    const std::lock_guard guard(device_.lock());
-    const Phase phase = device_.phase();
-    const Binding* binding = device_.slot().binding.load(std::memory_order_acquire);
+    Device& device = this->device();
+    const std::lock_guard guard(device.lock());
+    const Phase phase = device.phase();
+    const Binding* binding = device.slot().binding.load(std::memory_order_acquire);
     if (binding != nullptr && (phase == Phase::running || phase == Phase::draining)) call(binding->instance);
 }
 
@@ -205,7 +204,8 @@ std::uint32_t PciFunction::config_read(std::uint32_t offset, std::uint32_t width
     if (const Hook* hook = hook_at(offset, width)) {
         std::uint32_t value = ~std::uint32_t{0} >> (32 - 8 * width);
         inside_hook([&](void* instance) {
-            value = callbacks_->config_read(instance, hook->capability, offset - hook->offset, width);
+            value = callbacks_.load(std::memory_order_acquire)
+                        ->config_read(instance, hook->capability, offset - hook->offset, width);
         });
         return value;
     }
@@ -216,7 +216,8 @@ std::uint32_t PciFunction::config_read(std::uint32_t offset, std::uint32_t width
 void PciFunction::config_write(std::uint32_t offset, std::uint32_t width, std::uint32_t value) {
     if (const Hook* hook = hook_at(offset, width)) {
         inside_hook([&](void* instance) {
-            callbacks_->config_write(instance, hook->capability, offset - hook->offset, width, value);
+            callbacks_.load(std::memory_order_acquire)
+                ->config_write(instance, hook->capability, offset - hook->offset, width, value);
         });
         return;
     }
@@ -319,7 +320,7 @@ bool PciFunction::update_decoding() {
 bool PciFunction::map_bar(Bar& bar, std::uint64_t address) {
     if (address == 0) return true; // not assigned
     if (!bar.ports()) {
-        for (const MemoryRange& range : device_.services().memory.ranges()) {
+        for (const MemoryRange& range : device().services().memory.ranges()) {
             if (address < range.address + range.size && range.address < address + bar.length)
                 return true; // RAM wins, and stays
         }
@@ -329,16 +330,16 @@ bool PciFunction::map_bar(Bar& bar, std::uint64_t address) {
         region->handler = msix_.get();
         region->keeps = msix_;
     } else {
-        region->slot = &device_.slot();
-        region->keeps = device_.shared_slot();
+        region->slot = &device().slot();
+        region->keeps = device().shared_slot();
     }
-    AccessBus& bus = device_.services().bus;
+    AccessBus& bus = device().services().bus;
     const auto placement = bar.ports() ? bus.place_ports(*region) : bus.place_memory(*region);
     if (!placement.placed) {
         // The guest chose the place, so this is no error of ours; hardware would answer with whoever is
         // faster.
-        device_.log().write(LogLevel::debug, "a BAR at {:#x} overlaps another device and is not decoded",
-                            address);
+        device().log().write(LogLevel::debug, "a BAR at {:#x} overlaps another device and is not decoded",
+                             address);
         return false;
     }
     bar.mapped = std::move(region);
@@ -350,7 +351,7 @@ void PciFunction::unmap_bar(Bar& bar) {
     if (!bar.mapped) return;
     const auto region = std::exchange(bar.mapped, nullptr);
     tell_region(bar);
-    AccessBus& bus = device_.services().bus;
+    AccessBus& bus = device().services().bus;
     if (bar.ports()) {
         bus.remove_ports(*region, region);
     } else {
@@ -359,43 +360,70 @@ void PciFunction::unmap_bar(Bar& bar) {
 }
 
 void PciFunction::tell_region(Bar& bar) {
-    if (bar.region == nullptr) return;
+    const auto region = bar.region.lock();
+    if (region == nullptr) return;
     if (bar.mapped) {
-        bar.region->moved(RegionResource::Place{.port = bar.ports(), .base = bar.mapped->base});
+        region->moved(RegionResource::Place{.port = bar.ports(), .base = bar.mapped->base});
     } else {
-        bar.region->moved(std::nullopt);
+        region->moved(std::nullopt);
     }
 }
 
-plugbay_status PciFunction::bar_region(std::uint32_t index, plugbay_handle* handle) {
-    std::unique_ptr<BarRegion> region;
+plugbay_status PciFunction::bar_region(Device& device, std::uint32_t index, plugbay_handle* handle) {
+    std::shared_ptr<BarRegion> region;
     {
         const std::lock_guard guard(mutex_);
         if (index >= bars_.size() || !bars_[index].present() || bars_[index].msix()) {
-            return device_.refuse(PLUGBAY_INVALID,
-                                  fmt::format("BAR {} has no accesses of the device's", index));
+            return device.refuse(PLUGBAY_INVALID,
+                                 fmt::format("BAR {} has no accesses of the device's", index));
         }
         Bar& bar = bars_[index];
-        if (bar.region != nullptr) {
-            *handle = bar.handle;
-            return PLUGBAY_OK;
+        region = bar.region.lock();
+        if (region == nullptr) {
+            region = std::make_shared<BarRegion>(index, bar.length);
+            bar.region = region;
+            tell_region(bar);
         }
-        region = std::make_unique<BarRegion>(*this, index, bar.length);
-        bar.region = region.get();
-        tell_region(bar);
     }
-    const plugbay_status status = hold(device_, std::move(region), handle);
-    if (status == PLUGBAY_OK) {
-        const std::lock_guard guard(mutex_);
-        bars_[index].handle = *handle;
-    }
-    return status;
+    // Two builds of the device may hold it at a time.
+    *handle = device.resources().handle_of(*region);
+    return *handle != PLUGBAY_NO_HANDLE ? PLUGBAY_OK : hold(device, std::move(region), handle);
 }
 
-BarRegion::~BarRegion() {
-    if (function_ == nullptr) return;
-    const std::lock_guard guard(function_->mutex_);
-    function_->bars_[bar_].region = nullptr;
+void PciFunction::serve(const Served& served) {
+    {
+        const std::lock_guard guard(mutex_);
+        device_.store(served.device);
+        callbacks_.store(served.device->callbacks<plugbay_pci_callbacks>(PLUGBAY_PCI),
+                         std::memory_order_release);
+        for (std::size_t i = 0; i < bars_.size(); ++i) {
+            bars_[i].token = served.tokens[i];
+            if (bars_[i].mapped) bars_[i].mapped->token = served.tokens[i];
+        }
+        if (served.level) pin_level_ = *served.level;
+        update_pin();
+    }
+    for (const std::uint32_t vector : served.messages)
+        static_cast<void>(notify(vector));
+}
+
+std::string PciFunction::difference(const plugbay_pci_function& description, Device& device) const {
+    const auto created = create(device, description);
+    if (!created) return created.error().text();
+    PciFunction& other = **created;
+    if (other.wanted_bus_ != wanted_bus_ || other.wanted_slot_ != wanted_slot_) return "its place on a bus";
+    for (std::size_t i = 0; i < bars_.size(); ++i) {
+        if (bars_[i].kind != other.bars_[i].kind || bars_[i].length != other.bars_[i].length)
+            return "BAR " + std::to_string(i);
+    }
+    if ((msix_ == nullptr ? 0 : msix_->vectors()) != (other.msix_ == nullptr ? 0 : other.msix_->vectors()))
+        return "the number of its MSI-X vectors";
+    // Firmware, not the device, has set this.
+    const std::uint32_t line = after_power_on_.read(pci_register::interrupt_line, 1);
+    other.after_power_on_.set(pci_register::interrupt_line, 1, line);
+    if (!(hooks_ == other.hooks_) || !(after_power_on_ == other.after_power_on_))
+        return "what its configuration space holds";
+    return {};
 }
 
 void PciFunction::update_msix_control() {
@@ -417,7 +445,7 @@ void PciFunction::update_pin() {
     // Section 6.8.2: while MSI-X is enabled the function does not use its pin.
     const bool msix_enabled = msix_ && (config_.read(msix_capability_ + 2, 2) & msix_enable) != 0;
     const bool high = pin_level_ && !disabled && !msix_enabled;
-    if (line_ && line_->set(high)) device_.counts().interrupts.add();
+    if (line_ && line_->set(high)) device().counts().interrupts.add();
 }
 
 void PciFunction::reset() {

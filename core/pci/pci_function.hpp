@@ -39,7 +39,13 @@ class PciFunction : public Resource {
     [[nodiscard]] ResourceKind kind() const override { return resource_kind; }
     [[nodiscard]] std::string describe() const override;
 
-    [[nodiscard]] Device& device() { return device_; }
+    [[nodiscard]] bool guest_visible() const override { return true; }
+    void serve(const Served& served) override;
+    // What of `description`, by another build of the device, is not this function; "" when they agree.
+    [[nodiscard]] std::string difference(const plugbay_pci_function& description, Device& device) const;
+
+    // Of the build that serves the guest.
+    [[nodiscard]] Device& device() const { return *device_.load(std::memory_order_acquire); }
     [[nodiscard]] bool plugged() const { return bus_ != nullptr; }
     [[nodiscard]] const std::string& wanted_bus() const { return wanted_bus_; } // empty: the first
     [[nodiscard]] std::int32_t wanted_slot() const { return wanted_slot_; }
@@ -68,8 +74,9 @@ class PciFunction : public Resource {
     // False: MSI-X is off.
     [[nodiscard]] bool notify(std::uint32_t vector) { return msix_ != nullptr && msix_->notify(vector); }
     void set_pin(bool level);
-    // Stores the handle of a BAR's region, made when first asked for, in the device's table.
-    [[nodiscard]] plugbay_status bar_region(std::uint32_t bar, plugbay_handle* handle);
+    // Stores the handle of a BAR's region, made when first asked for, in the table of `device`, a build of the
+    // function's.
+    [[nodiscard]] plugbay_status bar_region(Device& device, std::uint32_t bar, plugbay_handle* handle);
 
     // [control] As after power-on: nothing is decoded.
     void reset();
@@ -82,8 +89,7 @@ class PciFunction : public Resource {
         std::uint64_t length = 0;
         std::uint64_t token = 0;
         std::shared_ptr<const Region> mapped; // while decoded
-        BarRegion* region = nullptr;          // while the device holds its handle
-        plugbay_handle handle = PLUGBAY_NO_HANDLE;
+        std::weak_ptr<BarRegion> region;      // while the device holds it
 
         [[nodiscard]] bool ports() const { return (kind & 0xf) == PLUGBAY_BAR_PORTS; }
         [[nodiscard]] bool wide() const { return (kind & 0xf) == PLUGBAY_BAR_MEMORY64; }
@@ -94,6 +100,7 @@ class PciFunction : public Resource {
         std::uint32_t capability; // number in the device's list
         std::uint32_t offset;     // in configuration space
         std::uint32_t length;
+        bool operator==(const Hook&) const = default;
     };
 
     PciFunction(Device& device, const plugbay_pci_function& description);
@@ -114,10 +121,11 @@ class PciFunction : public Resource {
     void unmap_bar(Bar& bar);
     void tell_region(Bar& bar);
 
-    Device& device_;
+    // These change with the build, while its gate and its bridge's are closed; see PciBuses::wait_for_users().
+    std::atomic<Device*> device_;
+    std::atomic<const plugbay_pci_callbacks*> callbacks_;
     const std::string wanted_bus_;
     const std::int32_t wanted_slot_;
-    const plugbay_pci_callbacks* const callbacks_;
     std::vector<Hook> hooks_;
     std::shared_ptr<MsixTable> msix_; // shared with the region that shows it
     std::uint32_t msix_capability_ = 0;
@@ -137,14 +145,11 @@ class PciFunction : public Resource {
 // A BAR as the device's region, for doorbells.
 class BarRegion : public RegionResource {
   public:
-    BarRegion(PciFunction& function, std::uint32_t bar, std::uint64_t length)
-        : RegionResource(length), function_(&function), bar_(bar) {}
-    ~BarRegion() override;
+    BarRegion(std::uint32_t bar, std::uint64_t length) : RegionResource(length), bar_(bar) {}
     [[nodiscard]] std::string describe() const override { return "BAR " + std::to_string(bar_); }
 
   private:
     friend class PciFunction;
-    PciFunction* function_; // null: it was removed
     const std::uint32_t bar_;
 };
 

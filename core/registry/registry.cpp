@@ -8,31 +8,37 @@
 
 namespace plugbay::core {
 
-namespace {
-
-const void* role_table(const Device& device, const char* interface, const char* role) {
-    return device.role_table((std::string(interface) + role).c_str());
-}
-
-} // namespace
-
 std::string port_name(const Device& device, std::uint32_t port) {
     const char* name = device.type().ports[port]->name;
     return name == nullptr ? device.id() : device.id() + "." + name;
 }
 
-Link::Link(End frontend, End backend, const void* frontend_table, const void* backend_table)
-    : frontend_(frontend), backend_(backend), to_frontend_{sizeof(plugbay_link), 0, frontend_table,
-                                                           frontend.device->instance(), frontend.port},
-      to_backend_{sizeof(plugbay_link), 0, backend_table, backend.device->instance(), backend.port} {}
+const void* port_table(const Device& device, std::uint32_t port) {
+    const plugbay_port& declared = *device.type().ports[port];
+    const char* const role = declared.role == PLUGBAY_PORT_BACKEND ? ".backend" : ".frontend";
+    return device.role_table((std::string(declared.interface) + role).c_str());
+}
+
+namespace {
+
+std::shared_ptr<plugbay_link> cell_to(const Device& device, std::uint32_t port) {
+    return std::make_shared<plugbay_link>(
+        plugbay_link{sizeof(plugbay_link), 0, port_table(device, port), device.instance(), port});
+}
+
+} // namespace
+
+Link::Link(End frontend, End backend)
+    : frontend_(frontend), backend_(backend), to_frontend_(cell_to(*frontend.device, frontend.port)),
+      to_backend_(cell_to(*backend.device, backend.port)) {}
 
 Result<void> Link::connect(std::span<const plugbay_value> options) {
-    if (auto done = frontend_.device->connected(frontend_.port, to_backend_, options); !done) {
+    if (auto done = frontend_.device->connected(frontend_.port, *to_backend_, options); !done) {
         revoke();
         return done;
     }
     frontend_told_ = true;
-    if (auto done = backend_.device->connected(backend_.port, to_frontend_, {}); !done) {
+    if (auto done = backend_.device->connected(backend_.port, *to_frontend_, {}); !done) {
         revoke();
         return done;
     }
@@ -48,11 +54,75 @@ void Link::revoke() {
     {
         // Both ends share this lock, so neither is in a call through the link while it turns into nothing.
         const std::lock_guard guard(frontend_.device->lock());
-        to_frontend_.table = nullptr;
-        to_backend_.table = nullptr;
+        to_frontend_->table = nullptr;
+        to_backend_->table = nullptr;
     }
     if (std::exchange(backend_told_, false)) backend_.device->disconnected(backend_.port);
     if (std::exchange(frontend_told_, false)) frontend_.device->disconnected(frontend_.port);
+}
+
+Result<void> Link::tell(Next& next, const End& end, std::span<const plugbay_value> options) {
+    if (next.device == nullptr) return {};
+    auto told = next.device->connected(end.port, *next.cell, options);
+    next.told = static_cast<bool>(told);
+    return told;
+}
+
+Result<void> Link::introduce(const Successors& successors, std::span<const plugbay_value> options) {
+    const auto successor_of = [&](const End& end) -> Device* {
+        const auto found = successors.find(end.device);
+        return found == successors.end() ? nullptr : found->second;
+    };
+    const auto facing = [](const End& end, Device* successor) {
+        return cell_to(successor == nullptr ? *end.device : *successor, end.port);
+    };
+    next_frontend_.device = successor_of(frontend_);
+    next_backend_.device = successor_of(backend_);
+    next_frontend_.cell = facing(backend_, next_backend_.device);
+    next_backend_.cell = facing(frontend_, next_frontend_.device);
+    if (next_frontend_.cell->table == nullptr || next_backend_.cell->table == nullptr)
+        return Error{"a build declares a port without implementing it", "this is a defect of its plugin"};
+    if (auto told = tell(next_frontend_, frontend_, options); !told) return told;
+    return tell(next_backend_, backend_, {});
+}
+
+void Link::seal() {
+    const std::lock_guard guard(frontend_.device->lock());
+    if (next_frontend_.device != nullptr) sealed_frontend_ = std::exchange(to_frontend_->table, nullptr);
+    if (next_backend_.device != nullptr) sealed_backend_ = std::exchange(to_backend_->table, nullptr);
+}
+
+void Link::hand_over() {
+    const std::lock_guard guard(frontend_.device->lock());
+    // An end that stays keeps its cell, which leads to the successor from now on.
+    if (next_backend_.device == nullptr) *to_frontend_ = *next_backend_.cell;
+    if (next_frontend_.device == nullptr) *to_backend_ = *next_frontend_.cell;
+    const auto replace = [](End& end, Cell& cell, Next next) {
+        if (next.device == nullptr) return;
+        cell->table = nullptr;
+        end.device->keep(std::exchange(cell, std::move(next.cell)));
+        end.device = next.device;
+    };
+    replace(frontend_, to_backend_, std::exchange(next_frontend_, {}));
+    replace(backend_, to_frontend_, std::exchange(next_backend_, {}));
+    sealed_frontend_ = sealed_backend_ = nullptr;
+}
+
+void Link::abandon() {
+    {
+        const std::lock_guard guard(frontend_.device->lock());
+        if (sealed_frontend_ != nullptr) to_frontend_->table = std::exchange(sealed_frontend_, nullptr);
+        if (sealed_backend_ != nullptr) to_backend_->table = std::exchange(sealed_backend_, nullptr);
+        for (const Next* next : {&next_frontend_, &next_backend_}) {
+            if (next->cell != nullptr) next->cell->table = nullptr;
+        }
+    }
+    const auto forget = [](Next next, const End& end) {
+        if (next.told) next.device->disconnected(end.port);
+        if (next.device != nullptr) next.device->keep(std::move(next.cell));
+    };
+    forget(std::exchange(next_backend_, {}), backend_);
+    forget(std::exchange(next_frontend_, {}), frontend_);
 }
 
 Result<void> Registry::offer(Device& device) {
@@ -82,6 +152,14 @@ void Registry::withdraw(Device& device) {
         if (names == interfaces_.end()) continue;
         const auto found = names->second.find(port_name(device, port));
         if (found != names->second.end() && found->second.device == &device) names->second.erase(found);
+    }
+}
+
+void Registry::hand_over(const Device& before, Device& successor) {
+    for (auto& [interface, names] : interfaces_) {
+        for (auto& [name, offer] : names) {
+            if (offer.device == &before) offer.device = &successor;
+        }
     }
 }
 
@@ -151,15 +229,14 @@ Result<void> Registry::connect(Device& backend, std::uint32_t port, std::string_
     if (!found) return found.error();
     const Offer& offer = **found;
     const char* interface = backend.type().ports[port]->interface;
-    const void* frontend_table = role_table(*offer.device, interface, ".frontend");
-    const void* backend_table = role_table(backend, interface, ".backend");
-    if (frontend_table == nullptr || backend_table == nullptr) {
-        return Error{fmt::format("device \"{}\" declares a port of {} without implementing it",
-                                 frontend_table == nullptr ? offer.device->id() : backend.id(), interface),
-                     "this is a defect of its plugin"};
+    for (const Offer& end : {offer, Offer{&backend, port}}) {
+        if (port_table(*end.device, end.port) == nullptr) {
+            return Error{fmt::format("device \"{}\" declares a port of {} without implementing it",
+                                     end.device->id(), interface),
+                         "this is a defect of its plugin"};
+        }
     }
-    auto link = std::make_unique<Link>(Link::End{offer.device, offer.port}, Link::End{&backend, port},
-                                       frontend_table, backend_table);
+    auto link = std::make_unique<Link>(Link::End{offer.device, offer.port}, Link::End{&backend, port});
     if (auto connected = link->connect(options); !connected) return connected;
     links_.push_back(std::move(link));
     log_for(Subsystem::registry).debug("{}: \"{}\" serves \"{}\"", interface, backend.id(), name);

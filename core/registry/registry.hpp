@@ -17,6 +17,9 @@
 
 namespace plugbay::core {
 
+// The builds that take over, by the devices that go.
+using Successors = std::map<const Device*, Device*>;
+
 // A joined pair of ports. Both ends hold pointers into it until disconnected; it disconnects when destroyed.
 class Link {
   public:
@@ -24,7 +27,7 @@ class Link {
         Device* device;
         std::uint32_t port;
     };
-    Link(End frontend, End backend, const void* frontend_table, const void* backend_table);
+    Link(End frontend, End backend);
     Link(const Link&) = delete;
     Link& operator=(const Link&) = delete;
     ~Link();
@@ -32,19 +35,46 @@ class Link {
     // Tells both ends, the frontend first. On failure neither is connected.
     [[nodiscard]] Result<void> connect(std::span<const plugbay_value> options);
 
+    // --- another build behind one end or both, in this order, while all ends hold still.
+    // Tells the successors, the frontend's first, each with a cell of its own. They reach the other end, which still calls
+    // the builds before. On failure call abandon().
+    [[nodiscard]] Result<void> introduce(const Successors& successors,
+                                         std::span<const plugbay_value> options);
+    // From now on nobody's call reaches the builds that are replaced: what they were told would be lost.
+    void seal();
+    // The other end calls the successors, and the builds before reach nobody.
+    void hand_over();
+    // Instead: everything is as it was. The successors are told that the link is over.
+    void abandon();
+
     [[nodiscard]] const End& frontend() const { return frontend_; }
     [[nodiscard]] const End& backend() const { return backend_; }
 
   private:
+    using Cell = std::shared_ptr<plugbay_link>; // the device that calls through it may outlive the link
+    // One end's build that comes.
+    struct Next {
+        Device* device = nullptr; // null: the end keeps its build
+        Cell cell = {};           // what it calls through
+        bool told = false;
+    };
     void revoke();
+    [[nodiscard]] Result<void> tell(Next& next, const End& end, std::span<const plugbay_value> options);
 
-    const End frontend_;
-    const End backend_;
-    plugbay_link to_frontend_; // what the backend calls through
-    plugbay_link to_backend_;  // what the frontend calls through
+    End frontend_;
+    End backend_;
+    Cell to_frontend_; // what the backend calls through
+    Cell to_backend_;  // what the frontend calls through
     bool frontend_told_ = false;
     bool backend_told_ = false;
+    Next next_frontend_;
+    Next next_backend_;
+    const void* sealed_frontend_ = nullptr; // tables of cells that are sealed
+    const void* sealed_backend_ = nullptr;
 };
+
+// "char/1.frontend": the table of a device's for the interface of its port, in the port's role. Null when it has none.
+[[nodiscard]] const void* port_table(const Device& device, std::uint32_t port);
 
 // Thread: [control]. Names are copied; devices are withdrawn before they go.
 class Registry {
@@ -65,6 +95,9 @@ class Registry {
                                        std::span<const plugbay_value> options);
     // Ends a link of links(). Both devices are quiesced.
     void disconnect(const Link& link);
+
+    // The successor's frontends have the names of the device that it takes over from; links are handed over one by one.
+    void hand_over(const Device& before, Device& successor);
 
     [[nodiscard]] const std::vector<std::unique_ptr<Link>>& links() const { return links_; }
     // The link at `device`'s port, or null.

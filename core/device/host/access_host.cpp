@@ -23,6 +23,13 @@ plugbay_status take(Device& device, bool port, std::uint64_t base, std::uint64_t
                                          "write callbacks",
                                          what, base));
     }
+    if (device.detached()) {
+        const std::string wanted = length == 0 ? what : what + (" " + range_text(base, length));
+        return adopt<RegionResource>(device, wanted, handle, {token}, [&](const RegionResource& each) {
+            const auto* mapped = dynamic_cast<const MappedRegion*>(&each);
+            return mapped != nullptr && mapped->is(port, base, length);
+        });
+    }
     auto region = std::make_shared<Region>(Region{.base = base,
                                                   .length = length,
                                                   .token = token,

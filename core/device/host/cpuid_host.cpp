@@ -19,6 +19,11 @@ class CpuidResource : public Resource {
     ~CpuidResource() override { edits_.remove(edit_); }
     [[nodiscard]] ResourceKind kind() const override { return resource_kind; }
     [[nodiscard]] std::string describe() const override { return text_; }
+    [[nodiscard]] bool guest_visible() const override { return true; }
+    [[nodiscard]] bool is(const CpuidEdits::Edit& edit) const {
+        return edit_.leaf == edit.leaf && edit_.subleaf == edit.subleaf && edit_.mask == edit.mask &&
+               edit_.value == edit.value;
+    }
 
   private:
     CpuidEdits& edits_;
@@ -53,6 +58,10 @@ plugbay_status set(const plugbay_host* host, const plugbay_cpuid_bits* bits, plu
                              edit.place() +
                                  ": wanted is a mask, values within it, and a subleaf only together with "
                                  "PLUGBAY_CPUID_SUBLEAF");
+    }
+    if (device.detached()) {
+        return adopt<CpuidResource>(device, edit.place() + " with these bits", handle, {},
+                                    [&](const CpuidResource& each) { return each.is(edit); });
     }
     CpuidEdits& edits = device.services().cpuid;
     const CpuidEdits::Edit* added = nullptr;

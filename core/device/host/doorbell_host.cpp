@@ -26,6 +26,13 @@ plugbay_status create(const plugbay_host* host, plugbay_handle region, std::uint
     }
     DoorbellResource::Spec spec{.offset = offset, .width = width, .value = {}, .token = token};
     if ((flags & PLUGBAY_DOORBELL_ANY_VALUE) == 0) spec.value = value;
+    if (device.detached()) {
+        const auto adopted = device.adopt({token}, [&](const Resource& each) {
+            return each.kind() == ResourceKind::doorbell &&
+                   static_cast<const DoorbellResource&>(each).is(*target, spec);
+        });
+        if (adopted != nullptr) return hold(device, adopted, doorbell);
+    }
     auto resource = DoorbellResource::create(device, *target, spec);
     if (!resource) return device.refuse(PLUGBAY_NO_MEMORY, resource.error().text());
     return hold(device, std::move(*resource), doorbell);

@@ -26,10 +26,22 @@ plugbay_status refuse_unless_creating(Device& device) {
     return device.refuse(PLUGBAY_FORBIDDEN, "firmware tables can be added only while the device is created");
 }
 
+// Of a build that replaces another: the guest has read the tables of the one before.
+plugbay_status same_as_before(Device& device, bool same) {
+    if (same) return PLUGBAY_OK;
+    return device.refuse(
+        PLUGBAY_FORBIDDEN,
+        "it adds to the ACPI tables what the build that it replaces does not, and the guest has "
+        "read these: remove the device and add it again, or restart the machine");
+}
+
 plugbay_status set_fixed_hardware(const plugbay_host* host, const plugbay_acpi_fixed_hardware* hardware) {
     Device& device = Device::of(host);
     if (const auto status = refuse_unless_creating(device); status != PLUGBAY_OK) return status;
-    auto done = device.services().firmware.set_fixed_hardware(device.id(), sized_copy(*hardware));
+    FirmwareRecords& records = device.services().firmware;
+    if (device.detached())
+        return same_as_before(device, records.has_fixed_hardware(device.id(), sized_copy(*hardware)));
+    auto done = records.set_fixed_hardware(device.id(), sized_copy(*hardware));
     return done ? PLUGBAY_OK : device.refuse(PLUGBAY_TAKEN, done.error().text());
 }
 
@@ -37,6 +49,7 @@ plugbay_status add_legacy_device(const plugbay_host* host, const plugbay_acpi_le
     Device& device = Device::of(host);
     if (const auto status = refuse_unless_creating(device); status != PLUGBAY_OK) return status;
     FirmwareRecords::LegacyDevice record{.owner = device.id(), .device = sized_copy(*legacy)};
+    if (device.detached()) return same_as_before(device, device.services().firmware.has(record));
     device.services().firmware.add(std::move(record));
     return PLUGBAY_OK;
 }
@@ -46,8 +59,9 @@ plugbay_status add_table(const plugbay_host* host, const void* table, std::uint6
     if (const auto status = refuse_unless_creating(device); status != PLUGBAY_OK) return status;
     if (length > largest_table) return device.refuse(PLUGBAY_INVALID, "the ACPI table is larger than 64 KiB");
     const auto* bytes = static_cast<const std::byte*>(table);
-    device.services().firmware.add(
-        FirmwareRecords::Table{.owner = device.id(), .bytes = {bytes, bytes + length}});
+    FirmwareRecords::Table record{.owner = device.id(), .bytes = {bytes, bytes + length}};
+    if (device.detached()) return same_as_before(device, device.services().firmware.has(record));
+    device.services().firmware.add(std::move(record));
     return PLUGBAY_OK;
 }
 

@@ -21,6 +21,11 @@ class HypercallResource : public Resource {
     [[nodiscard]] std::string describe() const override {
         return fmt::format("hypercalls {:#x}-{:#x}", region_->base, region_->base + region_->length - 1);
     }
+    [[nodiscard]] bool guest_visible() const override { return true; }
+    void serve(const Served& served) override { region_->token = served.tokens[0]; }
+    [[nodiscard]] bool is(std::uint32_t first, std::uint32_t count) const {
+        return region_->base == first && region_->length == count;
+    }
 
   private:
     HypercallMap& map_;
@@ -39,6 +44,11 @@ plugbay_status claim(const plugbay_host* host, std::uint32_t first, std::uint32_
         return device.refuse(
             PLUGBAY_INVALID,
             fmt::format("hypercall {:#x} was asked for, but the device has no call callback", first));
+    }
+    if (device.detached()) {
+        return adopt<HypercallResource>(device, fmt::format("{} hypercalls from {:#x}", count, first), handle,
+                                        {token},
+                                        [&](const HypercallResource& each) { return each.is(first, count); });
     }
     auto region = std::make_shared<Region>(Region{.base = first,
                                                   .length = count,

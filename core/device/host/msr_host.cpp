@@ -26,6 +26,11 @@ class MsrResource : public Resource {
         return fmt::format("MSRs {:#x}-{:#x}{}", region_->base, region_->base + region_->length - 1,
                            accesses);
     }
+    [[nodiscard]] bool guest_visible() const override { return true; }
+    void serve(const Served& served) override { region_->token = served.tokens[0]; }
+    [[nodiscard]] bool is(std::uint32_t first, std::uint32_t count, std::uint32_t flags) const {
+        return region_->base == first && region_->length == count && region_->flags == flags;
+    }
 
   private:
     MachineServices& services_;
@@ -51,6 +56,10 @@ plugbay_status hook(const plugbay_host* host, std::uint32_t first, std::uint32_t
         return device.refuse(
             PLUGBAY_INVALID,
             fmt::format("MSR {:#x} was asked for, but the device has no callbacks for MSRs", first));
+    }
+    if (device.detached()) {
+        return adopt<MsrResource>(device, fmt::format("{} MSRs from {:#x}", count, first), handle, {token},
+                                  [&](const MsrResource& each) { return each.is(first, count, flags); });
     }
     auto region = std::make_shared<Region>(Region{.base = first,
                                                   .length = count,

@@ -26,6 +26,10 @@ plugbay_status add_bus(const plugbay_host* host, const plugbay_pci_bus* descript
     std::memcpy(&known, description, std::min<std::size_t>(description->size, sizeof known));
     if (const auto done = check_pci_windows(known, device.services().memory); !done)
         return device.refuse(PLUGBAY_INVALID, done.error().text());
+    if (device.detached()) {
+        return adopt<PciBus>(device, "a PCI bus with these windows, lines and ports", handle, {},
+                             [&](const PciBus& each) { return each.is(known); });
+    }
     auto bus = std::make_unique<PciBus>(device.services().pci, device, known);
     PciBus& added = *bus;
     const plugbay_status status = hold(device, std::move(bus), handle);

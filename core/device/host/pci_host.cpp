@@ -14,6 +14,22 @@ PciFunction* find(Device& device, plugbay_handle handle) {
     return device.resources().find<PciFunction>(handle);
 }
 
+plugbay_status adopt_function(Device& device, const plugbay_pci_function& description,
+                              plugbay_handle* handle) {
+    std::string difference = "a PCI function";
+    std::array<std::uint64_t, 6> tokens{};
+    for (std::size_t i = 0; i < tokens.size() && description.size >= sizeof description; ++i)
+        tokens[i] = description.bars[i].token;
+    const auto adopted = device.adopt(tokens, [&](const Resource& each) {
+        if (each.kind() != ResourceKind::pci_function) return false;
+        difference = static_cast<const PciFunction&>(each).difference(description, device);
+        return difference.empty();
+    });
+    if (adopted != nullptr) return hold(device, adopted, handle);
+    return device.refuse(PLUGBAY_FORBIDDEN, "its PCI function is not the one that the guest knows: " +
+                                                difference + " differs; remove the device and add it again");
+}
+
 plugbay_status add_function(const plugbay_host* host, const plugbay_pci_function* description,
                             plugbay_handle* handle) {
     Device& device = Device::of(host);
@@ -26,6 +42,7 @@ plugbay_status add_function(const plugbay_host* host, const plugbay_pci_function
         [&](const Resource& each) { has_one |= each.kind() == ResourceKind::pci_function; });
     if (has_one)
         return device.refuse(PLUGBAY_TAKEN, "a device has one PCI function, and this one has it already");
+    if (device.detached()) return adopt_function(device, *description, handle);
     auto created = PciFunction::create(device, *description);
     if (!created) return device.refuse(PLUGBAY_INVALID, "its PCI function: " + created.error().text());
     const plugbay_status status = hold(device, std::move(*created), handle);
@@ -38,13 +55,15 @@ plugbay_status bar_region(const plugbay_host* host, plugbay_handle handle, std::
     Device& device = Device::of(host);
     PciFunction* function = find(device, handle);
     if (function == nullptr) return device.refuse(PLUGBAY_STALE, "no such PCI function");
-    return function->bar_region(bar, region);
+    return function->bar_region(device, bar, region);
 }
 
 plugbay_status notify(const plugbay_host* host, plugbay_handle handle, std::uint32_t vector) {
     Device& device = Device::of(host);
     PciFunction* function = find(device, handle);
     if (function == nullptr) return device.refuse(PLUGBAY_STALE, "no such PCI function");
+    if (!device.serves() && device.defer([&](Served& later) { later.add_message(vector); }, *function))
+        return PLUGBAY_OK;
     return function->notify(vector) ? PLUGBAY_OK : PLUGBAY_UNSUPPORTED;
 }
 
@@ -52,6 +71,8 @@ plugbay_status set_pin(const plugbay_host* host, plugbay_handle handle, std::uin
     Device& device = Device::of(host);
     PciFunction* function = find(device, handle);
     if (function == nullptr) return device.refuse(PLUGBAY_STALE, "no such PCI function");
+    if (!device.serves() && device.defer([&](Served& later) { later.level = level != 0; }, *function))
+        return PLUGBAY_OK;
     function->set_pin(level != 0);
     return PLUGBAY_OK;
 }

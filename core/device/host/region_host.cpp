@@ -37,6 +37,12 @@ class MemoryRegionResource : public Resource {
                                                                : "write-hooked memory";
         return fmt::format("{} {}", name, range_text(region_->base, region_->length));
     }
+    [[nodiscard]] bool guest_visible() const override { return true; }
+    void serve(const Served& served) override { region_->token = served.tokens[0]; }
+    [[nodiscard]] bool is(std::uint32_t kind, std::uint64_t address, std::uint64_t length) const {
+        return kind_ == kind && region_->base == address && region_->length == length;
+    }
+    [[nodiscard]] void* data() const { return memory_->data(); }
     [[nodiscard]] std::shared_ptr<const void> memory() const override { return memory_; }
     void mapped(std::unique_ptr<PlatformMemory> mapped) { mapped_ = std::move(mapped); }
     [[nodiscard]] std::uint64_t pages() const { return region_->length / page_size; }
@@ -65,6 +71,11 @@ class RamWatchResource : public Resource {
     [[nodiscard]] std::string describe() const override {
         return fmt::format("{} of guest RAM {}", watched_.reads ? "accesses" : "writes",
                            range_text(watched_.address, watched_.size));
+    }
+    [[nodiscard]] bool guest_visible() const override { return true; }
+    void serve(const Served& served) override { region_->token = served.tokens[0]; }
+    [[nodiscard]] bool is(bool reads, std::uint64_t address, std::uint64_t length) const {
+        return watched_.reads == reads && watched_.address == address && watched_.size == length;
     }
 
   private:
@@ -102,6 +113,14 @@ plugbay_status create(const plugbay_host* host, std::uint32_t kind, std::uint32_
     MachineServices& services = device.services();
     if (const plugbay_status status = keep_off_ram(device, address, length); status != PLUGBAY_OK)
         return status;
+    if (device.detached()) {
+        const plugbay_status status = adopt<MemoryRegionResource>(
+            device, "memory " + range_text(address, length), handle, {token},
+            [&](const MemoryRegionResource& each) { return each.is(kind, address, length); });
+        if (status == PLUGBAY_OK && pointer != nullptr)
+            *pointer = device.resources().find<MemoryRegionResource>(*handle)->data();
+        return status;
+    }
     auto memory = RegionMemory::create(length);
     if (!memory) return device.refuse(PLUGBAY_NO_MEMORY, memory.error().text());
     auto region = std::make_shared<Region>(Region{.base = address,
@@ -149,6 +168,12 @@ plugbay_status watch_ram(const plugbay_host* host, std::uint32_t what, std::uint
     MachineServices& services = device.services();
     if (device.phase() != Phase::creating)
         return device.refuse(PLUGBAY_FORBIDDEN, "RAM can be watched only from when the device is created");
+    if (device.detached()) {
+        const bool reads = what == PLUGBAY_WATCH_ALL;
+        return adopt<RamWatchResource>(
+            device, "watching RAM " + range_text(address, std::max<std::uint64_t>(length, 1)), handle,
+            {token}, [&](const RamWatchResource& each) { return each.is(reads, address, length); });
+    }
     if (services.clock.running()) {
         return device.refuse(
             PLUGBAY_FORBIDDEN,
