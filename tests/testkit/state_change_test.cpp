@@ -79,7 +79,7 @@ class StateChange : public testing::Test {
     StateChange(const char* type, std::uint32_t version)
         : type_(type), version_(version), device_(bench_.add(probe_file, type, "probe")) {}
 
-    // Whether a load of `fields` gives a device that saves `result`, by a device that was in another state before.
+    // Whether the device saves `result` after a load of `fields`.
     void expect_loads(std::uint32_t version, const Puts& fields, const Puts& result) {
         const Outcome outcome = device_.try_load(image(type_, version, fields));
         EXPECT_TRUE(outcome) << outcome.text;
@@ -238,14 +238,28 @@ TEST_F(RenamedFields, OnlyWholeNamesCount) {
                 HasSubstr("value is missing"));
 }
 
-class NameTaken : public StateChange {
-  protected:
-    NameTaken() : StateChange("probe-name-taken", 1) {}
+// A mistake: "mode" has another name, and something else has its.
+struct NameTaken {
+    static constexpr std::array renamed{Renamed{.from = "mode", .to = "options"}};
+    std::uint8_t options = 0;
+    std::uint8_t mode = 0;
+    void state(auto& fields) {
+        fields("options", options);
+        fields("mode", mode);
+    }
 };
 
-TEST_F(NameTaken, IsFoundOnTheFirstLoad) {
-    EXPECT_THAT(refusal(1, {u8("options", 1), u8("mode", 2)}),
-                AllOf(HasSubstr("state field mode"), HasSubstr("an old one of another field")));
+TEST(Renamed, ANameThatAnotherFieldHadIsFoundOnTheFirstLoad) {
+    const StateImage saved = image("mistaken", 1, {u8("options", 1), u8("mode", 2)});
+    StateReading reading(saved);
+    using plugbay::detail::StateLoader;
+    NameTaken mistaken;
+    try {
+        StateLoader(reading.reader(), StateLoader::Pass::check).all_of(mistaken);
+        FAIL();
+    } catch (const Failure& failure) {
+        EXPECT_THAT(failure.what(), AllOf(HasSubstr("field mode"), HasSubstr("a name that another one had")));
+    }
 }
 
 template <std::size_t N>

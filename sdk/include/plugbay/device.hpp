@@ -302,13 +302,13 @@ class Glue : Entry<Device> {
         return table;
     }
     static void load(Device& device, const plugbay_state_reader* reader) {
-        OldState state(reader);
+        OldState saved(reader);
         if constexpr (has_convert) {
-            if (state.version() < Device::type.state_version) Device::convert(state);
+            if (saved.version() < Device::type.state_version) Device::convert(saved);
         }
-        StateLoader(state.reader(), StateLoader::Pass::check).all_of(device);
-        state.refuse_unread();
-        StateLoader(state.reader(), StateLoader::Pass::store).all_of(device);
+        StateLoader(saved.reader(), StateLoader::Pass::check).all_of(device);
+        saved.refuse_unread();
+        StateLoader(saved.reader(), StateLoader::Pass::store).all_of(device);
         if constexpr (requires { device.loaded(); }) device.loaded();
     }
     static constexpr plugbay_statistics_callbacks make_statistics() {

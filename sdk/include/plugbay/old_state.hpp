@@ -1,4 +1,4 @@
-// A state of an older version, as it is brought into the form of now. A device that says how has
+// A state of an older version, to be brought into the form of now:
 //
 //     static void convert(plugbay::OldState& old) {
 //         if (old.version() < 2) {   // two bytes became one number
@@ -9,9 +9,10 @@
 //         if (old.version() < 3) old.drop("scratch");   // gone
 //     }
 //
-// which is called before state() when what is loaded was saved with a lower state_version. It sees the names as they
-// were saved; `renamed` applies afterwards. The values come from anywhere, as on any load: check what is
-// computed with; what is put is checked by state(). It may throw Failure with the reason to refuse the state.
+// It is called before state() when what is loaded was saved with a lower state_version. It sees the names as
+// they were saved; `renamed` applies afterwards. What it gets may come from anywhere, so it checks what it
+// computes with; what it puts is checked by state(), like all that is loaded. To refuse the state it throws
+// Failure.
 #pragma once
 
 #include <plugbay/abi/state.h>
@@ -57,21 +58,21 @@ class OldState {
     [[nodiscard]] bool has(const std::string& name) const {
         return detail::has_field(&reader_, name.c_str());
     }
-    // Of whatever type fields(...) takes in state(), at most most_elements of them; the load is refused when it is
-    // missing or of another kind. A field that was read need not be dropped.
+    // T: whatever state() may have, with at most most_elements in a sequence. The load is refused when the
+    // field is missing, or of another kind or count. What was read need not be dropped.
     template <typename T>
     [[nodiscard]] T get(const std::string& name) const {
         T value{};
         detail::StateLoader(&reader_, detail::StateLoader::Pass::store)(name.c_str(), value);
         return value;
     }
-    // A new field, or another value for one; state() has to read it.
+    // A new field, or another value for one. The load is refused unless state() reads it.
     template <typename T>
     void put(const std::string& name, T value) {
         detail::StateSaver saver(&writer_);
         saver(name.c_str(), value);
     }
-    // state() shall not find it, nor the host find it unread.
+    // Neither state() finds it, nor the host that it was not read.
     void drop(const std::string& name) { changed(name.c_str()) = {}; }
 
     // For the glue: the state as it is now, and what of it was put for nobody.

@@ -22,9 +22,9 @@
 //         fields.optional("mode", mode_, 0, 0, 3);   // limits and checks stand behind that
 //         fields.optional("timer", timer_, {});      // (arrays of) structs: all of it is there, or nothing
 //
-// Another name for a field, or for (an array of) structs: raise state_version, since older builds do not know it.
-// Each old name stands beside the name of now, both as seen from the class that has the table: the device, or a
-// struct in it. Where a state has both names, the old one is a field that nobody asks for, and refused as such.
+// Another name for a field, or for (an array of) structs: raise state_version, since older builds do not know
+// it. Each old name stands beside the name of now, both as seen from the class that has the table: the device,
+// or a struct in it. Where a state has both, the old one is a field that nobody asks for, and refused as such.
 //
 //     static constexpr std::array renamed{plugbay::Renamed{.from = "ier", .to = "uart.interrupt_enable"}};
 //
@@ -66,7 +66,7 @@ constexpr bool covers(std::string_view entry, std::string_view name) {
     return name.starts_with(entry) && (name.size() == entry.size() || name[entry.size()] == '.');
 }
 
-// Whether each name of now can be looked up in one step, and is another's old name in no case.
+// Whether each old name leads to one name of now, in one step.
 constexpr bool unambiguous(std::span<const Renamed> renamed) {
     return std::ranges::all_of(renamed, [&](const Renamed& one) {
         return !one.from.empty() && !one.to.empty() &&
@@ -80,8 +80,8 @@ constexpr std::span<const Renamed> renamed_in() {
     if constexpr (requires { T::renamed; }) {
         static_assert(
             unambiguous(T::renamed),
-            "`renamed` has a name that is empty, is renamed twice, or is both old and new: put every old "
-            "name beside the name of now, and leave names that were exchanged to convert()");
+            "a name in `renamed` is empty, is renamed twice, or is both old and new: put each old one "
+            "beside the name of now, and leave names that were exchanged to convert()");
         return T::renamed;
     } else {
         return {};
@@ -294,10 +294,8 @@ class StateLoader : public StateFields<StateLoader> {
             const std::string_view own = std::string_view(name).substr(start);
             for (const auto& [from, to] : renamed) {
                 if (covers(from, own) && !covers(to, own))
-                    throw Failure(
-                        "state field " + name +
-                        " has a name that `renamed` has as an old one of another field: give it a new "
-                        "name, or use convert()");
+                    throw Failure("state field " + name + " has a name that another one had, by `renamed`: " +
+                                  "choose a new one, or use convert()");
             }
         }
         const bool found = find(name, scopes().size());

@@ -14,4 +14,4 @@
 PLUGBAY_PLUGIN("testkit-probe", "1.0.0", Probe, ProbePci, ProbeBridge, ProbeEcho, ProbeDisk, ProbeNic,
                ProbeScreen, ProbeRogue, ProbeMsr, ProbeCpuid, ProbeHypercall, ProbeRegion, ProbeWatch,
                ProbeWorker, ProbeEvents, ProbeGuest, ProbeFirmware, ProbeOptional, ProbeRenamed,
-               ProbeNameTaken, ProbeConverted)
+               ProbeConverted)

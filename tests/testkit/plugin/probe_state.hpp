@@ -105,23 +105,6 @@ class ProbeRenamed {
     std::uint8_t level_ = 0;
 };
 
-// A mistake: "mode" went into a struct, and something else has its name.
-class ProbeNameTaken {
-  public:
-    static constexpr plugbay::Type type{.name = "probe-name-taken", .help = "A name for two fields."};
-    static constexpr std::array renamed{plugbay::Renamed{.from = "mode", .to = "options"}};
-    explicit ProbeNameTaken(plugbay::Host) {}
-
-    void state(auto& fields) {
-        fields("options", options_);
-        fields("mode", mode_);
-    }
-
-  private:
-    std::uint8_t options_ = 0;
-    std::uint8_t mode_ = 0;
-};
-
 // Version 1: "divisor_low", "divisor_high", "fifo.0" to "fifo.3", "scratch". 2: "divisor" and "fifo" for the first.
 // 3: "mode" means something else, "clock" instead of "scratch". The field "mistake" makes convert() err.
 class ProbeConverted {
