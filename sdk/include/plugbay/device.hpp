@@ -19,6 +19,8 @@
 //     void on_fd(std::uint64_t token, int fd, std::uint32_t events);
 //     void on_connect(std::uint64_t port, plugbay::Link);  void on_disconnect(std::uint64_t port);
 //     void state(auto& fields);  void loaded();                see state.hpp
+//     static constexpr std::array renamed{plugbay::Renamed{...}};  static void convert(plugbay::OldState&);
+//                                                                states of older builds, see there
 //     void statistics(auto& numbers);                          see statistics.hpp
 //     std::uint32_t config_read(plugbay::ConfigAccess);
 //     void config_write(plugbay::ConfigAccess, std::uint32_t value);
@@ -55,6 +57,7 @@
 #include <plugbay/host.hpp>
 #include <plugbay/interface_glue.hpp>
 #include <plugbay/link.hpp>
+#include <plugbay/old_state.hpp>
 #include <plugbay/state.hpp>
 #include <plugbay/statistics.hpp>
 
@@ -71,9 +74,9 @@ namespace plugbay {
 struct Type {
     const char* name;
     const char* help;
-    bool concurrent = false;         // callbacks may run on several threads at once
-    std::uint32_t state_version = 1; // raise when state() changes its meaning
-    std::uint32_t state_version_oldest = 1;
+    bool concurrent = false;                // callbacks may run on several threads at once
+    std::uint32_t state_version = 1;        // raise when older builds cannot load what state() saves
+    std::uint32_t state_version_oldest = 1; // that this build loads
 };
 
 // An access to hooked bytes of a PCI capability; see abi/pci.h.
@@ -95,6 +98,9 @@ class Glue : Entry<Device> {
     static constexpr bool has_options = requires { typename Device::Options; };
     static constexpr bool has_ports = requires { Device::ports(); };
     static constexpr bool has_state = requires(Device & d, StateSaver& s) { d.state(s); };
+    static constexpr bool has_convert = requires(OldState & old) { Device::convert(old); };
+    static_assert(!has_convert || Device::type.state_version_oldest < Device::type.state_version,
+                  "convert() is never called: state_version_oldest is state_version");
 
     static constexpr bool has_live = [] {
         if constexpr (has_options) return requires(Device & d, const typename Device::Options& o) {
@@ -287,22 +293,23 @@ class Glue : Entry<Device> {
         plugbay_state_callbacks table{sizeof(plugbay_state_callbacks), 0, nullptr, nullptr};
         if constexpr (has_state) {
             table.save = [](void* i, const plugbay_state_writer* writer) noexcept {
-                return guarded(self(i).host.raw(), [&] {
-                    StateSaver saver(writer);
-                    self(i).device.state(saver);
-                });
+                return guarded(self(i).host.raw(), [&] { StateSaver(writer).all_of(self(i).device); });
             };
             table.load = [](void* i, const plugbay_state_reader* reader) noexcept {
-                return guarded(self(i).host.raw(), [&] {
-                    StateLoader checker(reader, false);
-                    self(i).device.state(checker);
-                    StateLoader loader(reader, true);
-                    self(i).device.state(loader);
-                    if constexpr (requires(Device & d) { d.loaded(); }) self(i).device.loaded();
-                });
+                return guarded(self(i).host.raw(), [&] { load(self(i).device, reader); });
             };
         }
         return table;
+    }
+    static void load(Device& device, const plugbay_state_reader* reader) {
+        OldState saved(reader);
+        if constexpr (has_convert) {
+            if (saved.version() < Device::type.state_version) Device::convert(saved);
+        }
+        StateLoader(saved.reader(), StateLoader::Pass::check).all_of(device);
+        saved.refuse_unread();
+        StateLoader(saved.reader(), StateLoader::Pass::store).all_of(device);
+        if constexpr (requires { device.loaded(); }) device.loaded();
     }
     static constexpr plugbay_statistics_callbacks make_statistics() {
         plugbay_statistics_callbacks table{sizeof(plugbay_statistics_callbacks), 0, nullptr};

@@ -12,17 +12,40 @@
 // The same function saves and loads. Loading runs it twice: first everything is read and checked without
 // touching the device, then it is stored. A device may have `void loaded()`, called afterwards, to re-arm
 // timers and interrupt lines from the fields.
+//
+// How a later build changes its state and still loads what the builds before it have saved:
+//
+// A field that older builds can do without: they skip it, so state_version stays, and both builds load each
+// other's states. After the variable stands what is loaded from a state that lacks the field.
+//
+//         fields.optional("trigger", trigger_, 1);
+//         fields.optional("mode", mode_, 0, 0, 3);   // limits and checks stand behind that
+//         fields.optional("timer", timer_, {});      // (arrays of) structs: all of it is there, or nothing
+//
+// Another name for a field, or for (an array of) structs: raise state_version, since older builds do not know
+// it. Each old name stands beside the name of now, both as seen from the class that has the table: the device,
+// or a struct in it. Where a state has both, the old one is a field that nobody asks for, and refused as such.
+//
+//     static constexpr std::array renamed{plugbay::Renamed{.from = "ier", .to = "uart.interrupt_enable"}};
+//
+// Anything else: raise state_version, and bring older states into the form of now, see old_state.hpp.
+//
+//     static void convert(plugbay::OldState& old);
 #pragma once
 
 #include <plugbay/abi/state.h>
 #include <plugbay/failure.hpp>
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace plugbay {
@@ -31,7 +54,43 @@ namespace plugbay {
 // allocate.
 inline constexpr std::uint64_t most_elements = 1 << 24;
 
+struct Renamed {
+    std::string_view from;
+    std::string_view to; // the name in state()
+};
+
 namespace detail {
+
+// Whether `name` is the field of that name, or in the struct of that name.
+constexpr bool covers(std::string_view entry, std::string_view name) {
+    return name.starts_with(entry) && (name.size() == entry.size() || name[entry.size()] == '.');
+}
+
+// Whether each old name leads to one name of now, in one step.
+constexpr bool unambiguous(std::span<const Renamed> renamed) {
+    return std::ranges::all_of(renamed, [&](const Renamed& one) {
+        return !one.from.empty() && !one.to.empty() &&
+               std::ranges::count(renamed, one.from, &Renamed::from) == 1 &&
+               std::ranges::count(renamed, one.from, &Renamed::to) == 0;
+    });
+}
+
+template <typename T>
+constexpr std::span<const Renamed> renamed_in() {
+    if constexpr (requires { T::renamed; }) {
+        static_assert(
+            unambiguous(T::renamed),
+            "a name in `renamed` is empty, is renamed twice, or is both old and new: put each old one "
+            "beside the name of now, and leave names that were exchanged to convert()");
+        return T::renamed;
+    } else {
+        return {};
+    }
+}
+
+inline bool has_field(const plugbay_state_reader* reader, const char* name) {
+    return reader->get(reader, name, PLUGBAY_FIELD_U8, nullptr, 0) != PLUGBAY_NOT_FOUND;
+}
 
 template <typename T>
 constexpr std::uint32_t field_kind() {
@@ -57,6 +116,12 @@ constexpr std::uint32_t field_kind() {
 template <typename T>
 concept Scalar = std::integral<T> || std::is_enum_v<T>;
 
+template <typename T>
+concept Sequence = requires(T& values, std::size_t count) {
+    values.resize(count);
+    values.data();
+};
+
 // What saving and loading share: naming of nested fields.
 template <typename Derived>
 class StateFields {
@@ -68,7 +133,8 @@ class StateFields {
     // On load a value outside [low, high] is refused.
     template <Scalar T>
     void operator()(const char* name, T& value, std::type_identity_t<T> low, std::type_identity_t<T> high) {
-        derived().bounded(path(name), value, low, high);
+        (*this)(
+            name, value, [=](T loaded) { return loaded >= low && loaded <= high; }, "out of range");
     }
     // On load a value for which `fits` is false is refused, with `refusal` as the reason.
     template <Scalar T, std::predicate<T> Fits>
@@ -98,15 +164,52 @@ class StateFields {
         const auto length = prefix_.size();
         prefix_ += name;
         prefix_ += '.';
-        nested.state(derived());
+        all_of(nested);
         prefix_.resize(length);
     }
+
+    // The same for fields that a state may lack: `otherwise` is loaded then.
+    template <typename T>
+    void optional(const char* name, T& value, const std::type_identity_t<T>& otherwise) {
+        derived().unless_missing(name, value, otherwise, [&] { (*this)(name, value); });
+    }
+    template <Scalar T>
+    void optional(const char* name, T& value, const std::type_identity_t<T>& otherwise,
+                  std::type_identity_t<T> low, std::type_identity_t<T> high) {
+        derived().unless_missing(name, value, otherwise, [&] { (*this)(name, value, low, high); });
+    }
+    template <Scalar T, std::predicate<T> Fits>
+    void optional(const char* name, T& value, const std::type_identity_t<T>& otherwise, Fits fits,
+                  const char* refusal) {
+        derived().unless_missing(name, value, otherwise, [&] { (*this)(name, value, fits, refusal); });
+    }
+    template <Sequence T>
+    void optional(const char* name, T& values, const std::type_identity_t<T>& otherwise, std::uint64_t most) {
+        derived().unless_missing(name, values, otherwise, [&] { (*this)(name, values, most); });
+    }
+
+    // The fields of a device, or of a struct in it.
+    template <typename T>
+    void all_of(T& whole) {
+        scopes_.push_back({prefix_.size(), renamed_in<T>()});
+        whole.state(derived());
+        scopes_.pop_back();
+    }
+
+  protected:
+    // What was renamed in one of the classes that the current field is in, the device first.
+    struct Scope {
+        std::size_t start; // of the names that are relative to it, in the whole name
+        std::span<const Renamed> renamed;
+    };
+    [[nodiscard]] const std::vector<Scope>& scopes() const { return scopes_; }
 
   private:
     Derived& derived() { return static_cast<Derived&>(*this); }
     [[nodiscard]] std::string path(const char* name) const { return prefix_ + name; }
 
     std::string prefix_;
+    std::vector<Scope> scopes_;
 };
 
 class StateSaver : public StateFields<StateSaver> {
@@ -114,11 +217,7 @@ class StateSaver : public StateFields<StateSaver> {
     explicit StateSaver(const plugbay_state_writer* writer) : writer_(writer) {}
 
     void elements(const std::string& name, std::uint32_t kind, const void* data, std::uint64_t count) {
-        check(writer_->put(writer_, name.c_str(), kind, data, count, 0));
-    }
-    template <typename T>
-    void bounded(const std::string& name, T& value, T, T) {
-        elements(name, field_kind<T>(), &value, 1);
+        check(writer_->put(writer_, name.c_str(), kind, data, count, flags_));
     }
     template <typename T>
     void checked(const std::string& name, T& value, const auto&, const char*) {
@@ -127,52 +226,97 @@ class StateSaver : public StateFields<StateSaver> {
     void sequence(const std::string& name, std::uint32_t kind, const auto& values, std::uint64_t) {
         elements(name, kind, values.data(), values.size());
     }
+    void unless_missing(const char*, const auto&, const auto&, const auto& save) {
+        const std::uint32_t outside = std::exchange(flags_, PLUGBAY_FIELD_OPTIONAL);
+        save();
+        flags_ = outside;
+    }
 
   private:
     const plugbay_state_writer* writer_;
+    std::uint32_t flags_ = 0;
 };
 
-// With `store` false it reads into temporaries and only checks.
 class StateLoader : public StateFields<StateLoader> {
   public:
-    StateLoader(const plugbay_state_reader* reader, bool store) : reader_(reader), store_(store) {}
+    enum class Pass {
+        look,  // whether any of the fields is there
+        check, // reads into temporaries
+        store,
+    };
+    StateLoader(const plugbay_state_reader* reader, Pass pass) : reader_(reader), pass_(pass) {}
 
     template <typename T>
-    void elements(const std::string& name, std::uint32_t kind, T* data, std::uint64_t count) {
+    void elements(std::string name, std::uint32_t kind, T* data, std::uint64_t count) {
+        if (!seek(name)) return;
         std::vector<std::uint8_t> scratch;
         void* target = data;
-        if (!store_) {
+        if (pass_ != Pass::store) {
             scratch.resize(count * sizeof(T));
             target = scratch.data();
         }
         get(name, kind, target, count);
     }
     template <typename T>
-    void bounded(const std::string& name, T& value, T low, T high) {
-        T loaded{};
-        get(name, field_kind<T>(), &loaded, 1);
-        if (loaded < low || loaded > high)
-            throw Failure("state field " + name + " is out of range", PLUGBAY_INVALID);
-        if (store_) value = loaded;
-    }
-    template <typename T>
-    void checked(const std::string& name, T& value, const auto& fits, const char* refusal) {
+    void checked(std::string name, T& value, const auto& fits, const char* refusal) {
+        if (!seek(name)) return;
         T loaded{};
         get(name, field_kind<T>(), &loaded, 1);
         if (!fits(loaded)) throw Failure("state field " + name + ": " + refusal, PLUGBAY_INVALID);
-        if (store_) value = loaded;
+        if (pass_ == Pass::store) value = loaded;
     }
-    template <typename Sequence>
-    void sequence(const std::string& name, std::uint32_t kind, Sequence& values, std::uint64_t most) {
+    template <typename T>
+    void sequence(std::string name, std::uint32_t kind, T& values, std::uint64_t most) {
+        if (!seek(name)) return;
         const std::uint64_t count = reader_->count(reader_, name.c_str());
         if (count > most) throw Failure("state field " + name + " is too long", PLUGBAY_INVALID);
-        Sequence loaded;
+        T loaded;
         loaded.resize(static_cast<std::size_t>(count));
         get(name, kind, loaded.data(), count);
-        if (store_) values = std::move(loaded);
+        if (pass_ == Pass::store) values = std::move(loaded);
+    }
+    template <typename T>
+    void unless_missing(const char* name, T& value, const T& otherwise, const auto& load) {
+        StateLoader looking(*this);
+        looking.pass_ = Pass::look;
+        looking.found_ = false;
+        looking(name, value);
+        if (looking.found_)
+            load();
+        else if (pass_ == Pass::store)
+            value = otherwise;
     }
 
   private:
+    // Makes `name` the one by which the state has the field, if it has it. False: to look was all.
+    bool seek(std::string& name) {
+        for (const auto& [start, renamed] : scopes()) {
+            const std::string_view own = std::string_view(name).substr(start);
+            for (const auto& [from, to] : renamed) {
+                if (covers(from, own) && !covers(to, own))
+                    throw Failure("state field " + name + " has a name that another one had, by `renamed`: " +
+                                  "choose a new one, or use convert()");
+            }
+        }
+        const bool found = find(name, scopes().size());
+        found_ |= found;
+        return pass_ != Pass::look;
+    }
+    // With the tables of the outermost `depth` scopes.
+    [[nodiscard]] bool find(std::string& name, std::size_t depth) const {
+        if (depth == 0) return has_field(reader_, name.c_str());
+        if (find(name, depth - 1)) return true;
+        const auto& [start, renamed] = scopes()[depth - 1];
+        for (const auto& [from, to] : renamed) {
+            if (!covers(to, std::string_view(name).substr(start))) continue;
+            std::string old = name;
+            old.replace(start, to.size(), from);
+            if (!find(old, depth - 1)) continue;
+            name = std::move(old);
+            return true;
+        }
+        return false;
+    }
     void get(const std::string& name, std::uint32_t kind, void* target, std::uint64_t count) {
         const plugbay_status status = reader_->get(reader_, name.c_str(), kind, target, count);
         if (status == PLUGBAY_NOT_FOUND) throw Failure("state field " + name + " is missing", status);
@@ -180,7 +324,8 @@ class StateLoader : public StateFields<StateLoader> {
     }
 
     const plugbay_state_reader* reader_;
-    bool store_;
+    Pass pass_;
+    bool found_ = false; // any field so far
 };
 
 } // namespace detail

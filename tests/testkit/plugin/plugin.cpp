@@ -9,7 +9,9 @@
 #include "probe_processor.hpp"
 #include "probe_rogue.hpp"
 #include "probe_screen.hpp"
+#include "probe_state.hpp"
 
 PLUGBAY_PLUGIN("testkit-probe", "1.0.0", Probe, ProbePci, ProbeBridge, ProbeEcho, ProbeDisk, ProbeNic,
                ProbeScreen, ProbeRogue, ProbeMsr, ProbeCpuid, ProbeHypercall, ProbeRegion, ProbeWatch,
-               ProbeWorker, ProbeEvents, ProbeGuest, ProbeFirmware)
+               ProbeWorker, ProbeEvents, ProbeGuest, ProbeFirmware, ProbeOptional, ProbeRenamed,
+               ProbeConverted)
