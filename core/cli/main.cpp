@@ -13,6 +13,8 @@
 #include "core/cli/top_command.hpp"
 #include "core/config/schema.hpp"
 #include "core/config/table_catalog.hpp"
+#include "core/hotswap/rehearsal_child.hpp"
+#include "core/hotswap/rehearsal_protocol.hpp"
 #include "core/version.hpp"
 
 #include <CLI/CLI.hpp>
@@ -69,7 +71,7 @@ CLI::App* add_ctl(CLI::App& app, CtlOptions& options) {
     return ctl;
 }
 
-// What shells' completion and the build ask for; no part of the interface. Nothing: it is neither.
+// What shells' completion, the build and a running machine ask for; no part of the interface. Nothing: it is neither.
 std::optional<int> answer_tools(const CLI::App& app, std::span<char* const> arguments) {
     if (arguments.size() < 2) return std::nullopt;
     const std::string_view first = arguments[1];
@@ -78,6 +80,7 @@ std::optional<int> answer_tools(const CLI::App& app, std::span<char* const> argu
             std::cout << each << '\n';
         return exit_status::success;
     }
+    if (first == rehearsal::command) return rehearse_as_child();
     if (first != "--man-page") return std::nullopt;
     std::cout << man_page(app);
     return exit_status::success;

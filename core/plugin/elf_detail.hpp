@@ -12,6 +12,7 @@ struct ElfImage::Dynamic {
     std::uint64_t hash = 0, gnu_hash = 0;
     std::uint64_t relocations = 0, relocations_size = 0;
     std::uint64_t packed = 0, packed_size = 0;
+    std::uint64_t flags = 0; // DF_1_...
 };
 
 namespace elf {

@@ -81,6 +81,7 @@ Result<ElfImage> ElfImage::open(const std::filesystem::path& file) {
     if (!dynamic) return dynamic.error();
     image.symbol_table_ = dynamic->symbols;
     image.symbol_names_ = dynamic->strings;
+    image.is_never_unloaded_ = (dynamic->flags & DF_1_NODELETE) != 0;
     if (auto done = image.read_exports(*dynamic); !done) return std::move(done).error();
     if (auto done = image.read_packed_relocations(*dynamic); !done) return std::move(done).error();
     if (auto done = image.read_relocations(*dynamic); !done) return std::move(done).error();

@@ -46,6 +46,10 @@ class ElfImage {
     [[nodiscard]] const ExportedSymbol* find_export(std::string_view name);
     // Cut if it is very long; empty if it cannot be read.
     [[nodiscard]] std::string name(const ExportedSymbol& symbol);
+    // Whether it wants a symbol of that name from other objects.
+    [[nodiscard]] bool imports(std::string_view name);
+    // Linked so that it is never unloaded (-z nodelete).
+    [[nodiscard]] bool is_never_unloaded() const { return is_never_unloaded_; }
 
     // True when `length` bytes at `address` are in one segment.
     [[nodiscard]] bool contains(std::uint64_t address, std::uint64_t length) const;
@@ -70,6 +74,7 @@ class ElfImage {
     struct Dynamic;
 
     explicit ElfImage(FileBytes file) : file_(std::move(file)) {}
+    [[nodiscard]] bool has_name(std::uint32_t symbol_name, std::string_view name);
     const Segment* segment(std::uint64_t address) const;
     Result<void> read_headers(std::uint64_t& dynamic_address, std::uint64_t& dynamic_size);
     Result<void> read_program_headers(const Elf64_Ehdr& header, std::uint64_t& dynamic_address,
@@ -84,9 +89,11 @@ class ElfImage {
     FileBytes file_;
     std::vector<Segment> segments_;
     std::vector<ExportedSymbol> exports_;
+    std::vector<std::uint32_t> imports_;  // names
     std::vector<Relocation> relocations_; // by address; of equal ones the last counts
     std::uint64_t symbol_table_ = 0;
     std::uint64_t symbol_names_ = 0;
+    bool is_never_unloaded_ = false;
 };
 
 } // namespace plugbay::core

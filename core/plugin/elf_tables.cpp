@@ -40,6 +40,7 @@ Result<ElfImage::Dynamic> ElfImage::read_dynamic(std::uint64_t address, std::uin
         if (entry.d_tag == DT_RELR) dynamic.packed = value;
         if (entry.d_tag == DT_RELRSZ) dynamic.packed_size = value;
         if (entry.d_tag == DT_RELRENT) packed_size = value;
+        if (entry.d_tag == DT_FLAGS_1) dynamic.flags = value;
     }
     if (symbol_size != sizeof(Elf64_Sym) || relocation_size != sizeof(Elf64_Rela) ||
         packed_size != sizeof(std::uint64_t)) {
@@ -101,6 +102,7 @@ Result<void> ElfImage::read_exports(const Dynamic& dynamic) {
         const unsigned char visibility = ELF64_ST_VISIBILITY(symbol.st_other);
         const bool defined = symbol.st_shndx != SHN_UNDEF && symbol.st_shndx != SHN_ABS;
         const bool visible = visibility == STV_DEFAULT || visibility == STV_PROTECTED;
+        if (symbol.st_shndx == SHN_UNDEF && binding != STB_LOCAL) imports_.push_back(symbol.st_name);
         if (!defined || !visible || binding == STB_LOCAL) continue;
         if (symbol.st_name >= dynamic.strings_size) {
             return elf::malformed("the name of a symbol is outside of its table of names");
@@ -113,15 +115,22 @@ Result<void> ElfImage::read_exports(const Dynamic& dynamic) {
     return {};
 }
 
-const ExportedSymbol* ElfImage::find_export(std::string_view name) {
+bool ElfImage::has_name(std::uint32_t symbol_name, std::string_view name) {
     std::string found(name.size() + 1, '\0');
+    return read(symbol_names_ + symbol_name, found.data(), found.size()) && found.back() == '\0' &&
+           found.compare(0, name.size(), name) == 0;
+}
+
+const ExportedSymbol* ElfImage::find_export(std::string_view name) {
     for (const ExportedSymbol& symbol : exports_) {
-        if (read(symbol_names_ + symbol.name, found.data(), found.size()) && found.back() == '\0' &&
-            found.compare(0, name.size(), name) == 0) {
-            return &symbol;
-        }
+        if (has_name(symbol.name, name)) return &symbol;
     }
     return nullptr;
+}
+
+bool ElfImage::imports(std::string_view name) {
+    return std::any_of(imports_.begin(), imports_.end(),
+                       [&](std::uint32_t symbol_name) { return has_name(symbol_name, name); });
 }
 
 std::string ElfImage::name(const ExportedSymbol& symbol) {

@@ -1,6 +1,7 @@
 #include "core/plugin/loaded_plugin.hpp"
 
 #include "core/base/log.hpp"
+#include "core/plugin/mapped_image.hpp"
 #include "core/plugin/metadata_reader.hpp"
 
 #define BOOST_DLL_USE_STD_FS
@@ -8,6 +9,7 @@
 
 #include <cstring>
 #include <dlfcn.h>
+#include <link.h>
 #include <optional>
 
 namespace plugbay::core {
@@ -74,7 +76,7 @@ std::optional<std::string> difference(const plugbay_plugin& loaded, const Plugin
 }
 
 // From the dynamic loader's text, which names the file or library that it is about.
-Error load_error(const std::filesystem::path& file, std::string text) {
+Error load_error(const std::filesystem::path& file, const std::filesystem::path& copy, std::string text) {
     constexpr std::string_view undefined = "undefined symbol: ";
     if (const std::size_t at = text.find(undefined); at != std::string::npos) {
         const std::string symbol =
@@ -84,7 +86,7 @@ Error load_error(const std::filesystem::path& file, std::string text) {
                          ", which neither it nor a library that it links with defines",
                      "define " + symbol + " in the plugin or link its library; the host exports nothing"};
     }
-    const std::string own_prefix = file.string() + ": ";
+    const std::string own_prefix = copy.string() + ": ";
     if (text.compare(0, own_prefix.size(), own_prefix) == 0) text.erase(0, own_prefix.size());
     std::string hint;
     if (text.find("cannot open shared object file") != std::string::npos) {
@@ -101,13 +103,26 @@ Error load_error(const std::filesystem::path& file, std::string text) {
 
 struct LoadedPlugin::Library {
     boost::dll::shared_library library;
+
+    // As the dynamic loader calls it.
+    [[nodiscard]] std::filesystem::path file() const {
+        const link_map* map = nullptr;
+        return ::dlinfo(library.native(), RTLD_DI_LINKMAP, &map) == 0 ? map->l_name : "";
+    }
 };
 
 LoadedPlugin::LoadedPlugin(std::unique_ptr<Library> library, const plugbay_plugin& descriptor,
                            PluginDescription description)
     : library_(std::move(library)), descriptor_(&descriptor), description_(std::move(description)) {}
 
-LoadedPlugin::~LoadedPlugin() = default;
+LoadedPlugin::~LoadedPlugin() {
+    const std::filesystem::path mapped = library_->file();
+    library_.reset();
+    const auto why = still_mapped(mapped);
+    log_for(Subsystem::plugins)
+        .debug("{} {} from {} {}", description_.name, description_.version, description_.file.string(),
+               why ? "stays in memory: " + *why : "is unloaded");
+}
 
 Result<std::shared_ptr<const LoadedPlugin>> LoadedPlugin::load(const std::filesystem::path& file) {
     const auto description = read_plugin_metadata(file);
@@ -116,17 +131,21 @@ Result<std::shared_ptr<const LoadedPlugin>> LoadedPlugin::load(const std::filesy
 }
 
 Result<std::shared_ptr<const LoadedPlugin>> LoadedPlugin::load(const PluginDescription& description) {
+    return load(description, description.file);
+}
+
+Result<std::shared_ptr<const LoadedPlugin>> LoadedPlugin::load(const PluginDescription& description,
+                                                               const std::filesystem::path& copy) {
     namespace dll = boost::dll;
     auto library = std::make_unique<Library>();
     try {
         std::error_code failed;
         (void)::dlerror();
         // Boost.DLL alone would bind lazily: a missing symbol would end the process at its first call.
-        library->library.load(description.file, dll::load_mode::rtld_now | dll::load_mode::rtld_local,
-                              failed);
+        library->library.load(copy, dll::load_mode::rtld_now | dll::load_mode::rtld_local, failed);
         if (failed || !library->library.is_loaded()) {
             const char* text = ::dlerror();
-            return load_error(description.file, text != nullptr ? text : failed.message());
+            return load_error(description.file, copy, text != nullptr ? text : failed.message());
         }
         if (!library->library.has(PLUGBAY_PLUGIN_SYMBOL)) {
             return Error{description.file.string() + " was loaded but has no " PLUGBAY_PLUGIN_SYMBOL,

@@ -22,9 +22,14 @@ class LoadedPlugin {
     [[nodiscard]] static Result<std::shared_ptr<const LoadedPlugin>>
     load(const PluginDescription& description);
 
+    // The same from a copy of the file; errors name `description.file`.
+    [[nodiscard]] static Result<std::shared_ptr<const LoadedPlugin>>
+    load(const PluginDescription& description, const std::filesystem::path& copy);
+
     // Reads the description first.
     [[nodiscard]] static Result<std::shared_ptr<const LoadedPlugin>> load(const std::filesystem::path& file);
 
+    // Unloads the library, if the dynamic loader agrees: see still_mapped() in core/plugin/mapped_image.hpp.
     ~LoadedPlugin();
     LoadedPlugin(const LoadedPlugin&) = delete;
     LoadedPlugin& operator=(const LoadedPlugin&) = delete;

@@ -384,7 +384,6 @@ Result<PluginDescription> read_image(const std::filesystem::path& file) {
     if (auto done = check_description(description); !done) {
         return with_context("cannot be used", done.error());
     }
-    description.file = file;
     description.notes = notes_on_exports(*image, *symbol);
     return description;
 }
@@ -392,8 +391,16 @@ Result<PluginDescription> read_image(const std::filesystem::path& file) {
 } // namespace
 
 Result<PluginDescription> read_plugin_metadata(const std::filesystem::path& file) {
-    auto description = read_image(file);
-    if (description) return description;
+    return read_plugin_metadata(file, file);
+}
+
+Result<PluginDescription> read_plugin_metadata(const std::filesystem::path& copy,
+                                               const std::filesystem::path& file) {
+    auto description = read_image(copy);
+    if (description) {
+        description->file = file;
+        return description;
+    }
     Error error = std::move(description).error();
     error.message = file.string() + " " + error.message;
     return error;

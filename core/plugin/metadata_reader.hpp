@@ -27,4 +27,8 @@ struct PluginLimits {
 // The checked description of the plugin in `file`. The error's message starts with the file's name.
 [[nodiscard]] Result<PluginDescription> read_plugin_metadata(const std::filesystem::path& file);
 
+// Of a copy of `file`: description and error name `file`.
+[[nodiscard]] Result<PluginDescription> read_plugin_metadata(const std::filesystem::path& copy,
+                                                             const std::filesystem::path& file);
+
 } // namespace plugbay::core

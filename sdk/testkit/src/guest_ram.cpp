@@ -9,11 +9,11 @@ namespace {
 constexpr std::size_t page = 4096;
 }
 
-GuestRam::GuestRam(std::uint64_t below_4gb, std::uint64_t above_4gb) {
+GuestRam::GuestRam(std::uint64_t below_4gb, std::uint64_t above_4gb, int file) {
     if (below_4gb == 0 || below_4gb % page != 0 || above_4gb % page != 0 || below_4gb > four_gib - (1 << 30))
         throw Error("a bench's RAM is whole pages, at least one below 4 GiB and at most 3 GiB there");
-    add(0, below_4gb);
-    if (above_4gb != 0) add(four_gib, above_4gb);
+    add(0, below_4gb, file, 0);
+    if (above_4gb != 0) add(four_gib, above_4gb, file, below_4gb);
 }
 
 GuestRam::~GuestRam() {
@@ -21,13 +21,15 @@ GuestRam::~GuestRam() {
         munmap(block.bytes.data() - page, block.bytes.size() + 2 * page);
 }
 
-void GuestRam::add(std::uint64_t address, std::uint64_t length) {
+void GuestRam::add(std::uint64_t address, std::uint64_t length, int file, std::uint64_t offset) {
     void* all =
         mmap(nullptr, length + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (all == MAP_FAILED) throw Error("no memory for the bench's RAM", PLUGBAY_NO_MEMORY);
     auto* const bytes = static_cast<std::byte*>(all) + page;
     blocks_.push_back({address, {bytes, static_cast<std::size_t>(length)}});
-    if (mprotect(bytes, length, PROT_READ | PROT_WRITE) != 0)
+    const int source = file < 0 ? MAP_ANONYMOUS : 0;
+    if (mmap(bytes, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE | source, file,
+             static_cast<off_t>(offset)) == MAP_FAILED)
         throw Error("no memory for the bench's RAM", PLUGBAY_NO_MEMORY);
 }
 

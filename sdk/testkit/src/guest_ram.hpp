@@ -1,4 +1,4 @@
-// The guest's RAM: one or two blocks of zeroed host memory, each between inaccessible pages, so that a plugin
+// The guest's RAM: one or two blocks of host memory, each between inaccessible pages, so that a plugin
 // that passes the end of what it mapped stops there.
 #pragma once
 
@@ -13,7 +13,8 @@ inline constexpr std::uint64_t four_gib = std::uint64_t{1} << 32;
 
 class GuestRam {
   public:
-    GuestRam(std::uint64_t below_4gb, std::uint64_t above_4gb);
+    // Zeros, or a private copy of `file`.
+    GuestRam(std::uint64_t below_4gb, std::uint64_t above_4gb, int file);
     ~GuestRam();
     GuestRam(const GuestRam&) = delete;
     GuestRam& operator=(const GuestRam&) = delete;
@@ -33,7 +34,7 @@ class GuestRam {
     [[nodiscard]] std::span<const Block> blocks() const { return blocks_; }
 
   private:
-    void add(std::uint64_t address, std::uint64_t length);
+    void add(std::uint64_t address, std::uint64_t length, int file, std::uint64_t offset);
     std::vector<Block> blocks_;
 };
 

@@ -61,7 +61,7 @@ plugbay_status Machine::add_function(DeviceRecord& device, const plugbay_pci_fun
         if (wanted && bus_handle == PLUGBAY_NO_HANDLE) bus_handle = handle;
     }
     if (bus_handle == PLUGBAY_NO_HANDLE) {
-        if (description.bus != nullptr) {
+        if (description.bus != nullptr && !options.any_pci_bus) {
             why = "there is no PCI bus \"" + std::string(description.bus) + "\"";
             return PLUGBAY_NOT_FOUND;
         }

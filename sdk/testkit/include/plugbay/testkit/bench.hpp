@@ -30,6 +30,8 @@ namespace plugbay::testkit {
 struct BenchOptions {
     std::uint64_t memory = 16 << 20;                    // bytes of RAM from address 0
     std::uint64_t memory_above_4gb = 0;                 // bytes of RAM from address 4 GiB
+    int memory_file = -1;    // RAM begins as these bytes, both parts in order; the file is not changed. -1: as zeros
+    bool any_pci_bus = false; // a function on a bus that is not there goes to the one built into the Bench
     std::uint32_t cpu_count = 1;                        // what plugbay.machine/1 says
     std::uint64_t calendar = 1'000'000'000'000'000'000; // UTC at the beginning, ns: 2001-09-09T01:46:40
     bool strict = true; // throw ContractViolation; off: only collect, see violations()
@@ -92,6 +94,10 @@ class Bench {
     Outcome try_connect(Peer& peer, std::string_view port, const Properties& options = {});
     void disconnect(std::string_view port);
     void disconnect(Peer& peer);
+
+    // The device goes on where another build of it stopped: it gets resume from resume(), and no start. For one that was
+    // added to a quiesced bench.
+    void take_over(std::string_view id);
 
     // --- life cycle ---
 

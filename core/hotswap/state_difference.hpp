@@ -1,0 +1,21 @@
+// Two states of a device, field by field.
+#pragma once
+
+#include <plugbay/state_image.hpp>
+
+#include <string>
+#include <vector>
+
+namespace plugbay::core {
+
+struct StateDifference {
+    std::string text; // "field interrupt_enable: 5 became 0"
+    bool allowed =
+        false; // no loss: an optional field that one of the builds does not know, or another state version
+};
+
+// What is in `after`, saved by a build that has loaded `before`, otherwise than in `before`; in the order of its fields.
+[[nodiscard]] std::vector<StateDifference> state_differences(const StateImage& before,
+                                                             const StateImage& after);
+
+} // namespace plugbay::core
