@@ -116,6 +116,7 @@ void Device::pin() {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     resources_.release_all();
     services_.firmware.remove(slot_->id);
+    handover_.reset(); // what others at the far end of a connection would wait for
 }
 
 Device::~Device() {
@@ -125,6 +126,7 @@ Device::~Device() {
         const std::lock_guard guard(*lock_);
         binding_.type->destroy(binding_.instance);
     }
+    handover_->forget(this);
     resources_.release_all();
     services_.firmware.remove(slot_->id);
 }

@@ -6,6 +6,7 @@
 #include "core/base/result.hpp"
 #include "core/device/callback_tables.hpp"
 #include "core/device/device_counts.hpp"
+#include "core/device/handover_store.hpp"
 #include "core/device/machine_services.hpp"
 #include "core/device/resource_table.hpp"
 #include "core/device/slot.hpp"
@@ -98,6 +99,10 @@ class Device {
     [[nodiscard]] std::shared_ptr<SharedCounter> shared_interrupts() {
         return {counts_, &counts_->interrupts};
     }
+    // What it left for its next build; never null. Its builds share one.
+    [[nodiscard]] const std::shared_ptr<HandoverStore>& handover() const { return handover_; }
+    // Before create: it is a successor, which finds what the build before it left. The store says when it is in place.
+    void share_handover(std::shared_ptr<HandoverStore> handover) { handover_ = std::move(handover); }
     // How long it was held for changes, with its gate closed.
     [[nodiscard]] PauseRecord& pauses() { return pauses_; }
 
@@ -170,6 +175,7 @@ class Device {
     Binding binding_;
     const std::shared_ptr<DeviceCounts> counts_ = std::make_shared<DeviceCounts>();
     PauseRecord pauses_;
+    std::shared_ptr<HandoverStore> handover_ = std::make_shared<HandoverStore>(this);
     std::atomic<Phase> phase_{Phase::creating};
     std::atomic<bool> pinned_{false};
     std::vector<std::shared_ptr<const void>> kept_; // once pinned: what its work may use
