@@ -67,6 +67,7 @@ Device::Device(std::string id, LoadedType type, MachineServices& services, IoLoo
       services_(services), loop_(&loop),
       lock_(predecessor == nullptr ? std::make_shared<CallbackLock>() : predecessor->lock_),
       counts_(predecessor == nullptr ? std::make_shared<DeviceCounts>() : predecessor->counts_),
+      handover_(predecessor == nullptr ? std::make_shared<HandoverStore>(this) : predecessor->handover_),
       standing_(predecessor == nullptr ? Standing::serving : Standing::detached) {
     if (predecessor == nullptr) slot_->id = std::move(id);
     record_ = {.host = {.size = sizeof(plugbay_host),
@@ -126,6 +127,7 @@ void Device::pin() {
     // A call of the host's that began before takes microseconds; this is the slow, safe substitute for counting them.
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     resources_.release_all();
+    handover_.reset(); // what others at the far end of a connection would wait for
     forget_firmware();
 }
 
@@ -141,6 +143,7 @@ Device::~Device() {
         const std::lock_guard guard(*lock_);
         binding_.type->destroy(binding_.instance);
     }
+    handover_->forget(this);
     resources_.release_all();
     forget_firmware();
 }

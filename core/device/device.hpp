@@ -6,6 +6,7 @@
 #include "core/base/result.hpp"
 #include "core/device/callback_tables.hpp"
 #include "core/device/device_counts.hpp"
+#include "core/device/handover_store.hpp"
 #include "core/device/machine_services.hpp"
 #include "core/device/resource_table.hpp"
 #include "core/device/slot.hpp"
@@ -126,6 +127,10 @@ class Device {
     [[nodiscard]] std::shared_ptr<SharedCounter> shared_interrupts() {
         return {counts_, &counts_->interrupts};
     }
+    // What it left for its next build; never null. Its builds share one.
+    [[nodiscard]] const std::shared_ptr<HandoverStore>& handover() const { return handover_; }
+    // Before create: it is a successor, which finds what the build before it left. The store says when it is in place.
+    void share_handover(std::shared_ptr<HandoverStore> handover) { handover_ = std::move(handover); }
     // How long it was held for changes, with its gate closed.
     [[nodiscard]] PauseRecord& pauses() { return pauses_; }
 
@@ -229,6 +234,7 @@ class Device {
     Binding binding_;
     const std::shared_ptr<DeviceCounts> counts_;
     PauseRecord pauses_;
+    std::shared_ptr<HandoverStore> handover_; // null once pinned
     std::vector<AccessCounts>
         access_counts_; // of a successor: what the slot's are replaced with, if not empty
     enum class Standing : std::uint8_t { detached, serving, succeeded };

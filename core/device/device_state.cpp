@@ -93,6 +93,7 @@ void Device::take_over() {
         if (served != adopted_.end()) each->serve(served->second);
     }
     adopted_.clear();
+    handover_->pass_to(this);
     pauses_ = predecessor_->pauses_;
     enter_slot();
     slot_->binding.store(&binding_, std::memory_order_release);

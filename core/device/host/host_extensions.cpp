@@ -5,6 +5,7 @@
 #include <plugbay/abi/doorbell.h>
 #include <plugbay/abi/fd.h>
 #include <plugbay/abi/firmware.h>
+#include <plugbay/abi/handover.h>
 #include <plugbay/abi/host_event.h>
 #include <plugbay/abi/hypercall.h>
 #include <plugbay/abi/interrupt.h>
@@ -28,21 +29,14 @@ const void* find_host_extension(const plugbay_host*, const char* id) {
         const void* (*table)();
     };
     static constexpr Entry entries[] = {
-        {PLUGBAY_ACCESS, &access_host_table},
-        {PLUGBAY_CPUID, &cpuid_host_table},
-        {PLUGBAY_DOORBELL, &doorbell_host_table},
-        {PLUGBAY_FD, &fd_host_table},
-        {PLUGBAY_FIRMWARE, &firmware_host_table},
-        {PLUGBAY_HOST_EVENT, &host_event_host_table},
-        {PLUGBAY_HYPERCALL, &hypercall_host_table},
-        {PLUGBAY_INTERRUPT, &interrupt_host_table},
-        {PLUGBAY_MACHINE, &machine_host_table},
-        {PLUGBAY_MEMORY, &memory_host_table},
-        {PLUGBAY_MSR, &msr_host_table},
-        {PLUGBAY_PCI_BUS, &pci_bus_host_table},
-        {PLUGBAY_PCI, &pci_host_table},
-        {PLUGBAY_REGION, &region_host_table},
-        {PLUGBAY_TIMER, &timer_host_table},
+        {PLUGBAY_ACCESS, &access_host_table},         {PLUGBAY_CPUID, &cpuid_host_table},
+        {PLUGBAY_DOORBELL, &doorbell_host_table},     {PLUGBAY_FD, &fd_host_table},
+        {PLUGBAY_FIRMWARE, &firmware_host_table},     {PLUGBAY_HANDOVER, &handover_host_table},
+        {PLUGBAY_HOST_EVENT, &host_event_host_table}, {PLUGBAY_HYPERCALL, &hypercall_host_table},
+        {PLUGBAY_INTERRUPT, &interrupt_host_table},   {PLUGBAY_MACHINE, &machine_host_table},
+        {PLUGBAY_MEMORY, &memory_host_table},         {PLUGBAY_MSR, &msr_host_table},
+        {PLUGBAY_PCI_BUS, &pci_bus_host_table},       {PLUGBAY_PCI, &pci_host_table},
+        {PLUGBAY_REGION, &region_host_table},         {PLUGBAY_TIMER, &timer_host_table},
         {PLUGBAY_WORKER, &worker_host_table},
     };
     for (const Entry& entry : entries) {

@@ -15,6 +15,7 @@ namespace plugbay::core {
 [[nodiscard]] const void* doorbell_host_table();
 [[nodiscard]] const void* fd_host_table();
 [[nodiscard]] const void* firmware_host_table();
+[[nodiscard]] const void* handover_host_table();
 [[nodiscard]] const void* host_event_host_table();
 [[nodiscard]] const void* hypercall_host_table();
 [[nodiscard]] const void* interrupt_host_table();

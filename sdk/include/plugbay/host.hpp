@@ -19,6 +19,7 @@
 #include <plugbay/abi/timer.h>
 #include <plugbay/abi/worker.h>
 #include <plugbay/failure.hpp>
+#include <plugbay/handover.hpp>
 
 #include <array>
 #include <chrono>
@@ -360,6 +361,10 @@ class Host {
         plugbay_handle handle{};
         check(table.watch(raw_, fd, events, token, &handle));
         return {raw_, &table, handle};
+    }
+    // What survives the replacing of this device's build.
+    [[nodiscard]] Handover handover() const {
+        return {raw_, static_cast<const plugbay_handover_host*>(raw_->extension(raw_, PLUGBAY_HANDOVER))};
     }
     [[nodiscard]] Memory memory() const { return {raw_, &extension<plugbay_memory_host>(PLUGBAY_MEMORY)}; }
     [[nodiscard]] plugbay_machine_facts machine_facts() const {

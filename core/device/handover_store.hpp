@@ -1,0 +1,63 @@
+// The descriptors that a device leaves with the host for its next build: plugbay.handover/1. One store for each device
+// of a machine, shared by the builds that run it one after the other.
+#pragma once
+
+#include <plugbay/abi/handover.h>
+#include <plugbay/unique_fd.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plugbay::core {
+
+// Thread: any. Descriptors that it returns have FD_CLOEXEC.
+class HandoverStore {
+  public:
+    // Says which build acts: the address of its Device, or null for nobody's.
+    using Build = const void*;
+    struct Entry {
+        std::string name;
+        UniqueFd descriptor;
+    };
+
+    // `build` is in the device's place. Null: nobody is, as in the process of a rehearsal, where put(nullptr, ...)
+    // fills the store and the build that is tried finds it filled.
+    explicit HandoverStore(Build build) : in_place_(build) {}
+
+    // Replaces what has that name. False when PLUGBAY_HANDOVER_MOST others are there; nothing was changed then.
+    [[nodiscard]] bool put(Build build, std::string_view name, UniqueFd descriptor);
+    // A duplicate into `descriptor`. PLUGBAY_NO_MEMORY: the process has no descriptors left.
+    [[nodiscard]] plugbay_status take(Build build, std::string_view name, UniqueFd& descriptor) const;
+    // False when there is none.
+    [[nodiscard]] bool remove(Build build, std::string_view name);
+
+    [[nodiscard]] bool in_place(Build build) const;
+    // The switch, or the way back: from now on `build` is in the device's place, and what it put and removed holds for
+    // the device.
+    void pass_to(Build build);
+    // `build` is gone, and so is what it put and removed without having been in the place.
+    void forget(Build build);
+
+    // Duplicates of all that the build in the place left, by name, for the process of a rehearsal. Those for which the
+    // process has no descriptors left are missing.
+    [[nodiscard]] std::vector<Entry> duplicate_all() const;
+
+  private:
+    using Names = std::map<std::string, UniqueFd, std::less<>>;
+
+    // Null: nothing has that name, for this build.
+    [[nodiscard]] const UniqueFd* find(Build build, std::string_view name) const;
+    [[nodiscard]] std::size_t count(Build build) const;
+
+    mutable std::mutex mutex_;
+    Build in_place_; // guarded by mutex_, as is the rest
+    Names names_;
+    std::map<Build, Names> staged_; // of builds that are not in the place; without a descriptor: removed
+};
+
+} // namespace plugbay::core
