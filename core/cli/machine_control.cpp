@@ -1,7 +1,7 @@
 #include "core/cli/machine_control.hpp"
 
 #include "core/base/log.hpp"
-#include "core/control/method.hpp"
+#include "core/control/methods.hpp"
 #include "core/control/socket_place.hpp"
 #include "core/machine/machine.hpp"
 
@@ -66,13 +66,18 @@ MachineControl::~MachineControl() {
 Result<void> MachineControl::listen(const std::filesystem::path& socket) {
     const auto execute = [this](std::function<void(const ControlTarget&)> work) {
         machine_.post([this, work = std::move(work)](Machine& machine) {
-            work({.name = name_, .machine = machine, .device_types = device_types_, .debugger = debugger_});
+            work({.name = name_,
+                  .machine = machine,
+                  .device_types = device_types_,
+                  .hot_swap = hot_swap_,
+                  .debugger = debugger_});
         });
     };
     auto server = ControlServer::start(socket, control_methods(), execute);
     if (!server) return std::move(server).error();
     server_ = std::move(*server);
     machine_.observe([this](const MachineChange& change) { publish(*server_, change); });
+    hot_swap_.observe([this](const SwapReport& report) { server_->publish("swap.over", json_of(report)); });
     log_for(Subsystem::control).info("control socket: {}", socket.string());
     return {};
 }

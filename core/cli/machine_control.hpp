@@ -4,6 +4,7 @@
 #include "core/base/result.hpp"
 #include "core/control/control_server.hpp"
 #include "core/debug/gdb_server.hpp"
+#include "core/hotswap/hot_swap.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -42,13 +43,14 @@ class MachineControl {
 
   private:
     MachineControl(std::string name, Machine& machine, MasterDeviceTable& device_types)
-        : name_(std::move(name)), machine_(machine), device_types_(device_types) {}
+        : name_(std::move(name)), machine_(machine), device_types_(device_types), hot_swap_(machine) {}
     [[nodiscard]] Result<void> listen(const std::filesystem::path& socket);
     [[nodiscard]] Result<void> listen_below_name(bool exactly);
 
     std::string name_;
     Machine& machine_;
     MasterDeviceTable& device_types_;
+    HotSwap hot_swap_;
     std::string path_; // --control; empty: below the name
     std::unique_ptr<GdbServer> debugger_;
     std::unique_ptr<ControlServer> server_; // null: there is no socket

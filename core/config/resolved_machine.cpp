@@ -1,8 +1,6 @@
 #include "core/config/resolved_machine.hpp"
 
 #include "core/config/machine_keys.hpp"
-#include "core/plugin/description.hpp"
-
 #include <plugbay/abi/property.h>
 
 #include <nlohmann/json.hpp>
@@ -13,22 +11,6 @@ namespace plugbay::core {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json value_json(const PropertyDescription& property, const PropertyValue& value) {
-    switch (property.kind) {
-    case PLUGBAY_PROPERTY_BOOLEAN:
-        return value.number != 0;
-    case PLUGBAY_PROPERTY_UNSIGNED:
-    case PLUGBAY_PROPERTY_SIZE:
-        return value.number;
-    case PLUGBAY_PROPERTY_SIGNED:
-        return static_cast<std::int64_t>(value.number);
-    case PLUGBAY_PROPERTY_CHOICE:
-        return property.choices.at(value.number);
-    default:
-        return value.text;
-    }
-}
 
 void add_values(Json& object, const std::vector<PropertyDescription>& properties,
                 const std::vector<PropertyValue>& values) {
@@ -62,6 +44,22 @@ Json link_json(const MachineConfig& config, const LinkConfig& link, const TypeCa
 }
 
 } // namespace
+
+Json value_json(const PropertyDescription& property, const PropertyValue& value) {
+    switch (property.kind) {
+    case PLUGBAY_PROPERTY_BOOLEAN:
+        return value.number != 0;
+    case PLUGBAY_PROPERTY_UNSIGNED:
+    case PLUGBAY_PROPERTY_SIZE:
+        return value.number;
+    case PLUGBAY_PROPERTY_SIGNED:
+        return static_cast<std::int64_t>(value.number);
+    case PLUGBAY_PROPERTY_CHOICE:
+        return property.choices.at(value.number);
+    default:
+        return value.text;
+    }
+}
 
 nlohmann::ordered_json resolved_properties(const DeviceConfig& device, const TypeCatalog& catalog) {
     Json json = Json::object();

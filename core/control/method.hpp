@@ -18,6 +18,7 @@
 namespace plugbay::core {
 
 class GdbServer;
+class HotSwap;
 class Machine;
 class MasterDeviceTable;
 
@@ -26,6 +27,7 @@ struct ControlTarget {
     const std::string& name; // by which the machine is found
     Machine& machine;
     MasterDeviceTable& device_types;
+    HotSwap& hot_swap;
     std::unique_ptr<GdbServer>& debugger; // null: none is asked for
 };
 

@@ -3,6 +3,7 @@
 
 #include "core/config/diagnostic.hpp"
 #include "core/control/method.hpp"
+#include "core/hotswap/hot_swap.hpp"
 
 #include <span>
 
@@ -14,6 +15,7 @@ void add_link_methods(MethodTable& table);
 void add_debug_methods(MethodTable& table);
 void add_log_methods(MethodTable& table);
 void add_statistics_methods(MethodTable& table);
+void add_swap_methods(MethodTable& table);
 // `describe`, `events.subscribe`, and the events.
 void add_session_methods(MethodTable& table);
 
@@ -31,6 +33,10 @@ void add_session_methods(MethodTable& table);
     schema["x-default"] = "working directory";
     return schema;
 }
+
+// What became of a swap, for `swap`, `swap.report` and the event swap.over.
+[[nodiscard]] nlohmann::json swap_report_schema();
+[[nodiscard]] nlohmann::json json_of(const SwapReport& report);
 
 // What a method gives that only does something: an empty object.
 [[nodiscard]] inline nlohmann::json nothing() {

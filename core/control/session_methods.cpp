@@ -39,6 +39,9 @@ void add_session_methods(MethodTable& table) {
                         schema::object("", {{"reason", schema::text("why, in one line")}})});
     table.add(EventKind{"device.added", "A device is there and runs.", device});
     table.add(EventKind{"device.removed", "A device is gone.", device});
+    table.add(EventKind{"device.swapped", "A device has another build, or the one before again.", device});
+    table.add(EventKind{"swap.over", "The probation of a swap is over, one way or the other.",
+                        swap_report_schema()});
     table.add(EventKind{"link.connected", "A backend serves a frontend.", link});
     table.add(EventKind{"link.disconnected", "It does so no more.", link});
 }

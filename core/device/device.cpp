@@ -41,7 +41,9 @@ LogLevel log_level(std::uint32_t level) {
 }
 
 void host_log(const plugbay_host* host, std::uint32_t level, const char* message) {
-    Device::of(host).log().write_text(log_level(level), message == nullptr ? "(null)" : message);
+    Device& device = Device::of(host);
+    if (level == PLUGBAY_LOG_ERROR) device.counts().errors.add();
+    device.log().write_text(log_level(level), message == nullptr ? "(null)" : message);
 }
 
 void host_set_error(const plugbay_host* host, const char* message) {

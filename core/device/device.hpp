@@ -115,6 +115,7 @@ class Device {
     // Its timers, descriptors, doorbells and signals are the loop's from now on. One event that is on its way may still
     // come from the thread of the loop before, under the same lock.
     void move_to(IoLoop& loop);
+    [[nodiscard]] const LoadedType& loaded() const { return loaded_; }
     [[nodiscard]] const LoadedPlugin* plugin() const { return loaded_.plugin.get(); }
     [[nodiscard]] CallbackLock& lock() { return *lock_; }
     // For what an I/O loop may still call once after the device is gone: it finds out under this lock.

@@ -7,6 +7,7 @@ namespace plugbay::core {
 
 struct DeviceCounts {
     SharedCounter interrupts; // lines and pins that went high, MSI-X messages; any thread
+    SharedCounter errors;     // what it logged as errors, failed callbacks among them; any thread
     // Calls into the device; written holding its lock.
     Counter doorbells;
     Counter timers;

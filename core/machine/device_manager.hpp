@@ -17,6 +17,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -73,11 +74,13 @@ class DeviceManager {
         LoadedType type;
         std::vector<PropertyValue> properties;
         std::map<std::uint32_t, std::vector<PropertyValue>> options = {};
+        // In place of what the build that runs would save, if it cannot be trusted with that.
+        std::optional<std::vector<std::byte>> state = {};
     };
     // Puts all of them in place of the builds that run, carrying their state over, and says in `journal` when it came to
-    // what. What has to be held still has `limit` for it.
-    [[nodiscard]] Result<void> replace(std::span<const Replacement> replacements, SwapJournal& journal,
-                                       std::chrono::milliseconds limit);
+    // what. What has to be held still has `limit` for it. Gives the states that were carried over, in the same order.
+    [[nodiscard]] Result<std::vector<std::vector<std::byte>>>
+    replace(std::span<const Replacement> replacements, SwapJournal& journal, std::chrono::milliseconds limit);
     // A device's state while it runs: it is held for a moment.
     [[nodiscard]] Result<std::vector<std::byte>> snapshot(std::string_view id,
                                                           std::chrono::milliseconds limit);

@@ -65,6 +65,10 @@ class DeviceManager::Swap {
     }
     [[nodiscard]] Result<void> save(const Introductions& introduced) {
         for (Member& member : members_) {
+            if (member.replacement->state) {
+                member.state = *member.replacement->state;
+                continue;
+            }
             auto state = member.device->save();
             if (!state) return std::move(state).error();
             member.state = *std::move(state);
@@ -115,6 +119,13 @@ class DeviceManager::Swap {
             manager_.services_.pci.wait_for_users(*successors_.at(member.device));
     }
 
+    [[nodiscard]] std::vector<std::vector<std::byte>> take_states() {
+        std::vector<std::vector<std::byte>> states;
+        for (Member& member : members_)
+            states.push_back(std::move(member.state));
+        return states;
+    }
+
   private:
     struct Member {
         Device* device;                // the one that ran
@@ -151,31 +162,32 @@ class DeviceManager::Swap {
     Successors successors_;
 };
 
-Result<void> DeviceManager::replace(std::span<const Replacement> replacements, SwapJournal& journal,
-                                    std::chrono::milliseconds limit) {
-    if (auto allowed = refuse_inside_callback(); !allowed) return allowed;
+Result<std::vector<std::vector<std::byte>>> DeviceManager::replace(std::span<const Replacement> replacements,
+                                                                   SwapJournal& journal,
+                                                                   std::chrono::milliseconds limit) {
+    if (auto allowed = refuse_inside_callback(); !allowed) return std::move(allowed).error();
     journal.begin(SwapStep::prepare);
     Swap swap(*this);
     std::vector<Device*> going;
     for (const Replacement& each : replacements) {
-        if (auto created = swap.create(each); !created) return created;
+        if (auto created = swap.create(each); !created) return std::move(created).error();
         going.push_back(find(each.id));
     }
     {
         journal.begin(SwapStep::quiesce);
         DeviceHold hold;
         for (Device* device : with_peers(going)) {
-            if (auto held = hold.add(*device, limit); !held) return held;
+            if (auto held = hold.add(*device, limit); !held) return std::move(held).error();
         }
         Swap::Introductions introduced;
         journal.begin(SwapStep::connect);
-        if (auto done = swap.introduce(introduced); !done) return done;
+        if (auto done = swap.introduce(introduced); !done) return std::move(done).error();
         journal.begin(SwapStep::save);
-        if (auto done = swap.save(introduced); !done) return done;
+        if (auto done = swap.save(introduced); !done) return std::move(done).error();
         journal.begin(SwapStep::load);
-        if (auto done = swap.load(); !done) return done;
+        if (auto done = swap.load(); !done) return std::move(done).error();
         journal.begin(SwapStep::validate);
-        if (auto done = swap.validate(); !done) return done;
+        if (auto done = swap.validate(); !done) return std::move(done).error();
         journal.begin(SwapStep::exchange);
         swap.exchange(hold, introduced);
         journal.begin(SwapStep::resume);
@@ -183,7 +195,7 @@ Result<void> DeviceManager::replace(std::span<const Replacement> replacements, S
     journal.begin(SwapStep::reclaim);
     for (const Replacement& each : replacements)
         change_({MachineChange::Kind::device_swapped, each.id, {}});
-    return {};
+    return swap.take_states();
 }
 
 Result<std::vector<std::byte>> DeviceManager::snapshot(std::string_view id, std::chrono::milliseconds limit) {

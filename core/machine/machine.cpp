@@ -281,6 +281,14 @@ void Machine::post(Command command) {
     wake();
 }
 
+void Machine::post_later(std::chrono::milliseconds delay, Command command) {
+    {
+        const std::lock_guard guard(mutex_);
+        later_.emplace(std::chrono::steady_clock::now() + delay, std::move(command));
+    }
+    wake();
+}
+
 void Machine::wake() {
     ::eventfd_write(wake_.get(), 1);
 }

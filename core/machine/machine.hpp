@@ -32,6 +32,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -82,6 +83,8 @@ class Machine {
     // runs on meanwhile. What run() has not called when it returns is dropped.
     using Command = std::function<void(Machine&)>;
     void post(Command command);
+    // The same, once `delay` has passed.
+    void post_later(std::chrono::milliseconds delay, Command command);
 
     // --- for commands
     // The guest stands still, and its clocks with it; devices finish what they are at. Repeating either does nothing.
@@ -148,6 +151,8 @@ class Machine {
     void wake();
     [[nodiscard]] Result<RunOutcome> wait_for_event(int signals, int timer);
     void run_commands();
+    // Milliseconds until the first of later_, as poll(2) takes them.
+    [[nodiscard]] int wait_limit();
     void take_debug_stop(std::uint32_t index);
 
     const MachineConfig config_;
@@ -167,6 +172,7 @@ class Machine {
     std::mutex mutex_;
     std::optional<RunOutcome> ending_; // guarded by mutex_: the first reason to stop
     std::deque<Command> commands_;     // guarded by mutex_
+    std::multimap<std::chrono::steady_clock::time_point, Command> later_; // guarded by mutex_
     MachineServices services_;
     std::unique_ptr<DeviceManager> devices_; // null only while the machine is being created
     std::optional<HotPlug> hot_plug_;        // made with devices_

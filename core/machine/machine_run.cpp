@@ -3,6 +3,7 @@
 #include "core/machine/device_tree.hpp"
 #include "core/machine/machine.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -48,7 +49,8 @@ Result<RunOutcome> Machine::wait_for_event(int signals, int timer) {
         std::array<pollfd, 3> sources{{{.fd = wake_.get(), .events = POLLIN, .revents = 0},
                                        {.fd = timer, .events = POLLIN, .revents = 0},
                                        {.fd = signals, .events = POLLIN, .revents = 0}}};
-        if (::poll(sources.data(), sources.size(), -1) < 0 && errno != EINTR) return errno_error("poll");
+        if (::poll(sources.data(), sources.size(), wait_limit()) < 0 && errno != EINTR)
+            return errno_error("poll");
         eventfd_t ignored = 0;
         ::eventfd_read(wake_.get(), &ignored);
         run_commands();
@@ -67,6 +69,14 @@ Result<RunOutcome> Machine::wait_for_event(int signals, int timer) {
     }
 }
 
+int Machine::wait_limit() {
+    const std::lock_guard guard(mutex_);
+    if (later_.empty()) return -1;
+    const auto left = later_.begin()->first - std::chrono::steady_clock::now();
+    const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+    return static_cast<int>(std::clamp<std::int64_t>(milliseconds, 0, 60'000));
+}
+
 void Machine::run_commands() {
     if (auto done = hot_plug_->process(); !done)
         log_.write(LogLevel::err, "hot plug: {}", done.error().text());
@@ -74,6 +84,9 @@ void Machine::run_commands() {
     {
         const std::lock_guard guard(mutex_);
         commands.swap(commands_);
+        const auto due = later_.upper_bound(std::chrono::steady_clock::now());
+        for (auto each = later_.begin(); each != due; each = later_.erase(each))
+            commands.push_back(std::move(each->second));
     }
     for (const Command& command : commands)
         command(*this);

@@ -116,12 +116,16 @@ LoadedPlugin::LoadedPlugin(std::unique_ptr<Library> library, const plugbay_plugi
     : library_(std::move(library)), descriptor_(&descriptor), description_(std::move(description)) {}
 
 LoadedPlugin::~LoadedPlugin() {
-    const std::filesystem::path mapped = library_->file();
+    const std::filesystem::path mapped = image();
     library_.reset();
     const auto why = still_mapped(mapped);
     log_for(Subsystem::plugins)
         .debug("{} {} from {} {}", description_.name, description_.version, description_.file.string(),
                why ? "stays in memory: " + *why : "is unloaded");
+}
+
+std::filesystem::path LoadedPlugin::image() const {
+    return library_->file();
 }
 
 Result<std::shared_ptr<const LoadedPlugin>> LoadedPlugin::load(const std::filesystem::path& file) {

@@ -37,6 +37,9 @@ class LoadedPlugin {
     [[nodiscard]] const plugbay_plugin& descriptor() const { return *descriptor_; }
     [[nodiscard]] const PluginDescription& description() const { return description_; }
 
+    // The file as the dynamic loader knows it: that of the description, or a copy. For still_mapped().
+    [[nodiscard]] std::filesystem::path image() const;
+
     // The type's table in the library, or nullptr when the plugin has no such type.
     [[nodiscard]] const plugbay_device_type* find_type(std::string_view name) const;
 

@@ -70,7 +70,7 @@ void MasterDeviceTable::add(const std::filesystem::path& file) {
     for (const TypeDescription& type : description->types) {
         if (rows_.count(type.name) != 0) return refuse_duplicate(*description, type.name);
     }
-    auto plugin = std::make_unique<Plugin>(Plugin{*std::move(description), nullptr});
+    auto plugin = std::make_unique<Plugin>(Plugin{*std::move(description), {}});
     for (const TypeDescription& type : plugin->description.types) {
         rows_.emplace(type.name, Row{plugin.get(), &type, {}});
     }
@@ -132,14 +132,16 @@ Result<LoadedType> MasterDeviceTable::load(std::string_view type) {
     if (row == rows_.end()) return unknown_type(type);
     if (auto rivalry = ambiguity(type)) return *std::move(rivalry);
     Plugin& plugin = *row->second.plugin;
-    if (!plugin.loaded) {
-        auto loaded = LoadedPlugin::load(plugin.description);
-        if (!loaded) return with_context("device type \"" + row->first + "\"", std::move(loaded).error());
-        plugin.loaded = *std::move(loaded);
+    auto loaded = plugin.loaded.lock();
+    if (loaded == nullptr) {
+        auto done = LoadedPlugin::load(plugin.description);
+        if (!done) return with_context("device type \"" + row->first + "\"", std::move(done).error());
+        loaded = *std::move(done);
+        plugin.loaded = loaded;
     }
-    const plugbay_device_type* table = plugin.loaded->find_type(type);
+    const plugbay_device_type* table = loaded->find_type(type);
     if (table == nullptr) return unknown_type(type);
-    return LoadedType{plugin.loaded, table};
+    return LoadedType{std::move(loaded), table};
 }
 
 Error MasterDeviceTable::unknown_type(std::string_view type) const {

@@ -55,8 +55,8 @@ class MasterDeviceTable {
     // Why load(type) refuses although find(type) has it: more than one plugin provides it. Nothing otherwise.
     [[nodiscard]] std::optional<Error> ambiguity(std::string_view type) const;
 
-    // Loads the type's plugin at the first call and returns the same one afterwards. A failed load leaves the
-    // table as it was.
+    // Loads the type's plugin, unless it is loaded: it stays so for as long as somebody holds it. A failed load leaves
+    // the table as it was.
     [[nodiscard]] Result<LoadedType> load(std::string_view type);
 
     // Explains why find(type) has nothing: the nearest name, and the refused plugins that may have had it.
@@ -65,7 +65,7 @@ class MasterDeviceTable {
   private:
     struct Plugin {
         PluginDescription description;
-        std::shared_ptr<const LoadedPlugin> loaded;
+        std::weak_ptr<const LoadedPlugin> loaded;
     };
     struct Row {
         Plugin* plugin;

@@ -216,7 +216,8 @@ class SwapTest : public ManagerTest {
         swaps = {};
         auto done = manager->replace(replacements, swaps, 200ms);
         swaps.end();
-        return done;
+        if (!done) return std::move(done).error();
+        return {};
     }
     template <typename Device>
     Result<void> swap_meter() {

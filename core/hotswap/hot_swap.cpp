@@ -1,0 +1,292 @@
+#include "core/hotswap/hot_swap.hpp"
+
+#include "core/base/log.hpp"
+#include "core/config/carried_values.hpp"
+#include "core/hotswap/live_rehearsal.hpp"
+#include "core/machine/machine.hpp"
+#include "core/plugin/mapped_image.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <utility>
+
+namespace plugbay::core {
+
+namespace {
+
+// Errors of its own in this time make a build a bad one.
+constexpr std::uint64_t most_errors = 10;
+constexpr std::chrono::milliseconds between_looks(20);
+
+const TypeDescription* type_in(const PluginDescription& plugin, std::string_view name) {
+    const auto found = std::ranges::find(plugin.types, name, &TypeDescription::name);
+    return found == plugin.types.end() ? nullptr : &*found;
+}
+
+std::string build_name(const PluginDescription& plugin) {
+    return fmt::format("{} {}{}", plugin.name, plugin.version,
+                       plugin.build_id.empty() ? "" : " (" + plugin.build_id + ")");
+}
+
+// "" when both have the same ports: links and names stay what they are.
+std::string port_difference(const TypeDescription& before, const TypeDescription& after) {
+    if (before.ports.size() != after.ports.size())
+        return fmt::format("it has {} ports, not {}", after.ports.size(), before.ports.size());
+    for (std::size_t i = 0; i < before.ports.size(); ++i) {
+        const PortDescription& one = before.ports[i];
+        const PortDescription& other = after.ports[i];
+        if (one.role != other.role || one.interface != other.interface || one.name != other.name)
+            return fmt::format("its port {} is another", i);
+    }
+    return {};
+}
+
+Error not_possible(const std::string& id, const std::vector<std::string>& mistakes) {
+    return Error{fmt::format("device \"{}\": {}", id, fmt::join(mistakes, "; ")),
+                 "remove the device and add it again with the new build"};
+}
+
+} // namespace
+
+HotSwap::~HotSwap() {
+    *alive_ = false;
+}
+
+const SwapReport* HotSwap::last(std::string_view device) const {
+    const auto found = reports_.find(device);
+    return found == reports_.end() ? nullptr : found->second.get();
+}
+
+Result<std::vector<std::string>> HotSwap::devices_of_plugin(std::string_view id) const {
+    const auto first = machine_.devices().find_named(id);
+    if (!first) return first.error();
+    std::vector<std::string> ids{std::string(id)};
+    for (const auto& each : machine_.devices().devices()) {
+        if (each.get() != *first && each->plugin() == (*first)->plugin()) ids.push_back(each->id());
+    }
+    return ids;
+}
+
+const SwapReport& HotSwap::swap(const SwapRequest& request) {
+    auto report = std::make_shared<SwapReport>();
+    report->devices = request.devices;
+    report->file = request.file.string();
+    if (!request.dry_run) {
+        for (const std::string& id : request.devices) {
+            if (Trial* const trial = trial_of(id)) commit(*trial);
+        }
+    }
+    for (const std::string& id : request.devices)
+        reports_[id] = report;
+    auto done = attempt(request, *report);
+    report->journal.end();
+    if (!done) {
+        report->why = done.error().message;
+        report->hint = done.error().hint;
+        log_for(Subsystem::devices)
+            .warn("swap of \"{}\" refused at step {}: {}", fmt::join(request.devices, "\", \""),
+                  step_name(report->journal.last()), done.error().text());
+    }
+    return *reports_.at(request.devices.front());
+}
+
+Result<void> HotSwap::attempt(const SwapRequest& request, SwapReport& report) {
+    report.journal.begin(SwapStep::stage);
+    const auto staged = staging_.stage(request.file);
+    if (!staged) return staged.error();
+    report.after = build_name((*staged)->description());
+    auto replacements = fit(request, (*staged)->description(), report);
+    if (!replacements) return std::move(replacements).error();
+
+    if (request.rehearse || request.dry_run) {
+        report.journal.begin(SwapStep::rehearse);
+        for (const auto& each : *replacements) {
+            const auto rehearsed = rehearse_live(machine_, each, *staged, request.limit);
+            if (!rehearsed) return rehearsed.error();
+            for (const auto& list : {rehearsed->differences, rehearsed->not_rehearsed})
+                report.notes.insert(report.notes.end(), list.begin(), list.end());
+            if (!rehearsed->passed) {
+                return Error{fmt::format("device \"{}\" failed its rehearsal, in {}: {}", each.id,
+                                         rehearsed->step, rehearsed->why),
+                             rehearsed->hint};
+            }
+        }
+    }
+    if (request.dry_run) {
+        report.outcome = SwapReport::Outcome::tried;
+        return {};
+    }
+
+    report.journal.begin(SwapStep::prepare);
+    auto loaded = staging_.load(*staged);
+    if (!loaded) return std::move(loaded).error();
+    Trial trial{.report = reports_.at(request.devices.front())};
+    for (auto& each : *replacements) {
+        Device& device = *machine_.devices().find(each.id);
+        trial.back.push_back({.id = each.id,
+                              .type = device.loaded(),
+                              .properties = machine_.devices().config(device).properties});
+        each.type = {.plugin = *loaded, .type = (*loaded)->find_type(device.type().name)};
+    }
+    for (const auto& link : machine_.devices().registry().links()) {
+        for (auto& each : trial.back) {
+            if (link->frontend().device->id() != each.id) continue;
+            each.options[link->frontend().port] =
+                machine_.devices().config(*link->backend().device).link->options;
+        }
+    }
+    auto states = machine_.devices().replace(*replacements, report.journal, request.limit);
+    if (!states) return std::move(states).error();
+    report.journal.end();
+    trial.states_at_exchange = *std::move(states);
+    begin_probation(std::move(trial), request.probation);
+    return {};
+}
+
+// The configurations of the devices under the declarations of the new build, without its code.
+Result<std::vector<DeviceManager::Replacement>>
+HotSwap::fit(const SwapRequest& request, const PluginDescription& after, SwapReport& report) const {
+    std::vector<DeviceManager::Replacement> replacements;
+    for (const std::string& id : request.devices) {
+        const auto device = machine_.devices().find_named(id);
+        if (!device) return device.error();
+        const PluginDescription& before = (*device)->plugin()->description();
+        report.before = build_name(before);
+        const TypeDescription& old_type = *type_in(before, (*device)->type().name);
+        const TypeDescription* const type = type_in(after, old_type.name);
+        if (type == nullptr) {
+            return Error{fmt::format("{} has no device type \"{}\", which device \"{}\" is of",
+                                     after.file.string(), old_type.name, id),
+                         "name a build of the plugin \"" + before.name + "\""};
+        }
+        if (const std::string difference = port_difference(old_type, *type); !difference.empty())
+            return not_possible(id, {"the new build connects otherwise: " + difference});
+        if (type->state_version == 0)
+            return not_possible(
+                id, {"the new build declares no state, and could not go on where the old one is"});
+        if (old_type.state_version < type->state_version_oldest ||
+            old_type.state_version > type->state_version) {
+            return Error{
+                fmt::format("device \"{}\" saves its state in version {}, and the new build reads {} to {}",
+                            id, old_type.state_version, type->state_version_oldest, type->state_version),
+                old_type.state_version > type->state_version
+                    ? "an older build cannot know what a newer version means; new fields that it may ignore "
+                      "are optional ones, without a new version"
+                    : "lower state_version_oldest and convert the old state"};
+        }
+        const auto& values = machine_.devices().config(**device).properties;
+        CarriedValues carried = carry_over(old_type.properties, type->properties, values);
+        DeviceManager::Replacement replacement{.id = id, .type = {}, .properties = std::move(carried.values)};
+        for (const auto& link : machine_.devices().registry().links()) {
+            if (link->frontend().device != *device) continue;
+            const std::uint32_t port = link->frontend().port;
+            CarriedValues options =
+                carry_over(old_type.ports[port].options, type->ports[port].options,
+                           machine_.devices().config(*link->backend().device).link->options);
+            replacement.options[port] = std::move(options.values);
+            carried.notes.insert(carried.notes.end(), options.notes.begin(), options.notes.end());
+            carried.mistakes.insert(carried.mistakes.end(), options.mistakes.begin(), options.mistakes.end());
+        }
+        if (!carried.mistakes.empty()) return not_possible(id, carried.mistakes);
+        for (const std::string& note : carried.notes)
+            report.notes.push_back(fmt::format("device \"{}\": {}", id, note));
+        replacements.push_back(std::move(replacement));
+    }
+    return replacements;
+}
+
+// --- probation
+
+void HotSwap::begin_probation(Trial trial, std::chrono::milliseconds length) {
+    trial.report->outcome = SwapReport::Outcome::probation;
+    trial.end = std::chrono::steady_clock::now() + length;
+    for (const auto& each : trial.back)
+        trial.errors_at_exchange.push_back(machine_.devices().find(each.id)->counts().errors.value());
+    trials_.push_back(std::make_unique<Trial>(std::move(trial)));
+    look_at(trials_.back()->report);
+}
+
+// Comes again and again until the probation is over, or the trial with it.
+void HotSwap::look_at(const std::shared_ptr<SwapReport>& report) {
+    const auto found = std::ranges::find(trials_, report, [](const auto& each) { return each->report; });
+    if (found == trials_.end()) return;
+    Trial& trial = **found;
+    for (std::size_t i = 0; i < trial.back.size(); ++i) {
+        const Device* const device = machine_.devices().find(trial.back[i].id);
+        if (device == nullptr) return commit(trial); // removed meanwhile
+        const std::uint64_t errors =
+            machine_.devices().find(trial.back[i].id)->counts().errors.value() - trial.errors_at_exchange[i];
+        if (errors < most_errors) continue;
+        return go_back(trial, fmt::format("device \"{}\" reported {} errors", trial.back[i].id, errors));
+    }
+    if (std::chrono::steady_clock::now() >= trial.end) return commit(trial);
+    machine_.post_later(between_looks, [this, report, alive = alive_](Machine&) {
+        if (*alive) look_at(report);
+    });
+}
+
+HotSwap::Trial* HotSwap::trial_of(std::string_view device) {
+    for (const auto& trial : trials_) {
+        if (std::ranges::find(trial->report->devices, device) != trial->report->devices.end())
+            return trial.get();
+    }
+    return nullptr;
+}
+
+void HotSwap::commit(Trial& trial) {
+    trial.report->outcome = SwapReport::Outcome::committed;
+    const std::weak_ptr<const LoadedPlugin> library = trial.back.front().type.plugin;
+    const std::filesystem::path image = library.lock()->image();
+    trial.back.clear();
+    if (!library.expired()) {
+        trial.report->notes.push_back("the build before stays in memory: it is still in use");
+    } else if (const auto why = still_mapped(image)) {
+        trial.report->notes.push_back("the build before is pinned: " + *why);
+    } else {
+        trial.report->notes.push_back("the build before is reclaimed");
+    }
+    finish(trial);
+}
+
+void HotSwap::go_back(Trial& trial, const std::string& why) {
+    SwapReport& report = *trial.report;
+    report.why = why;
+    SwapJournal journal;
+    constexpr std::chrono::seconds limit(5);
+    auto back = machine_.devices().replace(trial.back, journal, limit);
+    if (!back) {
+        report.notes.push_back("its state could not be carried back: " + back.error().text());
+        for (std::size_t i = 0; i < trial.back.size(); ++i)
+            trial.back[i].state = trial.states_at_exchange[i];
+        back = machine_.devices().replace(trial.back, journal, limit);
+        if (back) report.notes.push_back("the build before goes on from where it was replaced");
+    }
+    report.outcome = back ? SwapReport::Outcome::rolled_back : SwapReport::Outcome::lost;
+    if (!back) report.hint = back.error().text();
+    log_for(Subsystem::devices)
+        .warn("swap of \"{}\": {}; {}", fmt::join(report.devices, "\", \""), why,
+              back ? "the build before serves again" : "the way back failed: " + back.error().text());
+    finish(trial);
+}
+
+void HotSwap::finish(Trial& trial) {
+    const auto report = trial.report;
+    std::erase_if(trials_, [&](const auto& each) { return each.get() == &trial; });
+    change_(*report);
+}
+
+Result<void> HotSwap::roll_back(std::string_view device) {
+    Trial* const trial = trial_of(device);
+    if (trial == nullptr) {
+        return Error{fmt::format("device \"{}\" has no build on probation", device),
+                     "swap it to the build that is wanted"};
+    }
+    go_back(*trial, "it was asked for");
+    const SwapReport& report = *last(device);
+    if (report.outcome != SwapReport::Outcome::rolled_back)
+        return Error{"the way back failed: " + report.hint};
+    return {};
+}
+
+} // namespace plugbay::core

@@ -1,0 +1,107 @@
+// Replaces a device's build in a running machine: takes the file in, tries it, puts it in place, watches it for a while,
+// and goes back to the build before when it does badly. docs/hot-swap.md tells the whole story.
+#pragma once
+
+#include "core/base/result.hpp"
+#include "core/hotswap/staging.hpp"
+#include "core/machine/device_manager.hpp"
+#include "core/machine/swap_journal.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plugbay::core {
+
+class Machine;
+
+struct SwapRequest {
+    std::vector<std::string> devices; // ids; at least one
+    std::filesystem::path file = {};  // absolute
+    bool rehearse = true;             // in a process of its own, before anything is held
+    bool dry_run = false;             // only that
+    std::chrono::milliseconds limit = std::chrono::seconds(5);     // for what is in flight to end
+    std::chrono::milliseconds probation = std::chrono::seconds(2); // 0: none
+};
+
+struct SwapReport {
+    enum class Outcome : std::uint8_t {
+        refused,     // at the last step; everything is as it was
+        tried,       // a dry run went well
+        probation,   // the new build serves, and is watched
+        committed,   // it stays
+        rolled_back, // it served, and the build before serves again
+        lost,        // it served, and the way back failed: the new build is still in place
+    };
+    Outcome outcome = Outcome::refused;
+    std::vector<std::string> devices = {};
+    std::string file = {};
+    std::string before = {}; // the build that ran: plugin, version and build id
+    std::string after = {};
+    SwapJournal journal = {};
+    std::string why = {};  // of refused, rolled_back and lost
+    std::string hint = {}; // what to do about it
+    // What is different and does no harm, what was not rehearsed, what became of the library of the build before.
+    std::vector<std::string> notes = {};
+};
+
+// Thread: [control]. The machine outlives it.
+class HotSwap {
+  public:
+    explicit HotSwap(Machine& machine) : machine_(machine) {}
+    HotSwap(const HotSwap&) = delete;
+    HotSwap& operator=(const HotSwap&) = delete;
+    ~HotSwap();
+
+    // Returns when the new build serves, or does not. A swap whose probation is not over is committed first if it is of
+    // one of these devices. Blocks for up to the rehearsal's limit; the guest runs meanwhile.
+    const SwapReport& swap(const SwapRequest& request);
+    // The last swap of that device; null: there was none.
+    [[nodiscard]] const SwapReport* last(std::string_view device) const;
+    // Goes back to the build before, while the probation is not over.
+    [[nodiscard]] Result<void> roll_back(std::string_view device);
+
+    // Has `change` called when a probation is over.
+    void observe(std::function<void(const SwapReport&)> change) { change_ = std::move(change); }
+
+    // Every device that is of the same plugin as `id`, `id` first.
+    [[nodiscard]] Result<std::vector<std::string>> devices_of_plugin(std::string_view id) const;
+
+  private:
+    // A swap whose new build is in place.
+    struct Trial {
+        std::shared_ptr<SwapReport> report;
+        std::chrono::steady_clock::time_point end = {};
+        std::vector<DeviceManager::Replacement> back = {};           // the builds before, without states
+        std::vector<std::vector<std::byte>> states_at_exchange = {}; // one a device
+        std::vector<std::uint64_t> errors_at_exchange = {};          // one a device
+    };
+
+    [[nodiscard]] Result<void> attempt(const SwapRequest& request, SwapReport& report);
+    [[nodiscard]] Result<std::vector<DeviceManager::Replacement>>
+    fit(const SwapRequest& request, const PluginDescription& after, SwapReport& report) const;
+    void begin_probation(Trial trial, std::chrono::milliseconds length);
+    void look_at(const std::shared_ptr<SwapReport>& report);
+    [[nodiscard]] Trial* trial_of(std::string_view device);
+    void commit(Trial& trial);
+    void go_back(Trial& trial, const std::string& why);
+    void finish(Trial& trial);
+
+    Machine& machine_;
+    Staging staging_;
+    std::vector<std::unique_ptr<Trial>> trials_;
+    std::map<std::string, std::shared_ptr<SwapReport>, std::less<>> reports_; // the last one of each device
+    std::function<void(const SwapReport&)> change_ = [](const SwapReport&) {};
+    // For looks that are under way on the control thread when this is gone.
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+} // namespace plugbay::core

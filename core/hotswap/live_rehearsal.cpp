@@ -1,0 +1,82 @@
+#include "core/hotswap/live_rehearsal.hpp"
+
+#include "core/device/handover_store.hpp"
+#include "core/machine/machine.hpp"
+#include "core/registry/registry.hpp"
+
+#include <ctime>
+#include <mutex>
+#include <string_view>
+
+namespace plugbay::core {
+
+namespace {
+
+// What the peer of `device` says of itself, for interfaces in which it does.
+void ask_peer(Device& device, const Link& link, RehearsedLink& rehearsed) {
+    const bool is_frontend = link.frontend().device == &device;
+    const Link::End& peer = is_frontend ? link.backend() : link.frontend();
+    const void* const table = port_table(*peer.device, peer.port);
+    const std::string_view interface = device.type().ports[rehearsed.port]->interface;
+    if (!is_frontend || table == nullptr) return;
+    const std::lock_guard guard(device.lock()); // the peer's too
+    if (interface == PLUGBAY_BLK) {
+        plugbay_blk_facts facts{};
+        facts.size = sizeof facts;
+        static_cast<const plugbay_blk_backend*>(table)->facts(peer.device->instance(), peer.port, &facts);
+        rehearsed.peer = facts;
+    } else if (interface == PLUGBAY_NET) {
+        plugbay_net_facts facts{};
+        facts.size = sizeof facts;
+        static_cast<const plugbay_net_backend*>(table)->facts(peer.device->instance(), peer.port, &facts);
+        rehearsed.peer = facts;
+    }
+}
+
+RehearsedMachine as_seen(const Machine& machine) {
+    RehearsedMachine seen{
+        .memory = machine.memory().file(), .cpus = machine.config().cpus, .guest_time = machine.guest_time()};
+    seen.memory_below_4gb = 0;
+    for (const MemoryRange& range : machine.memory().ranges())
+        (range.address == 0 ? seen.memory_below_4gb : seen.memory_above_4gb) += range.size;
+    timespec time{};
+    ::clock_gettime(CLOCK_REALTIME, &time);
+    seen.calendar =
+        static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
+    return seen;
+}
+
+} // namespace
+
+Result<RehearsalReport> rehearse_live(Machine& machine, const DeviceManager::Replacement& replacement,
+                                      const std::shared_ptr<const StagedPlugin>& plugin,
+                                      std::chrono::milliseconds limit) {
+    DeviceManager& devices = machine.devices();
+    const auto device = devices.find_named(replacement.id);
+    if (!device) return device.error();
+    RehearsalRequest request{.plugin = plugin,
+                             .type = (*device)->type().name,
+                             .id = replacement.id,
+                             .properties = replacement.properties,
+                             .machine = as_seen(machine)};
+    for (const auto& link : devices.registry().links()) {
+        const bool is_frontend = link->frontend().device == *device;
+        if (!is_frontend && link->backend().device != *device) continue;
+        RehearsedLink rehearsed{.port = is_frontend ? link->frontend().port : link->backend().port};
+        const auto options = replacement.options.find(rehearsed.port);
+        if (is_frontend && options != replacement.options.end()) rehearsed.options = options->second;
+        ask_peer(**device, *link, rehearsed);
+        request.links.push_back(std::move(rehearsed));
+    }
+    auto state = devices.snapshot(replacement.id, limit);
+    if (!state) return std::move(state).error();
+    std::string why;
+    request.state = StateImage::parse(*std::move(state), why);
+    if (!request.state) return Error{"the build that runs saved no good state: " + why};
+    const auto left = (*device)->handover()->duplicate_all();
+    for (const auto& [name, descriptor] : left)
+        request.handover.push_back({.name = name, .descriptor = descriptor.get()});
+    return rehearse(request);
+}
+
+} // namespace plugbay::core

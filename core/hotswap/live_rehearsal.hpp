@@ -1,0 +1,20 @@
+// Rehearsals of builds for devices that run: what the child is given of the machine.
+#pragma once
+
+#include "core/base/result.hpp"
+#include "core/hotswap/rehearsal.hpp"
+#include "core/machine/device_manager.hpp"
+
+#include <chrono>
+
+namespace plugbay::core {
+
+class Machine;
+
+// [control]. The device is held for a moment, for a snapshot of its state.
+[[nodiscard]] Result<RehearsalReport> rehearse_live(Machine& machine,
+                                                    const DeviceManager::Replacement& replacement,
+                                                    const std::shared_ptr<const StagedPlugin>& plugin,
+                                                    std::chrono::milliseconds limit);
+
+} // namespace plugbay::core
