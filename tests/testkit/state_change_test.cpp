@@ -123,6 +123,7 @@ class OptionalFields : public StateChange {
                     optional(text("text", words))};
         for (const Puts& one : parts)
             result.insert(result.end(), one.begin(), one.end());
+        result.push_back(truth("last", 1));
         return result;
     }
     const Puts otherwise = make(1, 1, -7, 1, 4, u16("table", 1, 2), u8("page"), "none",
@@ -137,7 +138,7 @@ TEST_F(OptionalFields, AreSavedAsSuchAndLoaded) {
 }
 
 TEST_F(OptionalFields, TheirDefaultIsLoadedWhateverTheDeviceHeldBefore) {
-    const Puts base{all.front()};
+    const Puts base{all.front(), all.back()};
     expect_loads(1, base, otherwise);
     expect_loads(1, all, all);
     expect_loads(1, base, otherwise);
@@ -154,7 +155,7 @@ TEST_F(OptionalFields, EachMayBeMissing) {
 }
 
 TEST_F(OptionalFields, AnEmptyOneIsNotMissing) {
-    expect_loads(1, {all.front(), text("text", "")}, with(otherwise, optional(text("text", ""))));
+    expect_loads(1, {all.front(), text("text", ""), all.back()}, with(otherwise, optional(text("text", ""))));
 }
 
 TEST_F(OptionalFields, NeedNotBeMarkedInTheState) {
@@ -180,7 +181,8 @@ TEST_F(OptionalFields, AStructIsThereAsAWholeButForItsOwnOptionalFields) {
     expect_loads(1, all, all);
     EXPECT_THAT(refusal(1, without(all, "part.low")), HasSubstr("part.low is missing"));
     EXPECT_THAT(refusal(1, without(all, "parts.1.low")), HasSubstr("parts.1.low is missing"));
-    EXPECT_THAT(refusal(1, {all.front(), u8("parts.0.low", 1)}), HasSubstr("parts.1.low is missing"));
+    EXPECT_THAT(refusal(1, {all.front(), u8("parts.0.low", 1), all.back()}),
+                HasSubstr("parts.1.low is missing"));
     expect_loads(1, without(all, "part.high"), with(all, optional(u16("part.high", 9))));
     expect_loads(1, without(all, "parts.1.inner.depth"), with(all, optional(u8("parts.1.inner.depth", 3))));
 }
@@ -198,7 +200,7 @@ class RenamedFields : public StateChange {
                 u8(value, 3),        u8(first + low, 4),   u8(first + "bytes", 5, 6),
                 u8(second + low, 7), u8(second + "bytes"), optional(u8(level, 8))};
     }
-    const Puts now = make("interrupt_enable", "ticks", "options.mode", "value", "channels", "low", "level");
+    const Puts now = make("interrupt_enable", "ticks", "mode.now", "value", "channels", "low", "level");
     const Puts first = make("ier", "timer.count", "mode", "first", "chan", "lo", "fill");
 };
 
@@ -208,7 +210,7 @@ TEST_F(RenamedFields, AreSavedAndLoadedUnderTheNameOfNow) {
 
 TEST_F(RenamedFields, AreFoundUnderTheirOldNames) {
     expect_loads(1, first, now);
-    expect_loads(1, make("ier", "ticks", "options.mode", "second", "chan", "low", "level"), now);
+    expect_loads(1, make("ier", "ticks", "mode.now", "second", "chan", "low", "level"), now);
     expect_loads(1, make("interrupt_enable", "timer.count", "mode", "value", "channels", "lo", "fill"), now);
     expect_loads(1, without(first, "fill"), with(now, optional(u8("level", 5))));
 }
@@ -266,6 +268,8 @@ template <std::size_t N>
 constexpr bool unambiguous(const Renamed (&renamed)[N]) {
     return plugbay::detail::unambiguous(renamed);
 }
+static_assert(plugbay::detail::covers("a", "a") && plugbay::detail::covers("a", "a.b"));
+static_assert(!plugbay::detail::covers("a", "ab") && !plugbay::detail::covers("a.b", "a"));
 static_assert(unambiguous({{"a", "b"}}));
 static_assert(unambiguous({{"a", "c"}, {"b", "c"}}));
 static_assert(unambiguous({{"a", "a.b"}}));

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-// One field that is always there, and optional ones of every shape.
+// Two fields that are always there, and optional ones of every shape.
 class ProbeOptional {
   public:
     static constexpr plugbay::Type type{.name = "probe-optional", .help = "Optional fields."};
@@ -27,6 +27,7 @@ class ProbeOptional {
         fields.optional("text", text_, "none");
         fields.optional("part", part_, {});
         fields.optional("parts", parts_, {Part{5, 6, {}}, Part{}});
+        fields("last", last_);
     }
 
   private:
@@ -57,6 +58,7 @@ class ProbeOptional {
     std::string text_;
     Part part_{7, 7, {}};
     std::array<Part, 2> parts_{};
+    bool last_ = false;
 };
 
 // Names that changed: a field's, into and out of structs, two after another, a whole array's, and one within it.
@@ -66,7 +68,7 @@ class ProbeRenamed {
     static constexpr std::array renamed{
         plugbay::Renamed{.from = "ier", .to = "interrupt_enable"},
         plugbay::Renamed{.from = "timer.count", .to = "ticks"},
-        plugbay::Renamed{.from = "mode", .to = "options.mode"},
+        plugbay::Renamed{.from = "mode", .to = "mode.now"},
         plugbay::Renamed{.from = "first", .to = "value"},
         plugbay::Renamed{.from = "second", .to = "value"},
         plugbay::Renamed{.from = "chan", .to = "channels"},
@@ -77,16 +79,16 @@ class ProbeRenamed {
     void state(auto& fields) {
         fields("interrupt_enable", interrupt_enable_);
         fields("ticks", ticks_);
-        fields("options", options_);
+        fields("mode", mode_);
         fields("value", value_);
         fields("channels", channels_);
         fields.optional("level", level_, 5);
     }
 
   private:
-    struct Options {
-        std::uint8_t mode = 0;
-        void state(auto& fields) { fields("mode", mode, 0, 3); }
+    struct Mode {
+        std::uint8_t now = 0;
+        void state(auto& fields) { fields("now", now, 0, 3); }
     };
     struct Channel {
         static constexpr std::array renamed{plugbay::Renamed{.from = "lo", .to = "low"}};
@@ -99,7 +101,7 @@ class ProbeRenamed {
     };
     std::uint8_t interrupt_enable_ = 0;
     std::uint64_t ticks_ = 0;
-    Options options_;
+    Mode mode_;
     std::uint8_t value_ = 0;
     std::array<Channel, 2> channels_;
     std::uint8_t level_ = 0;

@@ -40,7 +40,8 @@ struct plugbay_state_reader {
     void* context;
     /* The number of elements in the field, 0 when it is not there. */
     uint64_t (*count)(const struct plugbay_state_reader* reader, const char* name);
-    /* Copies exactly `count` elements, or fails: PLUGBAY_NOT_FOUND, PLUGBAY_INVALID (other kind or count). */
+    /* Copies exactly `count` elements, or fails: PLUGBAY_NOT_FOUND, PLUGBAY_INVALID (other kind or count).
+     * With NULL and 0 it tells a field that is not there, PLUGBAY_NOT_FOUND, from an empty one. */
     plugbay_status (*get)(const struct plugbay_state_reader* reader, const char* name, uint32_t kind,
                           void* elements, uint64_t count);
 };
