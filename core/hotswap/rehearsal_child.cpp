@@ -113,19 +113,16 @@ class Rehearsal {
     bool complete_ = true;            // every port that needs a peer has one
 };
 
-// Started, as long ago as the guest, and stopped: where a successor joins.
 testkit::Bench& Rehearsal::make_bench() {
     const bool with_memory = request_["memory_given"];
     auto* bench = new testkit::Bench({.memory = request_["memory"],
                                       .memory_above_4gb = request_["memory_above_4gb"],
-                                      .memory_file = with_memory ? rehearsal::first_free_descriptor : -1,
-                                      .any_pci_bus = true,
                                       .cpu_count = request_["cpus"],
-                                      .calendar = request_["calendar"]});
+                                      .calendar = request_["calendar"],
+                                      .guest_time = request_["guest_time"],
+                                      .memory_file = with_memory ? rehearsal::first_free_descriptor : -1,
+                                      .any_pci_bus = true});
     if (with_memory) ::close(rehearsal::first_free_descriptor);
-    bench->start();
-    bench->advance(std::chrono::nanoseconds(request_["guest_time"].get<std::int64_t>()));
-    bench->quiesce();
     return *bench;
 }
 
@@ -217,7 +214,7 @@ void Rehearsal::go_and_stop() {
     }
     if (complete_) {
         begin(going);
-        bench_->resume();
+        bench_->start();
         begin("quiesce");
         bench_->quiesce();
     } else {

@@ -86,11 +86,18 @@ bool same_version(const struct stat& a, const struct stat& b) {
            a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
 }
 
+Error too_large(const std::filesystem::path& file) {
+    return Error{fmt::format("{} is larger than {} MiB, the most that is taken as a plugin", file.string(),
+                             Staging::largest_file >> 20),
+                 "strip debug information off it, or put it into a file of its own"};
+}
+
 // The contents' hash.
 Result<std::uint64_t> copy_bytes(const std::filesystem::path& file, int source, int target) {
     struct stat before {};
     struct stat after {};
     if (::fstat(source, &before) != 0) return errno_error(file.string() + " cannot be examined");
+    if (static_cast<std::uint64_t>(before.st_size) > Staging::largest_file) return too_large(file);
     auto block = std::make_unique<Block>();
     Hash hash;
     for (std::uint64_t copied = 0;;) {
@@ -98,11 +105,7 @@ Result<std::uint64_t> copy_bytes(const std::filesystem::path& file, int source, 
         if (got < 0) return errno_error(file.string() + " cannot be read");
         const auto bytes = std::span(*block).first(static_cast<std::size_t>(got));
         copied += bytes.size();
-        if (copied > Staging::largest_file) {
-            return Error{fmt::format("{} is larger than {} MiB, the most that is taken as a plugin",
-                                     file.string(), Staging::largest_file >> 20),
-                         "strip debug information off it, or put it into a file of its own"};
-        }
+        if (copied > Staging::largest_file) return too_large(file); // it grew
         if (!write_all(target, bytes))
             return errno_error(fmt::format("{} cannot be copied", file.string()), errno,
                                "the copy goes below PLUGBAY_RUNTIME_DIR");
