@@ -95,7 +95,7 @@ class Misbehaving {
         if (is(Fault::free_twice)) free_twice();
         if (is(Fault::print_megabytes)) print();
         if (is(Fault::leave_thread)) std::thread(hang).detach();
-        if (is(Fault::leave_process) && ::fork() == 0) hang();
+        if (is(Fault::leave_process)) leave_process();
         if (is(Fault::flood_report)) say(4, std::string(4 << 20, 'x'));
         if (is(Fault::deep_report)) say(4, std::string(1 << 19, '[') + '\n');
         if (is(Fault::claim_success)) {
@@ -149,6 +149,11 @@ class Misbehaving {
 
   private:
     [[nodiscard]] bool is(Fault fault) const { return fault_ == fault; }
+    static void leave_process() {
+        const pid_t left = ::fork();
+        if (left == 0) hang();
+        say(STDOUT_FILENO, std::to_string(left));
+    }
     static void print() {
         for (int i = 0; i < 64; ++i) {
             say(STDOUT_FILENO, std::string(1 << 16, 'o'));
