@@ -1,5 +1,6 @@
 #include "core/hotswap/rehearsal_child.hpp"
 
+#include "core/base/write_all.hpp"
 #include "core/cli/exit_status.hpp"
 #include "core/hotswap/rehearsal_peers.hpp"
 #include "core/hotswap/rehearsal_protocol.hpp"
@@ -18,6 +19,7 @@
 #include <fcntl.h>
 #include <iostream>
 #include <optional>
+#include <span>
 #include <string>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -30,17 +32,16 @@ namespace {
 
 using nlohmann::json;
 
-// What it may use beside the guest's RAM: the program, libraries, stacks and heaps of threads.
+// What it may use beside the guest's RAM: the program, libraries, stacks and heaps of threads; and some copies of the
+// state.
 constexpr std::uint64_t own_memory = std::uint64_t{4} << 30;
+constexpr std::uint64_t state_copies = 8;
 
 // One line of the report. A parent that is gone takes the child with it.
 void report(const json& line) {
     const std::string text = line.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
-    for (std::size_t at = 0; at < text.size();) {
-        const ssize_t written = ::write(rehearsal::report_descriptor, text.data() + at, text.size() - at);
-        if (written < 0 && errno != EINTR) ::_exit(exit_status::failure);
-        at += written > 0 ? static_cast<std::size_t>(written) : 0;
-    }
+    if (!write_all(rehearsal::report_descriptor, std::as_bytes(std::span(text))))
+        ::_exit(exit_status::failure);
 }
 
 void begin(const char* step) {
@@ -58,13 +59,13 @@ void limit(__rlimit_resource resource, std::uint64_t most) {
 }
 
 // Before anything of the plugin runs. Not a sandbox: the plugin may do what the user may.
-void confine(const json& request) {
+void confine(const json& request, [[maybe_unused]] std::uint64_t state_size) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != request["parent"].get<pid_t>()) ::_exit(exit_status::failure); // it died before
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_CPU, request["limit_ms"].get<std::uint64_t>() / 1000 + 2);
-#ifndef __SANITIZE_ADDRESS__ // whose shadow is terabytes
-    limit(RLIMIT_AS, own_memory + request["memory"].get<std::uint64_t>() +
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) // whose shadows are terabytes
+    limit(RLIMIT_AS, own_memory + state_copies * state_size + request["memory"].get<std::uint64_t>() +
                          request["memory_above_4gb"].get<std::uint64_t>());
 #endif
 }
@@ -127,8 +128,8 @@ testkit::Bench& Rehearsal::make_bench() {
     return *bench;
 }
 
-// The testkit has no plugbay.handover/1 yet: when it has, what was handed over (descriptors that follow RAM's, in the order
-// of the names) goes into the device's store here. Until then a device that has some is not made, for without them it
+// The testkit has no plugbay.handover/1 yet: when it has, what was handed over (descriptors that follow RAM's, in
+// the order of the names) goes into the device's store here. Until then a device that has some is not made, for without them it
 // would begin anew: empty its file, bind its address, remove another's socket.
 bool Rehearsal::hand_over() {
     const json& names = request_["handover"];
@@ -277,7 +278,7 @@ int rehearse_as_child() {
         std::cerr << "plugbay rehearse: only a running machine starts this, to try a new build of a device\n";
         return exit_status::usage;
     }
-    confine(request);
+    confine(request, text->size() - end);
     Rehearsal(std::move(request), text->substr(end + 1)).run();
 }
 

@@ -1,6 +1,7 @@
 #include "core/hotswap/staging.hpp"
 
 #include "core/base/errno_error.hpp"
+#include "core/base/write_all.hpp"
 #include "core/control/socket_place.hpp"
 #include "core/plugin/mapped_image.hpp"
 #include "core/plugin/metadata_reader.hpp"
@@ -51,16 +52,6 @@ ssize_t read_block(int file, Block& block) {
         have += static_cast<std::size_t>(got);
     }
     return static_cast<ssize_t>(have);
-}
-
-bool write_all(int file, std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(file, bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return false;
-        bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-    return true;
 }
 
 Error no_regular_file(const std::filesystem::path& file, mode_t mode) {
