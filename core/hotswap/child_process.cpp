@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
@@ -34,6 +34,11 @@ struct SpawnPlan {
     posix_spawn_file_actions_t actions{};
     posix_spawnattr_t attributes{};
 };
+
+// glibc 2.36 declares its own without C linkage.
+int pidfd_open(pid_t id) {
+    return static_cast<int>(::syscall(SYS_pidfd_open, id, 0));
+}
 
 // Beyond the numbers they are going to have, so that putting one in its place does not overwrite another.
 Result<std::vector<UniqueFd>> out_of_the_way(const std::vector<int>& descriptors) {
@@ -81,7 +86,7 @@ Result<ChildProcess> ChildProcess::start(const ChildProgram& program) {
                                environ);
     }
     if (failed != 0) return errno_error(program.file + " cannot be started", failed);
-    ChildProcess child(id, UniqueFd(::pidfd_open(id, 0)));
+    ChildProcess child(id, UniqueFd(pidfd_open(id)));
     if (!child.process_) return errno_error("a process that was started cannot be watched");
     return child;
 }

@@ -1,6 +1,7 @@
 #include "core/hotswap/rehearsal.hpp"
 
 #include "core/base/errno_error.hpp"
+#include "core/base/write_all.hpp"
 #include "core/config/value_reader.hpp"
 #include "core/hotswap/child_process.hpp"
 #include "core/hotswap/rehearsal_protocol.hpp"
@@ -82,14 +83,9 @@ Result<UniqueFd> request_file(const json& line, const std::optional<StateImage>&
     UniqueFd file(::memfd_create("plugbay-rehearsal", MFD_CLOEXEC));
     if (!file) return errno_error("a rehearsal cannot be asked for: memfd_create");
     const std::string text = line.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
-    std::vector<std::byte> bytes(text.size());
-    std::ranges::copy(std::as_bytes(std::span(text)), bytes.begin());
-    if (state) bytes.insert(bytes.end(), state->bytes().begin(), state->bytes().end());
-    for (std::size_t at = 0; at < bytes.size();) {
-        const ssize_t written = ::write(file.get(), bytes.data() + at, bytes.size() - at);
-        if (written < 0 && errno != EINTR) return errno_error("a rehearsal cannot be asked for");
-        at += written > 0 ? static_cast<std::size_t>(written) : 0;
-    }
+    if (!write_all(file.get(), std::as_bytes(std::span(text))) ||
+        (state && !write_all(file.get(), state->bytes())))
+        return errno_error("a rehearsal cannot be asked for");
     return file;
 }
 

@@ -1,6 +1,7 @@
 #include "core/hotswap/staging.hpp"
 
 #include "core/base/errno_error.hpp"
+#include "core/base/write_all.hpp"
 #include "core/control/socket_place.hpp"
 #include "core/plugin/mapped_image.hpp"
 #include "core/plugin/metadata_reader.hpp"
@@ -53,16 +54,6 @@ ssize_t read_block(int file, Block& block) {
     return static_cast<ssize_t>(have);
 }
 
-bool write_all(int file, std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(file, bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return false;
-        bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-    return true;
-}
-
 Error no_regular_file(const std::filesystem::path& file, mode_t mode) {
     return Error{file.string() +
                      (S_ISDIR(mode) ? " is a directory, not a plugin file" : " is not a regular file"),
@@ -86,11 +77,18 @@ bool same_version(const struct stat& a, const struct stat& b) {
            a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
 }
 
+Error too_large(const std::filesystem::path& file) {
+    return Error{fmt::format("{} is larger than {} MiB, the most that is taken as a plugin", file.string(),
+                             Staging::largest_file >> 20),
+                 "strip debug information off it, or put it into a file of its own"};
+}
+
 // The contents' hash.
 Result<std::uint64_t> copy_bytes(const std::filesystem::path& file, int source, int target) {
     struct stat before {};
     struct stat after {};
     if (::fstat(source, &before) != 0) return errno_error(file.string() + " cannot be examined");
+    if (static_cast<std::uint64_t>(before.st_size) > Staging::largest_file) return too_large(file);
     auto block = std::make_unique<Block>();
     Hash hash;
     for (std::uint64_t copied = 0;;) {
@@ -98,11 +96,7 @@ Result<std::uint64_t> copy_bytes(const std::filesystem::path& file, int source, 
         if (got < 0) return errno_error(file.string() + " cannot be read");
         const auto bytes = std::span(*block).first(static_cast<std::size_t>(got));
         copied += bytes.size();
-        if (copied > Staging::largest_file) {
-            return Error{fmt::format("{} is larger than {} MiB, the most that is taken as a plugin",
-                                     file.string(), Staging::largest_file >> 20),
-                         "strip debug information off it, or put it into a file of its own"};
-        }
+        if (copied > Staging::largest_file) return too_large(file); // it grew
         if (!write_all(target, bytes))
             return errno_error(fmt::format("{} cannot be copied", file.string()), errno,
                                "the copy goes below PLUGBAY_RUNTIME_DIR");

@@ -187,6 +187,32 @@ static const struct plugbay_device_type* const types[] __attribute__((unused)) =
 __attribute__((visibility("default"))) int extra_export = 1;
 #endif
 
+#ifdef UNIQUE_SYMBOL
+/* Only what is looked up pins. */
+__asm__(".pushsection .data\n"
+        ".globl unique_symbol\n"
+        ".type unique_symbol, @gnu_unique_object\n"
+        ".size unique_symbol, 4\n"
+        "unique_symbol: .long 0\n"
+        ".popsection");
+extern __attribute__((visibility("default"))) int unique_symbol;
+__attribute__((constructor)) static void look_up(void) {
+    *(volatile int*)&unique_symbol = 1;
+}
+#endif
+
+#ifdef THREAD_LOCAL
+/* What a thread_local object with a destructor comes down to. */
+extern int __cxa_thread_atexit_impl(void (*destructor)(void*), void* object, void* library);
+extern __attribute__((visibility("hidden"))) void* __dso_handle;
+static void destroy(void* object) {
+    (void)object;
+}
+__attribute__((constructor)) static void use(void) {
+    __cxa_thread_atexit_impl(destroy, NULL, &__dso_handle);
+}
+#endif
+
 #ifdef CHANGES_WHEN_LOADED
 #define CONSTANT
 #else

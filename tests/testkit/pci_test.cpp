@@ -219,5 +219,14 @@ TEST(PciCheckpoint, CarriesConfigurationOver) {
     EXPECT_THAT(bench.take_msix("pci"), ElementsAre(2));
 }
 
+TEST(AnyBus, AFunctionWhoseBusIsNotThereJoinsTheBuiltInOne) {
+    Bench strict;
+    EXPECT_THAT(strict.try_add(probe_file, "probe-pci", "pci", {{"bus", "pci7"}}).text,
+                HasSubstr("there is no PCI bus \"pci7\""));
+    Bench bench({.any_pci_bus = true});
+    bench.add(probe_file, "probe-pci", "pci", {{"bus", "pci7"}});
+    EXPECT_EQ(bench.config_read(bench.slot("pci"), 0, 4), 0x56781234u);
+}
+
 } // namespace
 } // namespace plugbay::testkit

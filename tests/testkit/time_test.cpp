@@ -1,6 +1,12 @@
 // Virtual time, file descriptors, life cycle.
 #include "probe_bench.hpp"
 
+#include <plugbay/unique_fd.hpp>
+
+#include <array>
+#include <sys/mman.h>
+#include <unistd.h>
+
 namespace plugbay::testkit {
 namespace {
 
@@ -123,6 +129,38 @@ TEST_F(WithProbe, DevicesComeAndGoWhileQuiesced) {
     bench.connect(disk, "again.disk");
     bench.resume();
     EXPECT_EQ(last_line(bench, "again"), "start");
+}
+
+TEST_F(WithProbe, ADeviceThatTakesOverIsResumedAndNotStarted) {
+    bench.take_over("probe");
+    start();
+    EXPECT_THAT(lines(bench), ElementsAre("resume"));
+    bench.quiesce();
+    bench.add(probe_file, "probe", "late", {{"port", "0x600"}, {"address", "0xd0010000"}, {"line", "6"}});
+    BlkPeer another;
+    bench.connect(another, "late.disk");
+    bench.take_over("late");
+    bench.resume();
+    EXPECT_THAT(lines(bench, "late"), ElementsAre("resume"));
+    EXPECT_THROW(bench.take_over("probe"), Error); // it runs
+}
+
+TEST(Begin, TheGuestsClockAndRamMayBeginAsAnothers) {
+    const UniqueFd ram(::memfd_create("ram", MFD_CLOEXEC));
+    ASSERT_EQ(::ftruncate(ram.get(), 3 << 20), 0);
+    const std::array<char, 2> marks{'l', 'h'};
+    ASSERT_EQ(::pwrite(ram.get(), marks.data(), 1, 4096), 1);
+    ASSERT_EQ(::pwrite(ram.get(), marks.data() + 1, 1, 2 << 20), 1);
+    Bench bench(
+        {.memory = 2 << 20, .memory_above_4gb = 1 << 20, .guest_time = 500, .memory_file = ram.get()});
+    bench.start();
+    EXPECT_EQ(bench.now(PLUGBAY_CLOCK_GUEST), 500u);
+    EXPECT_EQ(bench.read(4096, 1), 'l');
+    EXPECT_EQ(bench.read(std::uint64_t{1} << 32, 1), 'h');
+    bench.write(4096, 1, 'x');
+    char still = 0;
+    ASSERT_EQ(::pread(ram.get(), &still, 1, 4096), 1);
+    EXPECT_EQ(still, 'l'); // the file is not the bench's
 }
 
 } // namespace

@@ -9,7 +9,9 @@
 namespace plugbay::testkit::detail {
 
 Machine::Machine(const BenchOptions& bench_options)
-    : options(bench_options), ram(bench_options.memory, bench_options.memory_above_4gb, bench_options.memory_file),
+    : options(bench_options),
+      ram(bench_options.memory, bench_options.memory_above_4gb, bench_options.memory_file),
+      guest_time(bench_options.guest_time),
       // Neither zero nor the guest's time, so that a device that confuses clocks is found out.
       host_time(1'000'000'000'000) {}
 

@@ -30,11 +30,12 @@ namespace plugbay::testkit {
 struct BenchOptions {
     std::uint64_t memory = 16 << 20;                    // bytes of RAM from address 0
     std::uint64_t memory_above_4gb = 0;                 // bytes of RAM from address 4 GiB
-    int memory_file = -1;    // RAM begins as these bytes, both parts in order; the file is not changed. -1: as zeros
-    bool any_pci_bus = false; // a function on a bus that is not there goes to the one built into the Bench
     std::uint32_t cpu_count = 1;                        // what plugbay.machine/1 says
     std::uint64_t calendar = 1'000'000'000'000'000'000; // UTC at the beginning, ns: 2001-09-09T01:46:40
-    bool strict = true; // throw ContractViolation; off: only collect, see violations()
+    std::uint64_t guest_time = 0;                       // PLUGBAY_CLOCK_GUEST at the beginning, ns
+    int memory_file = -1;     // RAM begins as these bytes, the parts in order; -1: as zeros. Never written
+    bool any_pci_bus = false; // a function on a bus that is not there joins the one built into the Bench
+    bool strict = true;       // throw ContractViolation; off: only collect, see violations()
 };
 
 struct LogLine {
@@ -95,8 +96,7 @@ class Bench {
     void disconnect(std::string_view port);
     void disconnect(Peer& peer);
 
-    // The device goes on where another build of it stopped: it gets resume from resume(), and no start. For one that was
-    // added to a quiesced bench.
+    // The device goes on where another build of it stopped: from start() or resume() it gets resume, and no start.
     void take_over(std::string_view id);
 
     // --- life cycle ---
