@@ -46,6 +46,16 @@ bool HandoverStore::in_place(Build build) const {
     return build == in_place_;
 }
 
+void HandoverStore::expect(bool expected) {
+    const std::lock_guard guard(mutex_);
+    expected_ = expected;
+}
+
+bool HandoverStore::expected() const {
+    const std::lock_guard guard(mutex_);
+    return expected_;
+}
+
 void HandoverStore::pass_to(Build build) {
     const std::lock_guard guard(mutex_);
     in_place_ = build;

@@ -37,7 +37,11 @@ class HandoverStore {
     [[nodiscard]] bool remove(Build build, std::string_view name);
 
     [[nodiscard]] bool in_place(Build build) const;
-    // The switch, or the way back: from now on `build` is in the device's place, and what it put and removed holds for
+    // While true, what is saved is for another build that finds this store, or for a rehearsal that has its
+    // duplicates. From before the build in the place is quiesced, or is saved for a rehearsal, until it is over.
+    void expect(bool expected);
+    [[nodiscard]] bool expected() const;
+    // The switch, or the way back, after load: from now on `build` is in the device's place, and what it put and removed holds for
     // the device.
     void pass_to(Build build);
     // `build` is gone, and so is what it put and removed without having been in the place.
@@ -56,6 +60,7 @@ class HandoverStore {
 
     mutable std::mutex mutex_;
     Build in_place_; // guarded by mutex_, as is the rest
+    bool expected_ = false;
     Names names_;
     std::map<Build, Names> staged_; // of builds that are not in the place; without a descriptor: removed
 };

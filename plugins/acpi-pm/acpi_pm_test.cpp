@@ -239,3 +239,24 @@ TEST(AcpiPm, SurvivesNonsense) {
     }
     EXPECT_TRUE(power.bench.log().empty());
 }
+
+TEST(AcpiPm, ASwapMissesNoEvent) {
+    Power power;
+    power.bench.out(enable, 2, 0x101); // the timer's carry and the power button
+    const auto count = power.bench.in(timer, 4);
+    for (int round = 0; round < 8; ++round) { // every 2.34 s the timer's top bit changes
+        power.bench.swap("power", PLUGBAY_PLUGIN_FILE);
+        power.bench.advance(600ms);
+    }
+    EXPECT_EQ((power.bench.in(timer, 4) - count) & 0xffffff, 3579545u * 48 / 10 & 0xffffff);
+    EXPECT_EQ(power.bench.line(sci), 1);
+    EXPECT_EQ(power.bench.edges(sci), 1u);
+    power.bench.swap("power", PLUGBAY_PLUGIN_FILE);
+    EXPECT_EQ(power.bench.line(sci), 1) << "level-triggered: not yet acknowledged";
+    power.bench.out(status, 2, 1);
+    EXPECT_EQ(power.bench.line(sci), 0);
+    power.bench.publish({.kind = PLUGBAY_EVENT_KEY, .code = KEY_POWER, .x = 1});
+    power.bench.run();
+    EXPECT_EQ(power.bench.in(status, 2) & 0x100, 0x100u);
+    EXPECT_EQ(power.bench.line(sci), 1);
+}

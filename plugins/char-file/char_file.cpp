@@ -28,10 +28,13 @@ constexpr milliseconds retry_delay{20}; // when a pipe or terminal is not ready
 constexpr std::size_t most_pending = 65536;
 constexpr std::size_t read_size = 1024;
 
-// O_NONBLOCK matters to pipes and terminals only.
-plugbay::UniqueFd open_file(const std::string& path, int flags) {
+// What another build has open under `name`, or a file opened here. O_NONBLOCK matters to pipes and terminals only.
+plugbay::UniqueFd open_file(const plugbay::Handover& handover, const char* name, const std::string& path,
+                            int flags) {
+    if (plugbay::UniqueFd left = handover.take(name)) return left;
     plugbay::UniqueFd file(open(path.c_str(), flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666));
     if (!file) throw plugbay::Failure("cannot open " + path + ": " + std::strerror(errno));
+    handover.put(name, file);
     return file;
 }
 
@@ -60,10 +63,12 @@ class CharFile {
     static constexpr auto ports() { return std::array{plugbay::backend(PLUGBAY_CHAR)}; }
 
     CharFile(plugbay::Host host, const Options& options)
-        : host_(host), path_(options.path.text), output_(open_file(path_, O_WRONLY | O_CREAT | O_APPEND)),
+        : host_(host), path_(options.path.text),
+          output_(open_file(host.handover(), "output", path_, O_WRONLY | O_CREAT | O_APPEND)),
           truncate_(!options.append), write_timer_(host.timer(PLUGBAY_CLOCK_HOST, write_token)),
           read_timer_(host.timer(PLUGBAY_CLOCK_HOST, read_token)) {
-        if (!options.input.text.empty()) input_ = open_file(std::string(options.input.text), O_RDONLY);
+        if (!options.input.text.empty())
+            input_ = open_file(host.handover(), "input", std::string(options.input.text), O_RDONLY);
     }
     // What waits in a saved state is for whoever loads that.
     ~CharFile() {

@@ -190,3 +190,61 @@ TEST_F(CharFile, HandsWaitingOutputOverOnce) {
     EXPECT_EQ(seen.size(), text.size());
     EXPECT_TRUE(seen == text);
 }
+
+TEST_F(CharFile, ASwapLosesAndRepeatsNothing) {
+    put("in", std::string(1000, 'i') + std::string(1000, 'j') + std::string(3000, 'k'));
+    put("out", "the former machine's");
+    Machine machine({{"path", path("out")}, {"input", path("in")}});
+    machine.bench.start();
+    std::string written;
+    for (int round = 0; round < 20; ++round) {
+        const std::string text = "line " + std::to_string(round) + "\n";
+        written += text;
+        machine.serial.send(text);
+        machine.serial.set_room(static_cast<std::size_t>(round % 3 * 70));
+        machine.bench.run();
+        if (round == 10) std::filesystem::rename(path("out"), path("moved")); // as log rotation does
+        machine.bench.swap("file", PLUGBAY_PLUGIN_FILE);
+    }
+    machine.serial.set_room(std::nullopt);
+    machine.bench.advance(20ms);
+    EXPECT_EQ(contents("moved"), written);
+    EXPECT_FALSE(std::filesystem::exists(path("out")));
+    EXPECT_EQ(machine.serial.text(), contents("in"));
+}
+
+TEST_F(CharFile, ASwapBeforeStartLeavesTheFileToBeEmptied) {
+    put("out", "old");
+    Machine machine({{"path", path("out")}});
+    machine.bench.swap("file", PLUGBAY_PLUGIN_FILE);
+    EXPECT_EQ(contents("out"), "old");
+    machine.bench.start();
+    EXPECT_EQ(contents("out"), "");
+}
+
+// What a slow pipe has not taken goes to the next build once.
+TEST_F(CharFile, PipesGoOnInTheNextBuild) {
+    ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
+    const int reader = open(path("pipe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ASSERT_GE(reader, 0);
+    std::string seen;
+    std::string text;
+    {
+        Machine machine({{"path", path("pipe")}});
+        machine.bench.start();
+        for (int i = 0; i < 100000; ++i)
+            text += static_cast<char>('a' + i % 26);
+        machine.serial.send(text);
+        machine.bench.advance(100ms);
+        std::string piece(4096, '\0');
+        for (int i = 0; i < 10000 && seen.size() < text.size(); ++i) {
+            machine.bench.swap("file", PLUGBAY_PLUGIN_FILE);
+            machine.bench.advance(20ms);
+            const ssize_t count = read(reader, piece.data(), piece.size());
+            if (count > 0) seen.append(piece, 0, static_cast<std::size_t>(count));
+        }
+    }
+    close(reader);
+    EXPECT_EQ(seen.size(), text.size());
+    EXPECT_TRUE(seen == text);
+}

@@ -43,10 +43,13 @@ class CharPty {
     static constexpr auto ports() { return std::array{plugbay::backend(PLUGBAY_CHAR)}; }
 
     CharPty(plugbay::Host host, const Options& options)
-        : host_(host), link_path_(options.link.text),
+        : host_(host), handover_(host.handover()), link_path_(options.link.text), terminal_(open_terminal()),
           flush_timer_(host.timer(PLUGBAY_CLOCK_HOST, flush_token)),
           visit_timer_(host.timer(PLUGBAY_CLOCK_HOST, visit_token)),
           output_(host, stall_token, options.when_stalled, milliseconds(options.patience)) {}
+    ~CharPty() {
+        if (link_ && !handover_.in_place()) link_->leave();
+    }
 
     void start() {
         make_link();
@@ -56,6 +59,7 @@ class CharPty {
     // The timers go off once everything runs.
     void resume() {
         flush_scheduled_ = true;
+        output_.resume();
         flush_timer_.arm(now());
         visit_timer_.arm(now());
     }
@@ -102,13 +106,25 @@ class CharPty {
         fields("input", input_);
         fields("output", output_);
         fields("told_open", told_open_);
+        if (handover_.hands_over(fields)) fields("unsent", output_.queue());
     }
+    // Until the first visit; what the guest writes meanwhile is for the user.
+    void loaded() { user_ = told_open_; }
 
   private:
+    static constexpr const char* left_terminal = "terminal"; // for the next build
+
     enum Token : std::uint64_t { flush_token, visit_token, stall_token };
 
     [[nodiscard]] std::uint64_t now() const { return host_.now(PLUGBAY_CLOCK_HOST); }
 
+    [[nodiscard]] PseudoTerminal open_terminal() const {
+        if (plugbay::UniqueFd descriptor = handover_.take(left_terminal))
+            return PseudoTerminal(std::move(descriptor));
+        PseudoTerminal made;
+        handover_.put(left_terminal, made.owner());
+        return made;
+    }
     // Not before start: until then another build of this device may have the link.
     void make_link() {
         if (!link_path_.empty() && !link_) link_.emplace(link_path_, terminal_.path());
@@ -182,6 +198,7 @@ class CharPty {
     }
 
     plugbay::Host host_;
+    plugbay::Handover handover_;
     std::string link_path_;
     PseudoTerminal terminal_;
     std::optional<TerminalLink> link_;

@@ -249,3 +249,65 @@ TEST_F(CharPty, KeepsUntakenInputInItsState) {
     EXPECT_EQ(other.serial.text(), "typed");
     EXPECT_THAT(other.serial.take_events(), testing::ElementsAre(PLUGBAY_CHAR_CLOSED));
 }
+
+TEST_F(CharPty, AUserNoticesNoSwap) {
+    Machine machine({{"link", path("com1")}});
+    machine.bench.start();
+    const User user(path("com1"));
+    ASSERT_TRUE(machine.until([&] { return machine.opened(); }));
+    std::string shown;
+    std::string sent;
+    std::string typed;
+    for (int round = 0; round < 20; ++round) {
+        const std::string text = "out " + std::to_string(round) + "\n";
+        sent += text;
+        machine.serial.send(text);
+        const std::string keys = "in " + std::to_string(round) + "\r";
+        typed += keys;
+        user.type(keys);
+        machine.serial.set_room(static_cast<std::size_t>(round % 3));
+        machine.bench.run();
+        machine.bench.swap("pty", PLUGBAY_PLUGIN_FILE);
+        machine.serial.send("."); // before the new build has looked for a user
+        sent += ".";
+        machine.serial.set_room(std::nullopt);
+        shown += user.see();
+    }
+    EXPECT_TRUE(machine.until([&] {
+        shown += user.see();
+        return shown.size() >= sent.size() && machine.serial.text().size() >= typed.size();
+    }));
+    EXPECT_EQ(shown, sent);
+    EXPECT_EQ(machine.serial.text(), typed);
+    EXPECT_TRUE(machine.serial.take_events().empty());
+    EXPECT_EQ(std::filesystem::read_symlink(path("com1")), machine.path());
+}
+
+TEST_F(CharPty, KeepsWhatASleepingUserHasNotRead) {
+    Machine machine(testkit::Properties{{"when_stalled", "wait"}});
+    machine.bench.start();
+    const User user(machine.path());
+    ASSERT_TRUE(machine.until([&] { return machine.opened(); }));
+    std::string sent;
+    while (machine.serial.unsent() == 0) {
+        sent += std::string(1000, static_cast<char>('a' + sent.size() / 1000 % 26));
+        machine.serial.send(sent.substr(sent.size() - 1000));
+        machine.bench.advance(2ms);
+    }
+    machine.bench.swap("pty", PLUGBAY_PLUGIN_FILE);
+    std::string shown;
+    EXPECT_TRUE(machine.until([&] { return (shown += user.see()).size() >= sent.size(); }));
+    EXPECT_TRUE(shown == sent);
+}
+
+TEST_F(CharPty, TheLinkGoesWithTheLastBuild) {
+    {
+        Machine machine({{"link", path("com1")}});
+        machine.bench.start();
+        machine.bench.swap("pty", PLUGBAY_PLUGIN_FILE);
+        EXPECT_TRUE(std::filesystem::is_symlink(path("com1")));
+        machine.bench.advance(1s);
+        EXPECT_TRUE(std::filesystem::is_symlink(path("com1")));
+    }
+    EXPECT_FALSE(std::filesystem::is_symlink(path("com1")));
+}

@@ -25,21 +25,29 @@ std::string read_link(const std::string& path) {
     return length < 0 ? std::string() : std::string(target.data(), static_cast<std::size_t>(length));
 }
 
+[[noreturn]] void fail(int error) {
+    throw plugbay::Failure(std::string("a pseudo-terminal cannot be made: ") + std::strerror(error) +
+                           "; /dev/pts must be mounted, and /proc/sys/kernel/pty/max limits their number");
+}
+
 } // namespace
 
 PseudoTerminal::PseudoTerminal() : descriptor_(posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)) {
-    std::array<char, PATH_MAX> name{};
-    if (!descriptor_ || grantpt(descriptor_.get()) != 0 || unlockpt(descriptor_.get()) != 0 ||
-        ptsname_r(descriptor_.get(), name.data(), name.size()) != 0) {
-        const int error = errno;
-        throw plugbay::Failure(
-            std::string("a pseudo-terminal cannot be made: ") + std::strerror(error) +
-            "; /dev/pts must be mounted, and /proc/sys/kernel/pty/max limits their number");
-    }
-    path_ = name.data();
+    if (!descriptor_ || grantpt(descriptor_.get()) != 0 || unlockpt(descriptor_.get()) != 0) fail(errno);
+    find_path();
     make_raw();
     // Until the far end has been closed once, "nobody is there" looks like "somebody is".
     const plugbay::UniqueFd far_end(open(path_.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC));
+}
+
+PseudoTerminal::PseudoTerminal(plugbay::UniqueFd descriptor) : descriptor_(std::move(descriptor)) {
+    find_path();
+}
+
+void PseudoTerminal::find_path() {
+    std::array<char, PATH_MAX> name{};
+    if (ptsname_r(descriptor_.get(), name.data(), name.size()) != 0) fail(errno);
+    path_ = name.data();
 }
 
 void PseudoTerminal::make_raw() const {
@@ -67,9 +75,9 @@ std::size_t PseudoTerminal::write(std::span<const std::uint8_t> bytes) const {
 TerminalLink::TerminalLink(std::string path, std::string target)
     : path_(std::move(path)), target_(std::move(target)) {
     const std::string former = read_link(path_);
+    if (former == target_) return;
     struct stat facts {};
-    if (former.starts_with("/dev/pts/") && (former == target_ || lstat(former.c_str(), &facts) != 0))
-        unlink(path_.c_str());
+    if (former.starts_with("/dev/pts/") && lstat(former.c_str(), &facts) != 0) unlink(path_.c_str());
     if (symlink(target_.c_str(), path_.c_str()) == 0) return;
     const int error = errno;
     throw plugbay::Failure("the link " + path_ + " cannot be made: " + std::strerror(error) +
@@ -80,5 +88,5 @@ TerminalLink::TerminalLink(std::string path, std::string target)
 }
 
 TerminalLink::~TerminalLink() {
-    if (read_link(path_) == target_) unlink(path_.c_str());
+    if (!path_.empty() && read_link(path_) == target_) unlink(path_.c_str());
 }

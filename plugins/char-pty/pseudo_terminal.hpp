@@ -12,7 +12,10 @@ class PseudoTerminal {
   public:
     // Throws plugbay::Failure when there is none left.
     PseudoTerminal();
+    // Goes on with one that another build has opened.
+    explicit PseudoTerminal(plugbay::UniqueFd descriptor);
 
+    [[nodiscard]] const plugbay::UniqueFd& owner() const { return descriptor_; }
     [[nodiscard]] int descriptor() const { return descriptor_.get(); }
     // Of the far end: what users open.
     [[nodiscard]] const std::string& path() const { return path_; }
@@ -27,6 +30,8 @@ class PseudoTerminal {
     [[nodiscard]] std::size_t write(std::span<const std::uint8_t> bytes) const;
 
   private:
+    void find_path();
+
     plugbay::UniqueFd descriptor_;
     std::string path_;
 };
@@ -34,10 +39,12 @@ class PseudoTerminal {
 // A symbolic link to a terminal, removed at the end if it still leads there.
 class TerminalLink {
   public:
-    // Replaces a link to a terminal that is no more, or to `target` itself; throws for anything else in its
-    // place.
+    // One to `target` is there already, or is made in the place of one to a terminal that is no more; throws for
+    // anything else in its place.
     TerminalLink(std::string path, std::string target);
     ~TerminalLink();
+    // Another build has the terminal: the link stays.
+    void leave() { path_.clear(); }
     TerminalLink(const TerminalLink&) = delete;
     TerminalLink& operator=(const TerminalLink&) = delete;
 

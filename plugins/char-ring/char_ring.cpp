@@ -30,7 +30,7 @@ class CharRing {
     CharRing(plugbay::Host host, const Options& options)
         : host_(host), dump_(options.dump.text), ring_(static_cast<std::size_t>(options.size.bytes)) {}
     ~CharRing() {
-        if (!dump_.empty() && started_) dump();
+        if (!dump_.empty() && started_ && host_.handover().in_place()) dump();
     }
 
     void start() { started_ = true; }

@@ -99,3 +99,15 @@ TEST_F(CharRing, SaysWhenTheFileCannotBeWritten) {
     ASSERT_EQ(machine.bench.log().size(), 1u);
     EXPECT_NE(machine.bench.log()[0].text.find("cannot be opened"), std::string::npos);
 }
+
+TEST_F(CharRing, OnlyTheLastBuildWritesTheFile) {
+    {
+        Machine machine(testkit::Properties{{"size", "16"}, {"dump", path()}});
+        machine.bench.start();
+        machine.serial.offer("one ");
+        machine.bench.swap("ring", PLUGBAY_PLUGIN_FILE);
+        EXPECT_FALSE(std::filesystem::exists(path()));
+        machine.serial.offer("two");
+    }
+    EXPECT_EQ(contents(), "one two");
+}

@@ -21,12 +21,23 @@ constexpr milliseconds farewell = milliseconds(500);
 // --- life cycle -------------------------------------------------------------------------------------------
 
 CharSocket::CharSocket(plugbay::Host host, const Options& options)
-    : host_(host), address_(Address::parse(options.address)), mode_(options.mode), telnet_(options.telnet),
-      reconnect_(options.reconnect), flush_timer_(host.timer(PLUGBAY_CLOCK_HOST, flush_token)),
+    : host_(host), handover_(host.handover()), address_(Address::parse(options.address)), mode_(options.mode),
+      telnet_(options.telnet), reconnect_(options.reconnect),
+      flush_timer_(host.timer(PLUGBAY_CLOCK_HOST, flush_token)),
       retry_timer_(host.timer(PLUGBAY_CLOCK_HOST, retry_token)),
-      output_(host, stall_token, options.when_stalled, milliseconds(options.patience)) {}
+      output_(host, stall_token, options.when_stalled, milliseconds(options.patience)) {
+    plugbay::UniqueFd listener = handover_.take(left_listener);
+    if (mode_ != Mode::server || !listener) return;
+    listener_.emplace(address_, std::move(listener), handover_.take(left_listener_file));
+    listener_watch_ = host_.watch(listener_->get(), PLUGBAY_FD_READABLE, listener_token);
+}
 
+// What waits for the peer is the other build's, when there is one.
 CharSocket::~CharSocket() {
+    if (!handover_.in_place()) {
+        if (listener_) listener_->leave();
+        return;
+    }
     if (!peer_) return;
     peer_watch_.release();
     for (auto left = farewell; left > milliseconds(0); left -= milliseconds(10)) {
@@ -48,6 +59,7 @@ void CharSocket::start() {
 void CharSocket::resume() {
     arm(flush_timer_, nanoseconds(0));
     flush_scheduled_ = true;
+    output_.resume();
     if (mode_ == Mode::server ? !listener_watch_ : !peer_ && !connecting_) arm(retry_timer_, nanoseconds(0));
 }
 
@@ -56,12 +68,38 @@ plugbay_status CharSocket::quiesce() {
     return PLUGBAY_OK;
 }
 
+// Without it the next build begins anew, which is no reason to fail here.
+void CharSocket::leave(const char* name, const plugbay::UniqueFd& descriptor) {
+    try {
+        handover_.put(name, descriptor);
+    } catch (const plugbay::Failure& failure) {
+        warn_once(std::string("a replacing of this device's build would interrupt it: ") + failure.what());
+    }
+}
+
+void CharSocket::take_over() {
+    peer_watch_.release();
+    peer_.reset();
+    connecting_ = handover_.take(left_connecting);
+    hung_up_ = output_blocked_ = false;
+    if (plugbay::UniqueFd descriptor = handover_.take(left_peer)) {
+        watched_ = PLUGBAY_FD_READABLE;
+        peer_watch_ = host_.watch(descriptor.get(), watched_, peer_token);
+        peer_.emplace(std::move(descriptor), telnet_, std::move(conversation_), traffic_);
+    } else if (connecting_) {
+        peer_watch_ = host_.watch(connecting_.get(), PLUGBAY_FD_WRITABLE, peer_token);
+    }
+    conversation_ = {};
+}
+
 // --- coming and going -------------------------------------------------------------------------------------
 
 void CharSocket::listen() {
     listener_.reset(); // one that could not be watched
     listener_.emplace(address_);
     listener_watch_ = host_.watch(listener_->get(), PLUGBAY_FD_READABLE, listener_token);
+    leave(left_listener, listener_->descriptor());
+    if (listener_->file()) leave(left_listener_file, listener_->file());
     host_.info("listening at " + Address::of_socket(listener_->get()).text());
 }
 
@@ -104,6 +142,7 @@ void CharSocket::begin_client() {
     try {
         connecting_ = begin_connect(address_);
         peer_watch_ = host_.watch(connecting_.get(), PLUGBAY_FD_WRITABLE, peer_token);
+        leave(left_connecting, connecting_);
     } catch (const plugbay::Failure& failure) {
         connecting_ = {};
         warn_once(failure.what());
@@ -113,6 +152,7 @@ void CharSocket::begin_client() {
 
 void CharSocket::finish_connecting() {
     peer_watch_.release();
+    handover_.remove(left_connecting);
     plugbay::UniqueFd descriptor = std::exchange(connecting_, {});
     const int error = connect_error(descriptor.get());
     if (error == 0) {
@@ -124,6 +164,7 @@ void CharSocket::finish_connecting() {
 }
 
 void CharSocket::open_peer(plugbay::UniqueFd descriptor) {
+    leave(left_peer, descriptor);
     const auto role = mode_ == Mode::server ? Telnet::Role::server : Telnet::Role::client;
     watched_ = PLUGBAY_FD_READABLE;
     peer_watch_ = host_.watch(descriptor.get(), watched_, peer_token);
@@ -141,6 +182,8 @@ void CharSocket::close_peer() {
     host_.info(std::string("the peer has gone") + (reason == 0 ? "" : ": ") +
                (reason == 0 ? "" : std::strerror(reason)));
     peer_watch_.release();
+    handover_.remove(left_peer);
+    peer_->shut_down();
     peer_.reset();
     if (mode_ == Mode::client) arm(retry_timer_, reconnect_);
     output_.clear(frontend_);

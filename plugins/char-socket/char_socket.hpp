@@ -67,6 +67,13 @@ class CharSocket {
         fields("input", input_);
         fields("output", output_);
         fields("told_open", told_open_);
+        if (!handover_.hands_over(fields)) return;
+        if (peer_) conversation_ = peer_->conversation();
+        fields("unsent", output_.queue());
+        fields("conversation", conversation_);
+    }
+    void loaded() {
+        if (!handover_.in_place()) take_over();
     }
     void statistics(auto& numbers) {
         numbers("peers", peers_);
@@ -78,6 +85,12 @@ class CharSocket {
     }
 
   private:
+    // What is left for the next build.
+    static constexpr const char* left_listener = "listener";
+    static constexpr const char* left_listener_file = "listener file";
+    static constexpr const char* left_connecting = "connecting";
+    static constexpr const char* left_peer = "peer";
+
     enum Token : std::uint64_t { listener_token, peer_token, flush_token, stall_token, retry_token };
 
     [[nodiscard]] std::uint64_t now() const { return host_.now(PLUGBAY_CLOCK_HOST); }
@@ -85,6 +98,8 @@ class CharSocket {
         timer.arm(host_.after(wait, PLUGBAY_CLOCK_HOST));
     }
 
+    void leave(const char* name, const plugbay::UniqueFd& descriptor);
+    void take_over();
     void listen();
     void retry();
     void accept();
@@ -102,13 +117,15 @@ class CharSocket {
     void update_watch();
 
     plugbay::Host host_;
+    plugbay::Handover handover_;
     Address address_;
     Mode mode_;
     bool telnet_;
     std::chrono::milliseconds reconnect_;
 
-    std::uint64_t peers_ = 0; // so far
-    Traffic traffic_;         // before the peer
+    Conversation conversation_; // of the peer, on its way from build to build
+    std::uint64_t peers_ = 0;   // so far
+    Traffic traffic_;           // before the peer
 
     std::optional<Listener> listener_;
     plugbay::FdWatch listener_watch_;

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include <poll.h>
+#include <sys/socket.h>
 
 namespace {
 
@@ -25,6 +26,25 @@ Peer::Peer(plugbay::UniqueFd descriptor, std::optional<Telnet::Role> telnet, Tra
     if (!telnet) return;
     telnet_.emplace(*telnet);
     telnet_->greet(replies_);
+}
+
+Peer::Peer(plugbay::UniqueFd descriptor, bool telnet, Conversation conversation, Traffic& traffic)
+    : descriptor_(std::move(descriptor)), traffic_(traffic), replies_(std::move(conversation.replies)),
+      wire_(std::move(conversation.wire)) {
+    wire_.reserve(wire_size + Telnet::longest_encoding);
+    if (telnet) telnet_ = conversation.telnet;
+}
+
+Conversation Peer::conversation() const {
+    Conversation conversation;
+    conversation.replies = replies_;
+    conversation.wire.assign(wire_.begin() + static_cast<std::ptrdiff_t>(sent_), wire_.end());
+    if (telnet_) conversation.telnet = *telnet_;
+    return conversation;
+}
+
+void Peer::shut_down() const {
+    shutdown(descriptor(), SHUT_RDWR);
 }
 
 void Peer::fill_wire(plugbay::ByteQueue& output) {

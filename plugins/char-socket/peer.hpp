@@ -17,10 +17,27 @@ struct Traffic {
     std::uint64_t received = 0;
 };
 
+// What a connection is in the middle of, for another build that goes on with it.
+struct Conversation {
+    static constexpr std::size_t most_to_send = 16384; // bytes of each of the next two
+
+    std::vector<std::uint8_t> replies;
+    std::vector<std::uint8_t> wire; // taken from the output, encoded, and not sent yet
+    Telnet telnet{Telnet::Role::server};
+
+    void state(auto& fields) {
+        fields("replies", replies, most_to_send);
+        fields("wire", wire, most_to_send);
+        fields("telnet", telnet);
+    }
+};
+
 class Peer {
   public:
     // Adds to `traffic`, which outlives it.
     Peer(plugbay::UniqueFd descriptor, std::optional<Telnet::Role> telnet, Traffic& traffic);
+    // One that another build was connected to; `telnet` as in that build.
+    Peer(plugbay::UniqueFd descriptor, bool telnet, Conversation conversation, Traffic& traffic);
 
     [[nodiscard]] int descriptor() const { return descriptor_.get(); }
 
@@ -38,6 +55,9 @@ class Peer {
     [[nodiscard]] int reason() const { return reason_; }
     // It has closed the connection, though bytes may be left to read.
     [[nodiscard]] bool has_hung_up() const;
+    [[nodiscard]] Conversation conversation() const;
+    // The connection ends, whoever else has a descriptor of it.
+    void shut_down() const;
     // Waits until send can go on, or `milliseconds` passed. For the very end only.
     void wait_writable(int milliseconds) const;
 

@@ -4,7 +4,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
@@ -39,17 +41,18 @@ std::string advice(const Address& address, int error) {
 
 Listener::Listener(const Address& address) : descriptor_(make_socket(address)) {
     bind(address);
-    struct stat facts {};
-    if (address.family() == AF_UNIX && lstat(address.path().c_str(), &facts) == 0) {
+    if (address.family() == AF_UNIX) {
         path_ = address.path();
-        device_ = facts.st_dev;
-        inode_ = facts.st_ino;
+        file_ = plugbay::UniqueFd(open(path_.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     }
     if (listen(descriptor_.get(), 8) == 0) return;
     const int error = errno;
     throw plugbay::Failure("cannot listen at " + address.text() + ": " + std::strerror(error) +
                            advice(address, error));
 }
+
+Listener::Listener(const Address& address, plugbay::UniqueFd descriptor, plugbay::UniqueFd file)
+    : descriptor_(std::move(descriptor)), file_(std::move(file)), path_(address.path()) {}
 
 void Listener::bind(const Address& address) {
     if (address.family() != AF_UNIX) {
@@ -72,9 +75,11 @@ void Listener::bind(const Address& address) {
 }
 
 Listener::~Listener() {
-    struct stat facts {};
-    if (path_.empty() || lstat(path_.c_str(), &facts) != 0) return;
-    if (facts.st_dev == device_ && facts.st_ino == inode_) unlink(path_.c_str());
+    struct stat made {};
+    struct stat there {};
+    if (path_.empty() || !file_ || fstat(file_.get(), &made) != 0 || lstat(path_.c_str(), &there) != 0)
+        return;
+    if (there.st_dev == made.st_dev && there.st_ino == made.st_ino) unlink(path_.c_str());
 }
 
 plugbay::UniqueFd Listener::accept() const {

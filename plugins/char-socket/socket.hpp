@@ -7,19 +7,24 @@
 
 #include <string>
 
-#include <sys/types.h>
-
 class Listener {
   public:
     // Throws plugbay::Failure when the address cannot be had. A socket file that nobody listens at is
     // replaced.
     explicit Listener(const Address& address);
+    // Goes on with one that another build has made: its socket and, for a local one, its file.
+    Listener(const Address& address, plugbay::UniqueFd descriptor, plugbay::UniqueFd file);
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
     // Removes the socket file, if it still is the one made here.
     ~Listener();
 
+    [[nodiscard]] const plugbay::UniqueFd& descriptor() const { return descriptor_; }
     [[nodiscard]] int get() const { return descriptor_.get(); }
+    // What keeps the socket file known, under whatever name; none for TCP.
+    [[nodiscard]] const plugbay::UniqueFd& file() const { return file_; }
+    // Another build listens here: the socket file stays.
+    void leave() { path_.clear(); }
     // -1 with errno when nobody waits, or descriptors or memory have run out.
     [[nodiscard]] plugbay::UniqueFd accept() const;
 
@@ -27,9 +32,8 @@ class Listener {
     void bind(const Address& address);
 
     plugbay::UniqueFd descriptor_;
-    std::string path_; // of the file made here
-    dev_t device_ = 0;
-    ino_t inode_ = 0;
+    plugbay::UniqueFd file_; // O_PATH
+    std::string path_;       // of the file made here
 };
 
 // Begins to connect; throws when that fails at once. The socket becomes writable when it is decided.

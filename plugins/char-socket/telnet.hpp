@@ -32,12 +32,24 @@ class Telnet {
     // Appends `byte` as it is sent, `next_is_line_feed`: the byte after it, if there is one, is.
     static void encode(std::uint8_t byte, bool next_is_line_feed, std::vector<std::uint8_t>& sent);
 
+    void state(auto& fields) {
+        fields("place", place_, Place::data, Place::negotiation_command);
+        fields("verb", verb_);
+        fields("after_carriage_return", after_carriage_return_);
+        fields("near", near_);
+        fields("far", far_);
+    }
+
   private:
-    enum class Place { data, command, option, negotiation, negotiation_command };
+    enum class Place : std::uint8_t { data, command, option, negotiation, negotiation_command };
     // A side's view of one option (RFC 1143): what it is, and whether an answer is expected.
     struct Option {
         bool on = false;
         bool asked = false;
+        void state(auto& fields) {
+            fields("on", on);
+            fields("asked", asked);
+        }
     };
 
     Decoded decode_data(std::uint8_t byte);

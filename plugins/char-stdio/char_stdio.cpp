@@ -13,6 +13,7 @@
 #include <cstring>
 #include <string_view>
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 namespace {
@@ -63,8 +64,8 @@ class CharStdio {
     static constexpr auto ports() { return std::array{plugbay::backend(PLUGBAY_CHAR)}; }
 
     CharStdio(plugbay::Host host, const Options& options)
-        : host_(host), terminal_(STDIN_FILENO), input_(STDIN_FILENO, Stream::Direction::read),
-          output_(STDOUT_FILENO, Stream::Direction::write),
+        : host_(host), handover_(host.handover()), terminal_(STDIN_FILENO),
+          input_(STDIN_FILENO, Stream::Direction::read), output_(STDOUT_FILENO, Stream::Direction::write),
           write_timer_(host.timer(PLUGBAY_CLOCK_HOST, write_token)),
           input_timer_(host.timer(PLUGBAY_CLOCK_HOST, input_token)),
           escape_enabled_(options.escape == Escape::always ||
@@ -72,7 +73,12 @@ class CharStdio {
           input_ended_(input_.descriptor() < 0) {}
     // What waits in a saved state is for whoever loads that.
     ~CharStdio() {
-        if (!pending_output_saved_) say_farewell();
+        if (handover_.in_place()) {
+            if (!pending_output_saved_) say_farewell();
+            restore_terminal();
+        } else {
+            terminal_.leave();
+        }
         let_go();
     }
 
@@ -89,6 +95,7 @@ class CharStdio {
     plugbay_status quiesce() {
         move_output();
         let_go();
+        if (!handover_.expected()) restore_terminal();
         return PLUGBAY_OK;
     }
     void reset() { escape_pending_ = false; }
@@ -110,6 +117,7 @@ class CharStdio {
     }
 
   private:
+    static constexpr const char* left_settings = "terminal settings"; // for the next build
     static constexpr std::uint64_t write_token = 0;
     static constexpr std::uint64_t input_token = 1;
 
@@ -118,6 +126,8 @@ class CharStdio {
 
     bool take_hold();
     void let_go();
+    void make_raw();
+    void restore_terminal();
     bool watch(plugbay::FdWatch& watch, const Stream& stream, std::uint32_t events, std::uint64_t token);
     void say_farewell();
 
@@ -132,6 +142,7 @@ class CharStdio {
     void deliver();
 
     plugbay::Host host_;
+    plugbay::Handover handover_;
     Terminal terminal_;
     Stream input_;
     Stream output_;
@@ -163,7 +174,7 @@ bool CharStdio::take_hold() {
     if (!holding_ && in_use.exchange(true)) return false;
     holding_ = true;
     pending_output_saved_ = false;
-    terminal_.make_raw();
+    make_raw();
     schedule_flush(nanoseconds(0));
     arm(input_timer_, nanoseconds(0));
     return true;
@@ -184,9 +195,28 @@ void CharStdio::let_go() {
     input_watch_.release();
     output_watch_.release();
     flush_scheduled_ = false;
-    terminal_.restore();
     if (holding_) in_use = false;
     holding_ = false;
+}
+
+// Stays raw from build to build: in between a key would be echoed, and Ctrl-C would end the monitor. What it was like
+// before is handed over.
+void CharStdio::make_raw() {
+    termios former{};
+    const plugbay::UniqueFd left = terminal_.raw() ? plugbay::UniqueFd() : handover_.take(left_settings);
+    if (left && pread(left.get(), &former, sizeof former, 0) == sizeof former) terminal_.take_over(former);
+    const bool was_raw = terminal_.raw();
+    terminal_.make_raw();
+    if (was_raw || !terminal_.raw()) return;
+    former = terminal_.former();
+    const plugbay::UniqueFd settings(memfd_create("plugbay terminal settings", MFD_CLOEXEC));
+    if (settings && write(settings.get(), &former, sizeof former) == sizeof former)
+        handover_.put(left_settings, settings);
+}
+
+void CharStdio::restore_terminal() {
+    terminal_.restore();
+    handover_.remove(left_settings);
 }
 
 void CharStdio::say_farewell() {
@@ -276,7 +306,7 @@ void CharStdio::on_timer(std::uint64_t token) {
     } else if (input_unwatchable_) {
         read_input();
     } else {
-        terminal_.make_raw();
+        make_raw();
         deliver();
     }
 }

@@ -5,9 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fcntl.h>
@@ -402,4 +404,71 @@ TEST(CharStdio, SaysWhyItStopsReading) {
     ASSERT_EQ(machine.bench.log().size(), 1u);
     EXPECT_NE(machine.bench.log().front().text.find("standard input"), std::string::npos);
     close(folder);
+}
+
+TEST(CharStdio, BytesOnTheirWayDuringASwapArriveOnceAndInOrder) {
+    Piped piped;
+    Machine machine;
+    std::string sent;
+    std::string written;
+    for (int round = 0; round < 20; ++round) {
+        const std::string out = "out " + std::to_string(round) + "\n";
+        const std::string in = "in " + std::to_string(round) + "\n";
+        sent += out;
+        written += in;
+        machine.serial.send(out);
+        piped.in.write(in);
+        machine.serial.set_room(static_cast<std::size_t>(round % 4));
+        machine.bench.run();
+        machine.bench.swap("stdio", PLUGBAY_PLUGIN_FILE);
+        machine.serial.set_room(std::nullopt);
+    }
+    machine.bench.advance(10ms);
+    EXPECT_EQ(drain(piped.out.ends[0]), sent);
+    EXPECT_EQ(machine.serial.text(), written);
+}
+
+TEST(CharStdio, TheTerminalStaysRawFromBuildToBuild) {
+    OnTerminal terminal;
+    {
+        Machine machine;
+        ASSERT_TRUE(terminal.raw());
+        std::atomic<bool> over{false};
+        bool always_raw = true;
+        std::thread watcher([&] {
+            while (!over)
+                always_raw = terminal.raw() && always_raw;
+        });
+        for (int round = 0; round < 50; ++round) {
+            machine.bench.swap("stdio", PLUGBAY_PLUGIN_FILE);
+            EXPECT_TRUE(terminal.raw());
+            EXPECT_FALSE(machine.bench.try_swap("stdio", PLUGBAY_PLUGIN_FILE, {{"escape", "perhaps"}}));
+            EXPECT_TRUE(terminal.raw());
+        }
+        over = true;
+        watcher.join();
+        EXPECT_TRUE(always_raw);
+        machine.bench.quiesce();
+        EXPECT_FALSE(terminal.raw()) << "as the first build found it";
+        machine.bench.resume();
+        EXPECT_TRUE(terminal.raw());
+        machine.bench.quiesce();
+        machine.bench.swap("stdio", PLUGBAY_PLUGIN_FILE);
+        EXPECT_FALSE(terminal.raw()) << "a paused machine leaves it alone";
+        machine.bench.resume();
+        EXPECT_TRUE(terminal.raw());
+    }
+    EXPECT_FALSE(terminal.raw());
+}
+
+TEST(CharStdio, AnEscapeKeyIsRememberedByTheNextBuild) {
+    OnTerminal terminal;
+    Machine machine;
+    terminal.type("\x01");
+    machine.bench.run();
+    machine.bench.swap("stdio", PLUGBAY_PLUGIN_FILE);
+    terminal.type("x");
+    machine.bench.run();
+    ASSERT_EQ(machine.bench.requests().size(), 1u);
+    EXPECT_EQ(machine.bench.requests()[0].request, PLUGBAY_REQUEST_EXIT);
 }

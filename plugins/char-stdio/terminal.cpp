@@ -28,6 +28,12 @@ void Terminal::make_raw() {
     raw_ = true;
 }
 
+void Terminal::take_over(const termios& former) {
+    if (!present_) return;
+    former_ = former;
+    raw_ = true;
+}
+
 void Terminal::restore() {
     if (!raw_) return;
     raw_ = false;

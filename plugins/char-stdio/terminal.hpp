@@ -22,6 +22,14 @@ class Terminal {
     void make_raw();
     void restore();
 
+    [[nodiscard]] bool raw() const { return raw_; }
+    // What restore goes back to, while it is raw.
+    [[nodiscard]] const termios& former() const { return former_; }
+    // Another build has made it raw, and this one goes on.
+    void take_over(const termios& former);
+    // Another build goes on: restore does nothing.
+    void leave() { raw_ = false; }
+
   private:
     void apply(const termios& settings) const;
 

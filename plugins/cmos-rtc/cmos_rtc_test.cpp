@@ -368,3 +368,19 @@ TEST(CmosRtc, RefusesOrTamesAHostileState) {
     }
     EXPECT_GT(loaded, 0);
 }
+
+TEST(CmosRtc, ASwapMissesNoSecond) {
+    Clock clock;
+    clock.out(register_b, 0x12); // update-ended interrupts
+    const Time before = clock.time();
+    unsigned seconds = 0;
+    for (int i = 0; i < 300; ++i) {
+        if (i % 7 == 0) clock.bench.swap("rtc", PLUGBAY_PLUGIN_FILE);
+        clock.bench.advance(10ms);
+        if (clock.line() == 0) continue;
+        ++seconds;
+        EXPECT_EQ(clock.in(register_c)&0x90, 0x90u);
+    }
+    EXPECT_EQ(seconds, 3u);
+    EXPECT_EQ(clock.time()[0], before[0] + 3);
+}

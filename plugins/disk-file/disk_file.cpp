@@ -39,9 +39,8 @@ class DiskFile {
     static constexpr auto ports() { return std::array{plugbay::backend(PLUGBAY_BLK)}; }
 
     DiskFile(plugbay::Host host, const Options& options)
-        : host_(host),
-          image_(open_image(std::string(options.path.text), options.read_only, options.direct, options.lock)),
-          context_{host.memory(), image_}, engine_(make_engine(options.engine)),
+        : host_(host), image_(take_or_open(host.handover(), options)), context_{host.memory(), image_},
+          engine_(make_engine(options.engine)),
           watch_(host.watch(engine_->event_descriptor(), PLUGBAY_FD_READABLE)) {}
 
     void on_connect(std::uint64_t, plugbay::Link link) { frontend_ = plugbay::BlkFrontend(link); }
@@ -126,6 +125,16 @@ class DiskFile {
         std::array<plugbay_blk_completion, 64> list_{}; // the first count_ are filled
         std::size_t count_ = 0;
     };
+
+    static ImageFile take_or_open(const plugbay::Handover& handover, const Options& options) {
+        constexpr const char* left_image = "image"; // for the next build
+        const std::string path(options.path.text);
+        if (plugbay::UniqueFd file = handover.take(left_image))
+            return adopt_image(std::move(file), path, options.read_only, options.direct);
+        ImageFile image = open_image(path, options.read_only, options.direct, options.lock);
+        handover.put(left_image, image.file);
+        return image;
+    }
 
     std::unique_ptr<Engine> make_engine(EngineChoice choice) {
         if (choice != EngineChoice::thread) {

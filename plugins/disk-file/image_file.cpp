@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace {
 
@@ -96,6 +97,27 @@ void lock_image(const ImageFile& image) {
     fail(image, std::string("cannot be locked: ") + std::strerror(errno));
 }
 
+struct stat ask(const ImageFile& image) {
+    struct stat facts {};
+    if (fstat(image.file.get(), &facts) != 0)
+        fail(image, std::string("cannot be examined: ") + std::strerror(errno));
+    return facts;
+}
+
+void examine(ImageFile& image, bool direct) {
+    const struct stat facts = ask(image);
+    if (S_ISBLK(facts.st_mode))
+        examine_block_device(image, direct);
+    else
+        examine_file(image, facts, direct);
+    if (image.capacity == 0)
+        fail(image, "is empty: give it a size, for example with: truncate -s 10G " + image.path);
+    if (const std::uint64_t rest = image.capacity % image.logical_block_size; rest != 0)
+        fail(image, "has " + std::to_string(image.capacity) + " bytes, which is not a multiple of " +
+                        std::to_string(image.logical_block_size) + ": lengthen it with: truncate -s " +
+                        std::to_string(image.capacity - rest + image.logical_block_size) + " " + image.path);
+}
+
 } // namespace
 
 ImageFile open_image(const std::string& path, bool read_only, bool direct, bool lock) {
@@ -107,13 +129,7 @@ ImageFile open_image(const std::string& path, bool read_only, bool direct, bool 
     image.file = plugbay::UniqueFd(open(path.c_str(), flags));
     if (!image.file) fail_to_open(image, direct, errno);
 
-    const auto ask = [&] {
-        struct stat facts {};
-        if (fstat(image.file.get(), &facts) != 0)
-            fail(image, std::string("cannot be examined: ") + std::strerror(errno));
-        return facts;
-    };
-    const mode_t mode = ask().st_mode;
+    const mode_t mode = ask(image).st_mode;
     if (!S_ISBLK(mode) && !S_ISREG(mode))
         fail(image, S_ISDIR(mode) ? "is a directory: name a file or a block device"
                                   : "is neither a regular file nor a block device: correct \"path\"");
@@ -122,15 +138,15 @@ ImageFile open_image(const std::string& path, bool read_only, bool direct, bool 
         fail(image, std::string("cannot be made to wait for its disk: ") + std::strerror(errno));
     // First of all: the size may change in other hands, and finding out what the file system can do writes.
     if (lock) lock_image(image);
-    if (S_ISBLK(mode))
-        examine_block_device(image, direct);
-    else
-        examine_file(image, ask(), direct);
-    if (image.capacity == 0)
-        fail(image, "is empty: give it a size, for example with: truncate -s 10G " + path);
-    if (const std::uint64_t rest = image.capacity % image.logical_block_size; rest != 0)
-        fail(image, "has " + std::to_string(image.capacity) + " bytes, which is not a multiple of " +
-                        std::to_string(image.logical_block_size) + ": lengthen it with: truncate -s " +
-                        std::to_string(image.capacity - rest + image.logical_block_size) + " " + path);
+    examine(image, direct);
+    return image;
+}
+
+ImageFile adopt_image(plugbay::UniqueFd file, const std::string& path, bool read_only, bool direct) {
+    ImageFile image;
+    image.path = path;
+    image.read_only = read_only;
+    image.file = std::move(file);
+    examine(image, direct);
     return image;
 }

@@ -19,3 +19,5 @@ struct ImageFile {
 
 // Throws plugbay::Failure with what to do about it.
 ImageFile open_image(const std::string& path, bool read_only, bool direct, bool lock);
+// The image as another build has opened it, with its locks.
+ImageFile adopt_image(plugbay::UniqueFd file, const std::string& path, bool read_only, bool direct);

@@ -26,7 +26,7 @@ class DiskRam {
 
     DiskRam(plugbay::Host host, const Options& options)
         : memory_(host.memory()), read_only_(options.read_only),
-          contents_(options.size.bytes, std::string(options.image.text)) {}
+          contents_(host.handover(), options.size.bytes, std::string(options.image.text)) {}
 
     void on_connect(std::uint64_t, plugbay::Link link) { frontend_ = plugbay::BlkFrontend(link); }
     void on_disconnect(std::uint64_t) { frontend_ = {}; }
@@ -69,9 +69,10 @@ class DiskRam {
             disk.subspan(static_cast<std::size_t>(request.offset), static_cast<std::size_t>(request.length));
         switch (request.operation) {
         case PLUGBAY_BLK_READ:
-            return transfer(request, range, [&](std::uint64_t address, std::span<std::byte> bytes) {
-                return memory_.write(address, bytes);
-            });
+            return transfer(request, contents_.readable(range),
+                            [&](std::uint64_t address, std::span<const std::byte> bytes) {
+                                return memory_.write(address, bytes);
+                            });
         case PLUGBAY_BLK_WRITE:
             return transfer(request, range, [&](std::uint64_t address, std::span<std::byte> bytes) {
                 return memory_.read(address, bytes);
@@ -85,9 +86,8 @@ class DiskRam {
         }
     }
 
-    template <typename Copy>
-    static plugbay_status transfer(const plugbay_blk_request& request, std::span<std::byte> range,
-                                   Copy copy) {
+    template <typename Byte, typename Copy>
+    static plugbay_status transfer(const plugbay_blk_request& request, std::span<Byte> range, Copy copy) {
         for (std::uint32_t i = 0; i < request.segment_count; ++i) {
             const plugbay_segment& segment = request.segments[i];
             if (segment.length > range.size()) return PLUGBAY_INVALID;

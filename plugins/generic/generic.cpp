@@ -22,9 +22,12 @@ namespace {
 // A host file or device that answers accesses.
 class Target {
   public:
-    Target(const std::string& path, std::uint64_t offset, std::uint64_t length, bool read_only)
-        : offset_(offset), read_only_(read_only),
-          file_(open(path.c_str(), (read_only ? O_RDONLY : O_RDWR) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)) {
+    Target(const plugbay::Handover& handover, const std::string& path, std::uint64_t offset,
+           std::uint64_t length, bool read_only)
+        : offset_(offset), read_only_(read_only), file_(handover.take(left_file)) {
+        if (file_) return;
+        file_ = plugbay::UniqueFd(
+            open(path.c_str(), (read_only ? O_RDONLY : O_RDWR) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
         if (!file_) fail(path, std::string("cannot be opened: ") + std::strerror(errno));
         struct stat facts {};
         const bool known = fstat(file_.get(), &facts) == 0;
@@ -37,8 +40,8 @@ class Target {
         else if (S_ISREG(facts.st_mode) && size < offset + length)
             fault = "has " + std::to_string(size) + " bytes, and \"offset\" and \"length\" need " +
                     std::to_string(offset + length) + "; make it longer";
-        if (fault.empty()) return;
-        fail(path, fault);
+        if (!fault.empty()) fail(path, fault);
+        handover.put(left_file, file_);
     }
 
     // False: all ones.
@@ -57,6 +60,8 @@ class Target {
     }
 
   private:
+    static constexpr const char* left_file = "file"; // for the next build
+
     [[noreturn]] static void fail(const std::string& path, const std::string& what) {
         throw plugbay::Failure("the file " + path + " " + what);
     }
@@ -111,7 +116,7 @@ class Generic {
             if (options.file.text.empty())
                 throw plugbay::Failure("\"behaviour\" is \"forward\", and there is no \"file\" to forward to",
                                        PLUGBAY_INVALID);
-            target_.emplace(std::string(options.file.text), options.offset, options.length,
+            target_.emplace(host.handover(), std::string(options.file.text), options.offset, options.length,
                             options.read_only);
         }
         if (options.space == Space::memory) {

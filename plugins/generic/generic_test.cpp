@@ -138,3 +138,15 @@ TEST_F(Forward, AnswersAllOnesWhereADeviceHasNoOffsets) {
     EXPECT_EQ(machine.bench.in(0x100, 4), 0xffffffffu);
     machine.bench.out(0x100, 4, 1);
 }
+
+TEST_F(Forward, ASwapKeepsTheFileThatIsOpen) {
+    Machine machine(testkit::Properties{
+        {"first", "0x600"}, {"length", "8"}, {"behaviour", "forward"}, {"file", path_}, {"offset", "4"}});
+    const std::string moved = path_ + "-moved";
+    std::filesystem::rename(path_, moved);
+    machine.bench.swap("range", PLUGBAY_PLUGIN_FILE);
+    EXPECT_EQ(machine.bench.in(0x600), std::uint64_t{'4'});
+    machine.bench.out(0x600, 1, 'x');
+    std::filesystem::rename(moved, path_);
+    EXPECT_EQ(contents(), "0123x56789abcdef");
+}

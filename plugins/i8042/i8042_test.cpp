@@ -321,3 +321,24 @@ TEST(I8042, RefusesOrTamesAHostileState) {
     }
     EXPECT_GT(loaded, 0);
 }
+
+TEST(I8042, AByteInTheBufferOutlivesASwap) {
+    Controller controller;
+    controller.command(0x60, 0x47);
+    controller.write(0xf2); // identify: an acknowledgement and two bytes
+    EXPECT_EQ(controller.bench.line(keyboard_line), 1);
+    const auto edges = controller.bench.edges(keyboard_line);
+    controller.bench.swap("keyboard", PLUGBAY_PLUGIN_FILE);
+    EXPECT_EQ(controller.bench.line(keyboard_line), 1);
+    EXPECT_EQ(controller.bench.edges(keyboard_line), edges) << "no byte twice";
+    Bytes bytes;
+    while (controller.full()) {
+        bytes.push_back(controller.data());
+        controller.bench.swap("keyboard", PLUGBAY_PLUGIN_FILE);
+    }
+    EXPECT_EQ(bytes, (Bytes{0xfa, 0xab, 0x41}));
+    controller.command(0xd4);
+    controller.bench.swap("keyboard", PLUGBAY_PLUGIN_FILE);
+    controller.write(0xf2); // for the mouse, as the command before said
+    EXPECT_TRUE(controller.from_mouse());
+}

@@ -58,7 +58,9 @@ class OsDebug {
         calls_ = host.claim_hypercalls(options.hypercall, 1);
     }
     void on_change(const Options& options) { rate_ = options.rate; }
+    // The lines are the other build's, when there is one.
     ~OsDebug() {
+        if (!host_.handover().in_place()) return;
         lines_.end_line_if_begun();
         log_all();
     }

@@ -221,3 +221,26 @@ TEST(OsDebug, HasACallOnlyWhenAsked) {
         machine.bench.try_add(PLUGBAY_PLUGIN_FILE, "os-debug", "low", {{"port", "0xc1"}, {"hypercall", "5"}});
     EXPECT_EQ(refused.status, PLUGBAY_INVALID) << "numbers below 0x100 are the host's";
 }
+
+TEST(OsDebug, ASwapInTheMiddleOfALineSaysItOnce) {
+    for (const bool with_console : {false, true}) {
+        SCOPED_TRACE(with_console);
+        testkit::Bench bench;
+        testkit::CharPeer console;
+        bench.add(PLUGBAY_PLUGIN_FILE, "os-debug", "debug");
+        if (with_console) bench.connect(console, "debug");
+        bench.start();
+        for (const char byte : std::string_view("one\ntwo\nthr")) {
+            bench.out(0xc0c0, 1, static_cast<unsigned char>(byte));
+            bench.swap("debug", PLUGBAY_PLUGIN_FILE);
+        }
+        bench.out(0xc0c0, 1, 'e');
+        bench.out(0xc0c0, 1, 'e');
+        bench.out(0xc0c0, 1, '\n');
+        bench.advance(1s);
+        std::string said = console.take();
+        for (const auto& line : bench.log())
+            said += line.text + "\n";
+        EXPECT_EQ(said, "one\ntwo\nthree\n");
+    }
+}

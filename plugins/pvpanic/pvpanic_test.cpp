@@ -72,3 +72,15 @@ TEST(PvPanic, PowersOff) {
     ASSERT_EQ(machine.bench.requests().size(), 1u);
     EXPECT_EQ(machine.bench.requests()[0].request, PLUGBAY_REQUEST_POWER_OFF);
 }
+
+TEST(PvPanic, ASwapNeitherLosesNorRepeatsIt) {
+    Machine machine({});
+    machine.bench.out(0x505, 1, 1);
+    machine.bench.swap("panic", PLUGBAY_PLUGIN_FILE);
+    machine.bench.swap("panic", PLUGBAY_PLUGIN_FILE);
+    machine.bench.run();
+    EXPECT_EQ(machine.bench.log().size(), 1u);
+    machine.bench.out(0x505, 1, 1);
+    machine.bench.run();
+    EXPECT_EQ(machine.bench.log().size(), 1u);
+}

@@ -15,13 +15,13 @@ Serial16550::Serial16550(plugbay::Host host, const Options& options)
 }
 
 void Serial16550::start() {
-    started_ = true;
     resume();
 }
 
 // Both directions are tried again, once everything runs: a fresh peer does not know that the former one was
 // refused.
 void Serial16550::resume() {
+    started_ = true;
     if (!transmit_fifo_.empty() || registers_.input_held) {
         character_timer_.arm(host_.now());
         character_timer_armed_ = true;
@@ -49,6 +49,7 @@ void Serial16550::loaded() {
     while (receive_errors_.count() < receive_fifo_.count())
         receive_errors_.push(0);
     receive_errors_.drop(static_cast<std::uint8_t>(receive_errors_.count() - receive_fifo_.count()));
+    if (!backend_) far_end_open_ = false;
     update_modem_status();
     character_timer_armed_ = false;
     restart_character_timeout();

@@ -53,6 +53,7 @@ class Serial16550 {
         fields("receive_fifo", receive_fifo_);
         fields("receive_errors", receive_errors_);
         fields("transmit_fifo", transmit_fifo_);
+        fields("far_end_open", far_end_open_);
     }
     void loaded();
     void statistics(auto& numbers) {

@@ -462,3 +462,66 @@ TEST(Serial16550, RefusesOrTamesAHostileState) {
     }
     EXPECT_GT(loaded, 0);
 }
+
+TEST(Serial16550, BytesOnTheirWayDuringASwapArriveOnceAndInOrder) {
+    Com1 com;
+    com.set_up(0x0f, 0xc0);
+    std::string sent;
+    std::string typed;
+    std::string read;
+    for (int round = 0; round < 40; ++round) {
+        const std::string keys = "<" + std::to_string(round) + ">";
+        typed += keys;
+        com.terminal.send(keys);
+        com.terminal.set_room(static_cast<std::size_t>(round % 3));
+        for (int i = 0; i < 10 && (com.in(lsr)&0x20) != 0; ++i) {
+            const char byte = static_cast<char>('a' + sent.size() % 26);
+            sent += byte;
+            com.out(thr, static_cast<unsigned char>(byte));
+        }
+        com.bench.run();
+        const int line = com.line();
+        com.bench.swap("com1", PLUGBAY_PLUGIN_FILE);
+        EXPECT_EQ(com.line(), line);
+        com.terminal.set_room(std::nullopt);
+        com.bench.advance(1ms);
+        if ((com.in(lsr)&0x01) != 0) read += static_cast<char>(com.in(rbr));
+        com.bench.advance(20ms);
+        if (round % 3 == 2) read += com.read_all();
+    }
+    for (int i = 0; i < 100; ++i) {
+        com.bench.advance(20ms);
+        read += com.read_all();
+    }
+    EXPECT_EQ(com.terminal.text(), sent);
+    EXPECT_EQ(read, typed);
+}
+
+TEST(Serial16550, ASwapDoesNotLookLikeTheFarEndComingBack) {
+    Com1 com;
+    com.set_up(0x08);
+    com.terminal.event(PLUGBAY_CHAR_CLOSED);
+    const auto before = com.in(msr);
+    EXPECT_NE(before & 0x0f, 0u);
+    const auto quiet = com.in(msr);
+    EXPECT_EQ(quiet & 0x0f, 0u);
+    com.bench.swap("com1", PLUGBAY_PLUGIN_FILE);
+    com.bench.run();
+    EXPECT_EQ(com.in(msr), quiet);
+    EXPECT_EQ(com.line(), 0);
+    com.terminal.event(PLUGBAY_CHAR_OPENED);
+    EXPECT_NE(com.in(msr), quiet);
+}
+
+TEST(Serial16550, WhatAFullBackendRefusedIsSentAfterASwap) {
+    Com1 com;
+    com.set_up(0);
+    com.terminal.set_room(0);
+    for (const char byte : std::string("held"))
+        com.out(thr, static_cast<unsigned char>(byte));
+    com.bench.advance(100ms);
+    com.bench.swap("com1", PLUGBAY_PLUGIN_FILE);
+    com.terminal.set_room(std::nullopt);
+    com.bench.advance(100ms);
+    EXPECT_EQ(com.terminal.text(), "held");
+}

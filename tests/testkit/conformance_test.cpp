@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <plugbay/abi/statistics.h>
 
+#include <optional>
 #include <set>
 #include <span>
 #include <sstream>
@@ -191,6 +192,67 @@ TEST_P(Conformance, LoadsWhatItSaves) {
         subject.device().load(saved);
         EXPECT_EQ(subject.device().save(), saved);
         subject.bench.resume();
+    }
+}
+
+// To its own build in the middle of its work: it has all that it had, in the same state, and goes on.
+TEST_P(Conformance, SurvivesASwap) {
+    Exerciser subject(GetParam());
+    Bench& bench = subject.bench;
+    const auto swap = [&] {
+        const Outcome outcome = bench.try_swap("subject", GetParam().file);
+        ASSERT_TRUE(outcome) << outcome.text;
+    };
+    swap(); // before power-on
+    bench.start();
+    for (int round = 0; round < 3; ++round) {
+        subject.poke(1);
+        bench.quiesce();
+        const auto held = subject.device().holdings().total();
+        const auto ranges = subject.device().ranges();
+        const auto saved = has_state() ? std::optional(subject.device().save()) : std::nullopt;
+        swap();
+        EXPECT_EQ(subject.device().ranges().size(), ranges.size());
+        if (has_state()) {
+            EXPECT_EQ(subject.device().save(), *saved);
+        }
+        bench.resume();
+        EXPECT_EQ(subject.device().holdings().total(), held);
+        subject.poke(1);
+        swap(); // while it runs
+    }
+    subject.poke(1);
+    bench.reset();
+    subject.poke(1);
+    bench.quiesce();
+    EXPECT_EQ(bench.remove("subject").total(), 0u);
+}
+
+// What a guest and its peers do to a device that is replaced again and again has the same effects as on one that is
+// merely paused as often.
+TEST_P(Conformance, NobodyNoticesASwap) {
+    if (!has_state()) GTEST_SKIP() << "it has no state";
+    const auto states = [&](bool swapped) {
+        Exerciser subject(GetParam());
+        std::vector<StateImage> seen;
+        subject.bench.start();
+        for (int round = 0; round < 4; ++round) {
+            subject.poke(1);
+            subject.bench.quiesce();
+            if (swapped) {
+                const Outcome outcome = subject.bench.try_swap("subject", GetParam().file);
+                EXPECT_TRUE(outcome) << outcome.text;
+            }
+            seen.push_back(subject.device().save());
+            subject.bench.resume();
+        }
+        return seen;
+    };
+    const auto paused = states(false);
+    const auto swapped = states(true);
+    for (std::size_t i = 0; i < paused.size(); ++i) {
+        SCOPED_TRACE(i);
+        EXPECT_EQ(difference(paused[i], paused[i], swapped[i]), "");
     }
 }
 

@@ -76,15 +76,17 @@ plugbay_status remove(const plugbay_host* host, const char* name) {
     return device.handover()->remove(&device, text) ? PLUGBAY_OK : PLUGBAY_NOT_FOUND;
 }
 
-std::uint32_t in_place(const plugbay_host* host) {
+std::uint32_t standing(const plugbay_host* host) {
     const Device& device = Device::of(host);
-    return device.handover()->in_place(&device) ? 1 : 0;
+    const HandoverStore& store = *device.handover();
+    return (store.in_place(&device) ? PLUGBAY_HANDOVER_IN_PLACE : 0) |
+           (store.expected() ? PLUGBAY_HANDOVER_EXPECTED : 0);
 }
 
 } // namespace
 
 const void* handover_host_table() {
-    static constexpr plugbay_handover_host table{sizeof table, 0, &put, &take, &remove, &in_place};
+    static constexpr plugbay_handover_host table{sizeof table, 0, &put, &take, &remove, &standing};
     return &table;
 }
 

@@ -313,3 +313,39 @@ TEST(DiskFileRing, RequestsThatTheKernelRefusesFail) {
         GTEST_SKIP() << text;
     EXPECT_EXIT(_exit(refused_requests_fail(image)), testing::ExitedWithCode(0), "");
 }
+
+TEST_P(DiskFile, ASwapKeepsTheFileItsLockAndWhatIsInFlight) {
+    const Image image;
+    Disk disk(properties(image));
+    std::vector<std::byte> copy(1 << 20);
+    std::mt19937 random(3);
+    for (unsigned round = 0; round < 12; ++round) {
+        for (std::uint64_t i = 0; i < 8; ++i) { // different places, so that their order is open
+            const std::uint64_t offset = (i * 16 + random() % 16) * 8192;
+            const std::uint64_t address = 0x100000 + i * 8192;
+            disk.fill(address, 8192, static_cast<unsigned>(random()));
+            const auto written = disk.bytes(address, 8192);
+            std::copy(written.begin(), written.end(), copy.begin() + static_cast<std::ptrdiff_t>(offset));
+            disk.frontend.submit({.tag = i,
+                                  .operation = PLUGBAY_BLK_WRITE,
+                                  .offset = offset,
+                                  .length = 8192,
+                                  .segments = {{address, 8192}}});
+        }
+        disk.bench.swap("disk", PLUGBAY_PLUGIN_FILE);
+        const auto done = disk.finish(8);
+        ASSERT_EQ(done.size(), 8u) << "each once";
+        for (const auto& each : done)
+            EXPECT_EQ(each.status, PLUGBAY_OK);
+        if (round == 5) std::filesystem::rename(image.path, image.path.string() + ".moved");
+    }
+    std::filesystem::rename(image.path.string() + ".moved", image.path);
+    EXPECT_EQ(disk.frontend.execute(PLUGBAY_BLK_FLUSH, 0, 0), PLUGBAY_OK);
+    EXPECT_TRUE(image.bytes(0, copy.size()) == copy);
+    EXPECT_NE(refusal({{"path", image.path}}).find("is in use"), std::string::npos)
+        << "it is locked as before";
+    disk.bench.quiesce();
+    disk.bench.disconnect("disk");
+    disk.bench.remove("disk");
+    EXPECT_EQ(refusal({{"path", image.path}}), "(it was not refused)") << "and the lock goes with the device";
+}

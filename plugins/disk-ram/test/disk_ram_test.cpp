@@ -108,3 +108,64 @@ TEST(DiskRam, StateHasTheContents) {
     other.bench.quiesce();
     EXPECT_FALSE(other.bench.device("disk").try_load(image));
 }
+
+namespace {
+
+// KiB of this process's memory in memory files.
+long shared_memory() {
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);) {
+        if (line.starts_with("RssShmem:")) return std::stol(line.substr(9));
+    }
+    return -1;
+}
+
+} // namespace
+
+TEST(DiskRam, ASwapHandsTheContentsOver) {
+    Disk disk(testkit::Properties{{"size", "64G"}}); // as state this would take minutes
+    for (unsigned round = 0; round < 20; ++round) {
+        const std::uint64_t place = std::uint64_t{round} << 31;
+        disk.bench.store_object(0x10000, std::uint64_t{0x1122334455667788} + round);
+        ASSERT_EQ(disk.frontend.execute(PLUGBAY_BLK_WRITE, place, 512, 0x10000), PLUGBAY_OK);
+        disk.bench.swap("disk", PLUGBAY_PLUGIN_FILE);
+        for (unsigned other = 0; other <= round; ++other) {
+            ASSERT_EQ(disk.frontend.execute(PLUGBAY_BLK_READ, std::uint64_t{other} << 31, 512, 0x20000),
+                      PLUGBAY_OK);
+            EXPECT_EQ(disk.bench.load_object<std::uint64_t>(0x20000), 0x1122334455667788 + other);
+        }
+    }
+    EXPECT_FALSE(disk.bench.try_swap("disk", PLUGBAY_PLUGIN_FILE, {{"size", "32G"}}));
+    ASSERT_EQ(disk.frontend.execute(PLUGBAY_BLK_READ, 0, 512, 0x20000), PLUGBAY_OK);
+    EXPECT_EQ(disk.bench.load_object<std::uint64_t>(0x20000), 0x1122334455667788u);
+}
+
+TEST(DiskRam, TheImageIsReadOnce) {
+    const TemporaryFile image(std::string(1024, 'x'));
+    Disk disk(testkit::Properties{{"image", image.path}});
+    disk.bench.store_object(0x10000, std::uint8_t{'y'});
+    ASSERT_EQ(disk.frontend.execute(PLUGBAY_BLK_WRITE, 0, 512, 0x10000), PLUGBAY_OK);
+    std::filesystem::remove(image.path);
+    disk.bench.swap("disk", PLUGBAY_PLUGIN_FILE);
+    ASSERT_EQ(disk.frontend.execute(PLUGBAY_BLK_READ, 0, 1024, 0x20000), PLUGBAY_OK);
+    EXPECT_EQ(disk.bench.load_object<std::uint8_t>(0x20000), 'y');
+    EXPECT_EQ(disk.bench.load_object<std::uint8_t>(0x20200), 'x');
+}
+
+TEST(DiskRam, TakesMemoryOnlyForWhatIsWritten) {
+    Disk disk(testkit::Properties{{"size", "1G"}});
+    ASSERT_EQ(disk.frontend.execute(PLUGBAY_BLK_WRITE, 512 << 20, 1 << 20, 0x100000), PLUGBAY_OK);
+    const long before = shared_memory();
+    ASSERT_GE(before, 0);
+    for (std::uint64_t at = 0; at < 64 << 20; at += 1 << 20)
+        ASSERT_EQ(disk.frontend.execute(PLUGBAY_BLK_READ, at, 1 << 20, 0x100000), PLUGBAY_OK);
+    disk.bench.quiesce();
+    static_cast<void>(disk.bench.save("disk"));
+    disk.bench.resume();
+    EXPECT_LT(shared_memory() - before, 1024) << "reading takes none";
+    for (std::uint64_t at = 0; at < 64 << 20; at += 1 << 20)
+        ASSERT_EQ(disk.frontend.execute(PLUGBAY_BLK_WRITE, at, 1 << 20, 0x100000), PLUGBAY_OK);
+    EXPECT_GT(shared_memory() - before, 63 << 10);
+    ASSERT_EQ(disk.frontend.execute(PLUGBAY_BLK_DISCARD, 0, 64 << 20), PLUGBAY_OK);
+    EXPECT_LT(shared_memory() - before, 1024) << "what is discarded goes back";
+}

@@ -184,3 +184,29 @@ TEST(PciHost, BadWindows) {
     EXPECT_EQ(text({{"memory64_window", "0x100000000"}, {"memory64_window_size", "0"}}, 1 << 20), "");
     EXPECT_EQ(text({{"memory64_window", "0x100100000"}}, 1 << 20), "");
 }
+
+TEST(PciHost, ASwapLeavesBusAndAddressesAlone) {
+    testkit::Bench bench;
+    bench.add(PLUGBAY_PLUGIN_FILE, "pci-host", "pci");
+    bench.add(PLUGBAY_PLUGIN_DIRECTORY "/virtio-rng.so", "virtio-rng", "rng", {{"slot", "3"}});
+    bench.start();
+    bench.out(0xcf8, 4, select(3, 0x20)); // the guest moves a BAR
+    bench.out(0xcfc, 4, 0xc0800000);
+    bench.out(0xcf8, 4, select(3, 4));
+    const auto command = bench.in(0xcfc, 4);
+    bench.slot_changed("pci", 6);
+    const auto before = bench.bars();
+    for (const char* const id : {"pci", "rng", "pci"}) {
+        bench.swap(id, id == std::string_view("pci") ? PLUGBAY_PLUGIN_FILE
+                                                     : PLUGBAY_PLUGIN_DIRECTORY "/virtio-rng.so");
+        const auto after = bench.bars();
+        ASSERT_EQ(after.size(), before.size());
+        for (std::size_t i = 0; i < after.size(); ++i) {
+            EXPECT_EQ(after[i].address, before[i].address);
+            EXPECT_EQ(after[i].decoded, before[i].decoded);
+        }
+        EXPECT_EQ(bench.in(0xcf8, 4), select(3, 4));
+        EXPECT_EQ(bench.in(0xcfc, 4), command);
+    }
+    EXPECT_EQ(bench.in(0xae00, 4), 1u << 6) << "what the guest has not looked at yet";
+}

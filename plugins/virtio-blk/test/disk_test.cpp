@@ -103,6 +103,11 @@ TEST_P(VirtioBlkDisk, KeepsWhatWasWritten) {
         }
         driver.notify(0);
         driver.notify(1);
+        // With doorbells rung and not served yet, and with requests in flight.
+        if (round % 10 == 7) bench.swap("disk0", PLUGBAY_PLUGIN_FILE);
+        if (round % 10 == 8) bench.run();
+        if (round % 10 == 8) bench.swap("disk0", PLUGBAY_PLUGIN_FILE);
+        if (round % 10 == 9) bench.swap("image", folder / (std::string(GetParam().type) + ".so"));
         std::size_t back = 0;
         ASSERT_TRUE(bench.run_until([&] {
             back += queues[0].take_used().size() + queues[1].take_used().size();

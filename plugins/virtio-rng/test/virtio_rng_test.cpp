@@ -85,3 +85,19 @@ TEST(VirtioRng, Checkpoint) {
     EXPECT_EQ(queue.used_index(), 21u);
     EXPECT_NE(bench.load_object<std::uint64_t>(0x30000), 0u);
 }
+
+TEST(VirtioRng, ADriverNoticesNoSwap) {
+    Guest guest;
+    for (int round = 0; round < 10; ++round) {
+        guest.queue->add({{0x20000, 64, true}});
+        guest.driver->notify(0);
+        guest.bench.swap("rng0", PLUGBAY_PLUGIN_FILE); // the doorbell is rung
+        guest.bench.run();
+        const auto used = guest.queue->take_used();
+        ASSERT_EQ(used.size(), 1u);
+        EXPECT_EQ(used[0].written, 64u);
+        EXPECT_EQ(guest.ask(0x20000, 64), 64u);
+        EXPECT_EQ(guest.bench.take_msix("rng0"), (std::vector<unsigned>{1, 1}));
+    }
+    EXPECT_EQ(guest.bench.slot("rng0"), 5u);
+}

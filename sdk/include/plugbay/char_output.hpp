@@ -92,6 +92,11 @@ class CharOutput {
         if (std::exchange(refused_, false)) frontend.write_ready();
     }
 
+    // The device goes on: one that was held back has as much patience as at the beginning.
+    void resume() {
+        if (refused_ && when_stalled_ != WhenStalled::wait && !std::exchange(timed_, true)) arm();
+    }
+
     // Nobody is there any more.
     void clear(const CharFrontend& frontend) {
         queue_.clear();
@@ -99,7 +104,8 @@ class CharOutput {
         relieve(frontend);
     }
 
-    // Without the bytes: they are for a far end that stays with the process.
+    // Without the bytes: they are for a far end that stays with the process. Where that is handed over to another
+    // build (handover.hpp), the queue is a field of its own.
     void state(auto& fields) { fields("refused", refused_); }
 
   private:

@@ -6,6 +6,8 @@
 #include <plugbay/failure.hpp>
 #include <plugbay/unique_fd.hpp>
 
+#include <cstdint>
+
 namespace plugbay {
 
 // Cheap to copy; valid for the life of the device. On a host without plugbay.handover/1 nothing is ever left, and each
@@ -35,9 +37,29 @@ class Handover {
     }
     // [any] False for a successor until it takes over, and for a build that was replaced: when it is destroyed, what is
     // outside of it stays as it is.
-    [[nodiscard]] bool in_place() const { return table_ == nullptr || table_->in_place(host_) != 0; }
+    [[nodiscard]] bool in_place() const { return (standing() & PLUGBAY_HANDOVER_IN_PLACE) != 0; }
+    // [any] What is saved and held still now goes on in another build on this host.
+    [[nodiscard]] bool expected() const { return (standing() & PLUGBAY_HANDOVER_EXPECTED) != 0; }
+
+    // A field of the device's state, which says whether that state is on its way to another build, beside what is
+    // handed over: true then, on save and on load, and what belongs to the descriptors is to be saved and loaded too.
+    // False for a checkpoint. A build in its place refuses a state that was on such a way.
+    [[nodiscard]] bool hands_over(auto& fields) const {
+        bool passed = expected();
+        const auto fits = [&](bool loaded) {
+            passed = loaded;
+            return !loaded || !in_place();
+        };
+        fields("handed_over", passed, fits,
+               "the state was made for another build of the running device, and is no checkpoint");
+        return passed;
+    }
 
   private:
+    [[nodiscard]] std::uint32_t standing() const {
+        return table_ == nullptr ? PLUGBAY_HANDOVER_IN_PLACE : table_->standing(host_);
+    }
+
     const plugbay_host* host_;
     const plugbay_handover_host* table_;
 };

@@ -42,6 +42,20 @@ Device& Bench::device(std::string_view id) {
 Holdings Bench::remove(std::string_view id) {
     return machine_->entry([&] { return machine_->remove(machine_->find(id)); });
 }
+Device& Bench::swap(std::string_view id, const std::filesystem::path& plugin, const Properties& properties) {
+    machine_->entry([&] { machine_->swap(machine_->find(id), plugin, properties); });
+    return device(id);
+}
+Device& Bench::swap(std::string_view id, const std::filesystem::path& plugin) {
+    return swap(id, plugin, Properties(machine_->entry([&] { return machine_->find(id).properties; })));
+}
+Outcome Bench::try_swap(std::string_view id, const std::filesystem::path& plugin,
+                        const Properties& properties) {
+    return outcome_of([&] { swap(id, plugin, properties); });
+}
+Outcome Bench::try_swap(std::string_view id, const std::filesystem::path& plugin) {
+    return outcome_of([&] { swap(id, plugin); });
+}
 void Bench::connect(std::string_view backend, std::string_view frontend, const Properties& options) {
     machine_->entry([&] { machine_->connect(backend, frontend, options); });
 }

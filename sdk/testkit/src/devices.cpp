@@ -64,13 +64,24 @@ DeviceRecord& Machine::add(const std::filesystem::path& file, std::string_view t
     const plugbay_device_type* const declared = plugin->find(type);
     if (declared == nullptr)
         throw Error(file.string() + " has no device type \"" + std::string(type) + "\"", PLUGBAY_NOT_FOUND);
-    const Values values({declared->properties, declared->property_count}, properties,
-                        "device \"" + std::string(id) + "\"");
 
     devices.push_back(std::make_unique<DeviceRecord>(*this, std::string(id)));
     DeviceRecord& device = *devices.back();
     device.plugin = plugin;
     device.type = declared;
+    try {
+        create(device, properties);
+    } catch (...) {
+        devices.pop_back();
+        throw;
+    }
+    return device;
+}
+
+void Machine::create(DeviceRecord& device, const Properties& properties) {
+    const plugbay_device_type& type = *device.type;
+    const Values values({type.properties, type.property_count}, properties, "device \"" + device.id + "\"");
+    device.properties = properties;
     device.host.record = &device;
     fill_host_table(device.host.raw, device.id.c_str());
     resolve_tables(device);
@@ -80,7 +91,7 @@ DeviceRecord& Machine::add(const std::filesystem::path& file, std::string_view t
     plugbay_status status = PLUGBAY_OK;
     {
         Callback callback(*this, device, "create");
-        status = declared->create(&device.host.raw, values.data(), values.count(), &device.instance);
+        status = type.create(&device.host.raw, values.data(), values.count(), &device.instance);
     }
     if (status > 0) violation(&device, "create returned a positive status");
     if (status < 0) {
@@ -89,12 +100,10 @@ DeviceRecord& Machine::add(const std::filesystem::path& file, std::string_view t
         release_everything(device);
         legacy_devices.resize(legacy_count);
         acpi_tables.resize(table_count);
-        devices.pop_back();
         throw error;
     }
     device.error.clear();
     device.phase = Phase::stopped;
-    return device;
 }
 
 DeviceRecord& Machine::find(std::string_view id) const {
@@ -130,7 +139,16 @@ Holdings Machine::holdings(const DeviceRecord& device) const {
     return held;
 }
 
+void Machine::forget_heir(const DeviceRecord& device) {
+    each_inheritance([&](const char*, auto& records) {
+        for (auto& [handle, record] : records) {
+            if (record.heir.device == &device) record.heir = {};
+        }
+    });
+}
+
 void Machine::release_everything(DeviceRecord& device) {
+    forget_heir(device);
     erase_owned(doorbells, device);
     erase_owned(msrs, device);
     erase_owned(cpuid, device);
@@ -158,18 +176,20 @@ void Machine::release_everything(DeviceRecord& device) {
     erase_owned(claims, device);
     for (unsigned gsi = 0; gsi < line_count; ++gsi)
         update_line(gsi);
-    if (fixed_hardware_owner == device.id) {
+    if (fixed_hardware_owner == device.id && device.predecessor == nullptr && !device.replaced) {
         fixed_hardware.reset();
         fixed_hardware_owner.clear();
     }
 }
 
-Holdings Machine::destroy(DeviceRecord& device) {
+void Machine::call_destroy(DeviceRecord& device) {
     device.phase = Phase::destroying;
-    {
-        Callback callback(*this, device, "destroy");
-        device.type->destroy(device.instance);
-    }
+    Callback callback(*this, device, "destroy");
+    device.type->destroy(device.instance);
+}
+
+Holdings Machine::destroy(DeviceRecord& device) {
+    call_destroy(device);
     const Holdings left = holdings(device);
     release_everything(device);
     std::erase_if(devices, [&](const auto& other) { return other.get() == &device; });

@@ -21,6 +21,10 @@ plugbay_status map(HostCall& call, MappedRange::Space space, std::uint64_t first
     if (call.device.access == nullptr || call.device.access->read == nullptr ||
         call.device.access->write == nullptr)
         return call.violate(PLUGBAY_INVALID, "the device has no " PLUGBAY_ACCESS " callbacks");
+    const auto same = [&](const Region& other) {
+        return other.space == space && other.address == first && other.length == length && other.bar < 0;
+    };
+    if (const auto status = call.inherit(call.machine.regions, handle, token, same)) return *status;
     const std::string what = range_text(space, first, length);
     if (space == MappedRange::Space::memory && call.machine.ram.touches(first, length))
         return call.refuse(PLUGBAY_TAKEN, what + ", wanted by \"" + call.device.id + "\", touch RAM");
@@ -75,8 +79,7 @@ plugbay_status unmap(const plugbay_host* host, plugbay_handle handle) noexcept {
     if (region == nullptr) return PLUGBAY_STALE;
     if (region->bar >= 0)
         return call.violate(PLUGBAY_INVALID, "a BAR is not unmapped but removed with its function");
-    call.machine.regions.erase(handle);
-    return PLUGBAY_OK;
+    return call.give_back(call.machine.regions, handle);
 }
 
 plugbay_status create_doorbell(const plugbay_host* host, plugbay_handle region_handle, std::uint64_t offset,
@@ -92,6 +95,11 @@ plugbay_status create_doorbell(const plugbay_host* host, plugbay_handle region_h
     if ((width != 1 && width != 2 && width != 4 && width != 8) || offset > region->length ||
         width > region->length - offset || (flags & ~PLUGBAY_DOORBELL_ANY_VALUE) != 0 || region->msix)
         return call.refuse(PLUGBAY_INVALID, "the doorbell does not lie in its region, or has unknown flags");
+    const auto same = [&](const DoorbellRecord& other) {
+        return other.region == region_handle && other.offset == offset && other.width == width &&
+               other.flags == flags && other.value == value;
+    };
+    if (const auto status = call.inherit(call.machine.doorbells, doorbell, token, same)) return *status;
     for (const auto& [handle, other] : call.machine.doorbells) {
         const bool any = ((other.flags | flags) & PLUGBAY_DOORBELL_ANY_VALUE) != 0;
         if (other.region == region_handle && other.offset == offset && other.width == width &&
@@ -107,17 +115,14 @@ plugbay_status create_doorbell(const plugbay_host* host, plugbay_handle region_h
 plugbay_status ring_doorbell(const plugbay_host* host, plugbay_handle handle) noexcept {
     HostCall call(host, "doorbell ring");
     DoorbellRecord* doorbell = call.find(call.machine.doorbells, handle);
-    if (doorbell == nullptr) return PLUGBAY_STALE;
-    call.machine.ring(*doorbell, handle);
-    return PLUGBAY_OK;
+    if (doorbell == nullptr) return call.stale();
+    return call.affect([doorbell, handle, &machine = call.machine] { machine.ring(*doorbell, handle); });
 }
 
 plugbay_status destroy_doorbell(const plugbay_host* host, plugbay_handle handle) noexcept {
     HostCall call(host, "doorbell destroy");
     if (!call.in_callback()) return PLUGBAY_FORBIDDEN;
-    if (call.find(call.machine.doorbells, handle) == nullptr) return PLUGBAY_STALE;
-    call.machine.doorbells.erase(handle);
-    return PLUGBAY_OK;
+    return call.give_back(call.machine.doorbells, handle);
 }
 
 } // namespace

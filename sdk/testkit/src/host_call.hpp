@@ -3,10 +3,12 @@
 
 #include "machine.hpp"
 
+#include <plugbay/abi/handover.h>
 #include <plugbay/abi/interrupt.h>
 #include <plugbay/abi/memory.h>
 
 #include <mutex>
+#include <optional>
 #include <string>
 
 namespace plugbay::testkit::detail {
@@ -44,10 +46,54 @@ class HostCall {
     template <typename Record>
     [[nodiscard]] Record* find(std::map<plugbay_handle, Record>& records, plugbay_handle handle) {
         const auto place = records.find(handle);
-        if (place != records.end() && place->second.owner == &device) return &place->second;
+        if (place != records.end() && (place->second.owner == &device || is_heir(place->second)))
+            return &place->second;
+        if (device.replaced) return nullptr; // its successor has it now
         violate(PLUGBAY_STALE, place == records.end() ? "the handle's object is gone or never was"
                                                       : "the handle belongs to another device");
         return nullptr;
+    }
+    // The answer when find() has found nothing. The last words of a build that was replaced are not heard.
+    [[nodiscard]] plugbay_status stale() const { return device.replaced ? PLUGBAY_OK : PLUGBAY_STALE; }
+    // Does what the guest notices: a successor's is done when it has its place, and never when that fails.
+    plugbay_status affect(std::function<void()> effect) {
+        if (device.predecessor != nullptr)
+            device.effects.push_back(std::move(effect));
+        else
+            effect();
+        return PLUGBAY_OK;
+    }
+    // What the device holds is gone, or its predecessor's alone again.
+    template <typename Record>
+    plugbay_status give_back(std::map<plugbay_handle, Record>& records, plugbay_handle handle) {
+        Record* const record = find(records, handle);
+        if (record == nullptr) return PLUGBAY_STALE;
+        if constexpr (requires { record->heir; }) {
+            if (is_heir(*record)) {
+                record->heir = {};
+                return PLUGBAY_OK;
+            }
+        }
+        records.erase(handle);
+        return PLUGBAY_OK;
+    }
+    // A successor gets what its predecessor has, for which `same` holds, under the same handle; nothing: the device is
+    // no successor.
+    template <typename Record, typename Same>
+    [[nodiscard]] std::optional<plugbay_status> inherit(std::map<plugbay_handle, Record>& records,
+                                                        plugbay_handle* handle, std::uint64_t token,
+                                                        Same same) {
+        if (device.predecessor == nullptr) return {};
+        for (auto& [its_handle, record] : records) {
+            if (record.owner != device.predecessor || record.heir.device != nullptr || !same(record))
+                continue;
+            record.heir = {&device, token};
+            *handle = its_handle;
+            return PLUGBAY_OK;
+        }
+        return refuse(PLUGBAY_INVALID,
+                      "the build that runs has no such thing, and the one that replaces it asks for what "
+                      "the guest knows");
     }
     template <typename Record>
     static plugbay_handle store(Machine& machine, std::map<plugbay_handle, Record>& records, Record record) {
@@ -60,6 +106,12 @@ class HostCall {
     Machine& machine;
 
   private:
+    template <typename Record>
+    [[nodiscard]] bool is_heir(const Record& record) const {
+        if constexpr (requires { record.heir; }) return record.heir.device == &device;
+        return false;
+    }
+
     const char* function_;
     std::unique_lock<std::mutex> lock_;
 };
@@ -75,6 +127,7 @@ extern const plugbay_host_event_host host_event_host;
 extern const plugbay_doorbell_host doorbell_host;
 extern const plugbay_timer_host timer_host;
 extern const plugbay_fd_host fd_host;
+extern const plugbay_handover_host handover_host;
 extern const plugbay_interrupt_host interrupt_host;
 extern const plugbay_memory_host memory_host;
 extern const plugbay_machine_host machine_host;

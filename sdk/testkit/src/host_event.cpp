@@ -69,9 +69,7 @@ plugbay_status publish(const plugbay_host* host, const plugbay_host_event* event
 plugbay_status unsubscribe(const plugbay_host* host, plugbay_handle handle) noexcept {
     HostCall call(host, "host event unsubscribe");
     if (!call.in_callback()) return PLUGBAY_FORBIDDEN;
-    if (call.find(call.machine.subscriptions, handle) == nullptr) return PLUGBAY_STALE;
-    call.machine.subscriptions.erase(handle);
-    return PLUGBAY_OK;
+    return call.give_back(call.machine.subscriptions, handle);
 }
 
 } // namespace

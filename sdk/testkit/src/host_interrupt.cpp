@@ -12,6 +12,8 @@ plugbay_status claim(const plugbay_host* host, std::uint32_t gsi, std::uint32_t 
         return call.violate(PLUGBAY_INVALID, "the handle pointer is NULL or unknown flags are set");
     if (gsi >= line_count)
         return call.refuse(PLUGBAY_INVALID, "there is no line " + std::to_string(gsi) + ", only 0 to 23");
+    const auto same = [&](const LineClaim& other) { return other.gsi == gsi && other.flags == flags; };
+    if (const auto status = call.inherit(call.machine.claims, line, 0, same)) return *status;
     for (const auto& [handle, other] : call.machine.claims) {
         if (other.gsi == gsi && (other.flags & flags & PLUGBAY_INTERRUPT_SHARED) == 0)
             return call.refuse(PLUGBAY_TAKEN, "line " + std::to_string(gsi) + ", wanted by \"" +
@@ -25,11 +27,12 @@ plugbay_status claim(const plugbay_host* host, std::uint32_t gsi, std::uint32_t 
 plugbay_status set(const plugbay_host* host, plugbay_handle handle, std::uint32_t level) noexcept {
     HostCall call(host, "interrupt set");
     LineClaim* line = call.find(call.machine.claims, handle);
-    if (line == nullptr) return PLUGBAY_STALE;
+    if (line == nullptr) return call.stale();
     if (level > 1) return call.violate(PLUGBAY_INVALID, "a level is 0 or 1");
-    line->level = level != 0;
-    call.machine.update_line(line->gsi);
-    return PLUGBAY_OK;
+    return call.affect([line, level, &machine = call.machine] {
+        line->level = level != 0;
+        machine.update_line(line->gsi);
+    });
 }
 
 plugbay_status release(const plugbay_host* host, plugbay_handle handle) noexcept {
@@ -38,9 +41,9 @@ plugbay_status release(const plugbay_host* host, plugbay_handle handle) noexcept
     const LineClaim* line = call.find(call.machine.claims, handle);
     if (line == nullptr) return PLUGBAY_STALE;
     const unsigned gsi = line->gsi;
-    call.machine.claims.erase(handle);
+    const plugbay_status status = call.give_back(call.machine.claims, handle);
     call.machine.update_line(gsi);
-    return PLUGBAY_OK;
+    return status;
 }
 
 } // namespace

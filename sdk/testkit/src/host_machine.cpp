@@ -38,6 +38,9 @@ plugbay_status set_fixed_hardware(const plugbay_host* host,
     if (hardware == nullptr || hardware->size < sizeof *hardware)
         return call.violate(PLUGBAY_INVALID, "hardware is NULL or its size is too small");
     auto& machine = call.machine;
+    // The guest has read its tables long ago.
+    if (call.device.predecessor != nullptr && machine.fixed_hardware_owner == call.device.id)
+        return PLUGBAY_OK;
     if (machine.fixed_hardware)
         return call.refuse(PLUGBAY_TAKEN,
                            "\"" + machine.fixed_hardware_owner + "\" provides ACPI's fixed hardware already");
@@ -57,6 +60,7 @@ plugbay_status add_legacy_device(const plugbay_host* host,
     const auto capital = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
     if (length < 7 || !std::all_of(id, id + length, capital))
         return call.violate(PLUGBAY_INVALID, "the hardware id is not like \"PNP0501\" or \"QEMU0001\"");
+    if (call.device.predecessor != nullptr) return PLUGBAY_OK;
     call.machine.legacy_devices.push_back(*device);
     return PLUGBAY_OK;
 }
@@ -75,6 +79,7 @@ plugbay_status add_table(const plugbay_host* host, const void* table, std::uint6
     for (std::uint64_t i = 0; i < length; ++i)
         sum += std::to_integer<unsigned>(bytes[i]);
     if ((sum & 0xff) != 0) return call.violate(PLUGBAY_INVALID, "the table's checksum is wrong");
+    if (call.device.predecessor != nullptr) return PLUGBAY_OK;
     call.machine.acpi_tables.emplace_back(bytes, bytes + length);
     return PLUGBAY_OK;
 }

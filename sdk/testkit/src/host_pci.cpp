@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstring>
+#include <tuple>
 
 namespace plugbay::testkit::detail {
 namespace {
@@ -30,6 +31,18 @@ plugbay_status add_function(const plugbay_host* host, const plugbay_pci_function
             return call.violate(PLUGBAY_INVALID, "a hooked capability needs " PLUGBAY_PCI " callbacks");
     }
     std::string why;
+    PciFunction wanted;
+    if (call.device.predecessor != nullptr) why = wanted.describe(*description);
+    if (!why.empty()) return call.refuse(PLUGBAY_INVALID, why);
+    const auto same = [&](const PciFunction& other) {
+        return wanted.same_kind(other) &&
+               (description->slot < 0 || static_cast<unsigned>(description->slot) == other.slot) &&
+               (description->bus == nullptr || call.machine.buses.at(other.bus).name == description->bus);
+    };
+    if (const auto status = call.inherit(call.machine.functions, handle, 0, same)) {
+        if (*status == PLUGBAY_OK) call.machine.pass_bars(*handle, call.device, *description);
+        return *status;
+    }
     const plugbay_status status = call.machine.add_function(call.device, *description, *handle, why);
     return status == PLUGBAY_OK ? status : call.refuse(status, why);
 }
@@ -50,31 +63,37 @@ plugbay_status bar_region(const plugbay_host* host, plugbay_handle handle, std::
 plugbay_status notify(const plugbay_host* host, plugbay_handle handle, std::uint32_t vector) noexcept {
     HostCall call(host, "pci notify");
     PciFunction* function = call.find(call.machine.functions, handle);
-    if (function == nullptr) return PLUGBAY_STALE;
+    if (function == nullptr) return call.stale();
     if (vector >= function->registers.vectors.size())
         return call.violate(PLUGBAY_INVALID, "the function has no vector " + std::to_string(vector));
     if (!function->msix_enabled()) return PLUGBAY_UNSUPPORTED;
-    function->registers.vectors[vector].pending = true;
-    call.machine.function_changed(*function);
-    return PLUGBAY_OK;
+    return call.affect([function, vector, &machine = call.machine] {
+        function->registers.vectors[vector].pending = true;
+        machine.function_changed(*function);
+    });
 }
 
 plugbay_status set_pin(const plugbay_host* host, plugbay_handle handle, std::uint32_t level) noexcept {
     HostCall call(host, "pci set_pin");
     PciFunction* function = call.find(call.machine.functions, handle);
-    if (function == nullptr) return PLUGBAY_STALE;
+    if (function == nullptr) return call.stale();
     if (level > 1 || function->interrupt_pin == 0)
         return call.violate(PLUGBAY_INVALID, "the function has no pin, or the level is not 0 or 1");
-    function->registers.pin = level != 0;
-    call.machine.function_changed(*function);
-    return PLUGBAY_OK;
+    return call.affect([function, level, &machine = call.machine] {
+        function->registers.pin = level != 0;
+        machine.function_changed(*function);
+    });
 }
 
 plugbay_status remove_function(const plugbay_host* host, plugbay_handle handle) noexcept {
     HostCall call(host, "pci remove_function");
     if (!call.in_callback()) return PLUGBAY_FORBIDDEN;
-    if (call.find(call.machine.functions, handle) == nullptr) return PLUGBAY_STALE;
-    call.machine.remove_function(handle);
+    PciFunction* const function = call.find(call.machine.functions, handle);
+    if (function == nullptr) return PLUGBAY_STALE;
+    if (function->owner == &call.device)
+        call.machine.remove_function(handle);
+    else
+        function->heir = {};
     return PLUGBAY_OK;
 }
 
@@ -111,6 +130,14 @@ std::string window_fault(const Machine& machine, const plugbay_pci_bus& bus) {
     return "";
 }
 
+bool same_facts(const plugbay_pci_bus& one, const plugbay_pci_bus& two) {
+    const auto rest = [](const plugbay_pci_bus& bus) {
+        return std::tie(bus.port_window, bus.port_window_size, bus.memory32_window, bus.memory32_window_size,
+                        bus.memory64_window, bus.memory64_window_size, bus.hotplug_port, bus.hotplug_event);
+    };
+    return std::ranges::equal(one.lines, two.lines) && rest(one) == rest(two);
+}
+
 plugbay_status add_bus(const plugbay_host* host, const plugbay_pci_bus* bus,
                        plugbay_handle* handle) noexcept {
     HostCall call(host, "add_bus");
@@ -122,6 +149,12 @@ plugbay_status add_bus(const plugbay_host* host, const plugbay_pci_bus* bus,
             return call.refuse(PLUGBAY_INVALID,
                                "there is no line " + std::to_string(line) + ", only 0 to 23");
     }
+    const auto same = [&](const PciBus& other) {
+        plugbay_pci_bus facts{};
+        std::memcpy(&facts, bus, std::min<std::size_t>(bus->size, sizeof facts));
+        return same_facts(facts, other.facts);
+    };
+    if (const auto status = call.inherit(call.machine.buses, handle, 0, same)) return *status;
     for (const auto& [other_handle, other] : call.machine.buses) {
         if (other.owner == nullptr)
             return call.violate(PLUGBAY_FORBIDDEN,

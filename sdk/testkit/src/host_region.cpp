@@ -78,6 +78,15 @@ plugbay_status create(const plugbay_host* host, std::uint32_t kind, std::uint32_
     if (!whole_pages(address, length))
         return call.refuse(PLUGBAY_INVALID, "a region is whole pages of 4096 bytes");
     Machine& machine = call.machine;
+    const auto same = [&](const MemoryRegionRecord& other) {
+        return other.kind == kind && other.flags == flags && other.address == address &&
+               other.bytes.size() == length;
+    };
+    if (const auto status = call.inherit(machine.memory_regions, handle, token, same)) {
+        if (*status == PLUGBAY_OK && pointer != nullptr)
+            *pointer = machine.memory_regions.at(*handle).bytes.data();
+        return *status;
+    }
     if (machine.ram.touches(address, length)) return call.refuse(PLUGBAY_TAKEN, "the addresses touch RAM");
     for (const auto& [other_handle, other] : machine.memory_regions) {
         if (overlap(address, length, other.address, other.bytes.size())) return taken(call, *other.owner);
@@ -121,6 +130,10 @@ plugbay_status watch_ram(const plugbay_host* host, std::uint32_t what, std::uint
             " callbacks");
     if (!whole_pages(address, length) || call.machine.ram.range(address, length).empty())
         return call.refuse(PLUGBAY_INVALID, "a watch is on whole pages of RAM");
+    const auto same = [&](const RamWatchRecord& other) {
+        return other.what == what && other.address == address && other.length == length;
+    };
+    if (const auto status = call.inherit(call.machine.ram_watches, handle, token, same)) return *status;
     for (const auto& [other_handle, other] : call.machine.ram_watches) {
         if (overlap(address, length, other.address, other.length)) return taken(call, *other.owner);
     }
@@ -134,14 +147,8 @@ plugbay_status remove(const plugbay_host* host, plugbay_handle handle) noexcept 
     if (!call.in_callback()) return PLUGBAY_FORBIDDEN;
     if (call.device.phase == Phase::running || call.device.phase == Phase::quiescing)
         return call.violate(PLUGBAY_FORBIDDEN, "only allowed while creating or quiesced");
-    const auto watch = call.machine.ram_watches.find(handle);
-    if (watch != call.machine.ram_watches.end() && watch->second.owner == &call.device) {
-        call.machine.ram_watches.erase(watch);
-        return PLUGBAY_OK;
-    }
-    if (call.find(call.machine.memory_regions, handle) == nullptr) return PLUGBAY_STALE;
-    call.machine.memory_regions.erase(handle);
-    return PLUGBAY_OK;
+    if (call.machine.ram_watches.contains(handle)) return call.give_back(call.machine.ram_watches, handle);
+    return call.give_back(call.machine.memory_regions, handle);
 }
 
 } // namespace

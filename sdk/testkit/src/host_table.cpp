@@ -26,6 +26,7 @@ const void* extension(const plugbay_host* host, const char* id) noexcept {
         {PLUGBAY_HOST_EVENT, &host_event_host},
         {PLUGBAY_TIMER, &timer_host},
         {PLUGBAY_FD, &fd_host},
+        {PLUGBAY_HANDOVER, &handover_host},
         {PLUGBAY_INTERRUPT, &interrupt_host},
         {PLUGBAY_MEMORY, &memory_host},
         {PLUGBAY_MACHINE, &machine_host},

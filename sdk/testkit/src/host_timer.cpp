@@ -50,9 +50,7 @@ plugbay_status disarm(const plugbay_host* host, plugbay_handle handle) noexcept 
 plugbay_status destroy(const plugbay_host* host, plugbay_handle handle) noexcept {
     HostCall call(host, "timer destroy");
     if (!call.in_callback()) return PLUGBAY_FORBIDDEN;
-    if (call.find(call.machine.timers, handle) == nullptr) return PLUGBAY_STALE;
-    call.machine.timers.erase(handle);
-    return PLUGBAY_OK;
+    return call.give_back(call.machine.timers, handle);
 }
 
 } // namespace

@@ -61,9 +61,7 @@ plugbay_status submit(const plugbay_host* host, plugbay_handle handle, std::uint
 plugbay_status destroy(const plugbay_host* host, plugbay_handle handle) noexcept {
     HostCall call(host, "worker destroy");
     if (!call.in_callback()) return PLUGBAY_FORBIDDEN;
-    if (call.find(call.machine.work_queues, handle) == nullptr) return PLUGBAY_STALE;
-    call.machine.work_queues.erase(handle);
-    return PLUGBAY_OK;
+    return call.give_back(call.machine.work_queues, handle);
 }
 
 } // namespace

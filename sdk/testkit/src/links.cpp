@@ -15,14 +15,14 @@ const char* role_suffix(std::uint32_t role) {
     return role == PLUGBAY_PORT_FRONTEND ? ".frontend" : ".backend";
 }
 
-void attach(End& end, const End& other) {
-    end.link.size = sizeof end.link;
-    end.link.table = other.table;
-    end.link.instance = other.instance;
-    end.link.port = other.port;
-}
-
 } // namespace
+
+void attach(End& end, const End& other) {
+    end.link->size = sizeof *end.link;
+    end.link->table = other.table;
+    end.link->instance = other.instance;
+    end.link->port = other.port;
+}
 
 // `role` 0: either; `interface` empty: any.
 End Machine::find_port(std::string_view name, std::uint32_t role, std::string_view interface) const {
@@ -77,8 +77,9 @@ void Machine::connect(Peer& peer, std::string_view port, const Properties& prope
     fake.instance = peer.instance();
     if (fake.table == nullptr) throw Error("this fake cannot play that role", PLUGBAY_UNSUPPORTED);
     auto connection = std::make_unique<Connection>();
-    (device.role == PLUGBAY_PORT_FRONTEND ? connection->frontend : connection->backend) = device;
-    (device.role == PLUGBAY_PORT_FRONTEND ? connection->backend : connection->frontend) = fake;
+    const bool fake_serves = device.role == PLUGBAY_PORT_FRONTEND;
+    connection->frontend = std::move(fake_serves ? device : fake);
+    connection->backend = std::move(fake_serves ? fake : device);
     join(std::move(connection), properties);
 }
 
@@ -88,7 +89,7 @@ void Machine::call_connected(End& end, const plugbay_value* values, std::uint32_
     plugbay_status status = PLUGBAY_OK;
     {
         Callback callback(*this, *end.device, "connected");
-        status = end.device->link->connected(end.device->instance, end.port, &end.link, values, count);
+        status = end.device->link->connected(end.device->instance, end.port, end.link.get(), values, count);
     }
     if (status > 0) violation(end.device, "connected returned a positive status");
     if (status < 0) {
@@ -99,7 +100,7 @@ void Machine::call_connected(End& end, const plugbay_value* values, std::uint32_
 }
 
 void Machine::call_disconnected(End& end) {
-    end.link.table = nullptr;
+    end.link->table = nullptr;
     if (end.peer != nullptr) end.peer->connection_ = nullptr;
     if (!end.told) return;
     end.told = false;
@@ -137,6 +138,7 @@ void Machine::join(std::unique_ptr<Connection> connection, const Properties& pro
     for (End* end : {&frontend, &backend}) {
         if (end->peer != nullptr) end->peer->connection_ = connection.get();
     }
+    connection->options = properties;
     Connection& joined = *connection;
     connections.push_back(std::move(connection));
     try {
@@ -149,8 +151,8 @@ void Machine::join(std::unique_ptr<Connection> connection, const Properties& pro
 }
 
 void Machine::disconnect(Connection& connection) {
-    connection.frontend.link.table = nullptr;
-    connection.backend.link.table = nullptr;
+    connection.frontend.link->table = nullptr;
+    connection.backend.link->table = nullptr;
     call_disconnected(connection.frontend);
     call_disconnected(connection.backend);
     std::erase_if(connections, [&](const auto& other) { return other.get() == &connection; });

@@ -69,6 +69,8 @@ class Machine {
                       const Properties& properties);
     DeviceRecord& find(std::string_view id) const;
     Holdings remove(DeviceRecord& device);
+    // In the way of a monitor; swap.cpp. Throws Error that says at which step; the build before it goes on then.
+    void swap(DeviceRecord& device, const std::filesystem::path& file, const Properties& properties);
     [[nodiscard]] Holdings holdings(const DeviceRecord& device) const;
     void start();
     void begin_quiesce();
@@ -135,6 +137,7 @@ class Machine {
     plugbay_status add_function(DeviceRecord& device, const plugbay_pci_function& description,
                                 plugbay_handle& handle, std::string& why);
     void remove_function(plugbay_handle handle);
+    void pass_bars(plugbay_handle function, DeviceRecord& heir, const plugbay_pci_function& description);
     std::uint32_t config_read(PciBus& bus, unsigned slot, unsigned offset, unsigned width);
     void config_write(PciBus& bus, unsigned slot, unsigned offset, unsigned width, std::uint32_t value);
     void function_changed(PciFunction& function); // decoding, pin and pending vectors follow the registers
@@ -190,11 +193,31 @@ class Machine {
         const char* name;
     };
 
+    class Swap;
+
     std::shared_ptr<const PluginFile> open(const std::filesystem::path& file);
     void resolve_tables(DeviceRecord& device);
     [[nodiscard]] std::vector<DeviceRecord*> frontends_first() const;
     void release_everything(DeviceRecord& device);
+    // Throws Error, with nothing of the device left.
+    void create(DeviceRecord& device, const Properties& properties);
+    void call_destroy(DeviceRecord& device);
     Holdings destroy(DeviceRecord& device);
+    // Each map of what guests or peers know a device by, which its successor has to ask for.
+    template <typename Visitor>
+    void each_inheritance(Visitor visit) {
+        visit("a range of ports or memory", regions);
+        visit("a doorbell", doorbells);
+        visit("an interrupt line", claims);
+        visit("MSRs", msrs);
+        visit("bits of CPUID", cpuid);
+        visit("hypercalls", hypercalls);
+        visit("memory of its own", memory_regions);
+        visit("a watch of RAM", ram_watches);
+        visit("a PCI function", functions);
+        visit("a PCI bus", buses);
+    }
+    void forget_heir(const DeviceRecord& device);
     void call_connected(End& end, const plugbay_value* values, std::uint32_t count);
     void call_disconnected(End& end);
     void join(std::unique_ptr<Connection> connection, const Properties& options);

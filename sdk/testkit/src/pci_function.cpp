@@ -145,6 +145,15 @@ void PciFunction::power_on() {
         set_bar_address(i, 0);
 }
 
+bool PciFunction::same_kind(const PciFunction& other) const {
+    const auto same_bar = [](const Bar& one, const Bar& two) {
+        return one.kind == two.kind && one.length == two.length;
+    };
+    return initial_ == other.initial_ && writable_ == other.writable_ && hooks_ == other.hooks_ &&
+           interrupt_pin == other.interrupt_pin && vector_count_ == other.vector_count_ &&
+           std::equal(bars.begin(), bars.end(), other.bars.begin(), same_bar);
+}
+
 const PciHook* PciFunction::hook(unsigned offset) const {
     for (const PciHook& candidate : hooks_) {
         if (offset >= candidate.first && offset - candidate.first < candidate.length) return &candidate;

@@ -1,6 +1,8 @@
 // A PCI function as the guest sees it: configuration space, BARs, MSI-X. Knows nothing of the Machine.
 #pragma once
 
+#include "records.hpp"
+
 #include <plugbay/abi/pci.h>
 #include <plugbay/abi/pci_bus.h>
 #include <plugbay/testkit/bench.hpp>
@@ -13,14 +15,13 @@
 
 namespace plugbay::testkit::detail {
 
-struct DeviceRecord;
-
 struct PciBus {
     DeviceRecord* owner = nullptr; // nullptr: built in
     std::string name;
     plugbay_pci_bus facts{};
     std::map<unsigned, plugbay_handle> slots;
     std::uint32_t ejected = 0; // bits of slots that the guest has let go of
+    Heir heir = {};
 };
 
 struct MsixEntry {
@@ -42,6 +43,7 @@ struct PciHook {
     std::uint32_t capability;
     unsigned first; // in configuration space
     unsigned length;
+    friend bool operator==(const PciHook&, const PciHook&) = default;
 };
 
 class PciFunction {
@@ -55,6 +57,8 @@ class PciFunction {
     // Empty text: fine. Lays out capabilities and BARs; call power_on next.
     std::string describe(const plugbay_pci_function& description);
     void power_on();
+    // The guest could not tell them apart after power-on.
+    [[nodiscard]] bool same_kind(const PciFunction& other) const;
 
     // Registers without hooks, byte by byte.
     [[nodiscard]] std::uint8_t read_byte(unsigned offset) const;
@@ -82,6 +86,7 @@ class PciFunction {
     std::array<Bar, 6> bars{};
     PciRegisters registers;
     std::vector<MsixMessage> delivered;
+    Heir heir = {};
 
   private:
     [[nodiscard]] std::uint32_t word(unsigned offset) const; // 32 bits of the space

@@ -111,6 +111,14 @@ plugbay_status Machine::add_function(DeviceRecord& device, const plugbay_pci_fun
     return PLUGBAY_OK;
 }
 
+void Machine::pass_bars(plugbay_handle handle, DeviceRecord& heir, const plugbay_pci_function& description) {
+    const PciFunction& function = functions.at(handle);
+    for (unsigned i = 0; i < function.bars.size(); ++i) {
+        if (const plugbay_handle region = function.bars[i].region; region != 0)
+            regions.at(region).heir = {&heir, description.bars[i].token};
+    }
+}
+
 void Machine::remove_function(plugbay_handle handle) {
     const auto place = functions.find(handle);
     for (const auto& bar : place->second.bars) {

@@ -37,7 +37,7 @@ std::uint32_t Peer::role() const {
 
 const plugbay_link& Peer::link() const {
     device_of(*this, connection_);
-    return own_end(*this, *connection_).link;
+    return *own_end(*this, *connection_).link;
 }
 
 void Peer::call(const std::function<void()>& body) const {

@@ -3,6 +3,8 @@
 
 #include <plugbay/testkit/error.hpp>
 
+#include <algorithm>
+
 namespace plugbay::testkit::detail {
 
 bool Machine::access_msr(std::uint32_t index, std::uint64_t& value, bool write) {
@@ -79,6 +81,12 @@ plugbay_status set_cpuid(const plugbay_host* host, const plugbay_cpuid_bits* bit
     }
     if (!sense || !any) return call.violate(PLUGBAY_INVALID, "mask, value, flags or subleaf make no sense");
     const std::string what = "CPUID leaf " + std::to_string(bits->leaf);
+    const auto same = [&](const CpuidRecord& other) {
+        return other.bits.flags == bits->flags && other.bits.leaf == bits->leaf &&
+               other.bits.subleaf == bits->subleaf && std::ranges::equal(other.bits.mask, bits->mask) &&
+               std::ranges::equal(other.bits.value, bits->value);
+    };
+    if (const auto status = call.inherit(call.machine.cpuid, handle, 0, same)) return *status;
     if (call.machine.started)
         return call.refuse(PLUGBAY_FORBIDDEN, what + " cannot be set: the machine has run");
     if (machines_own(*bits)) return call.refuse(PLUGBAY_TAKEN, what + " belongs to the machine itself");
@@ -94,9 +102,7 @@ plugbay_status set_cpuid(const plugbay_host* host, const plugbay_cpuid_bits* bit
 plugbay_status clear_cpuid(const plugbay_host* host, plugbay_handle handle) noexcept {
     HostCall call(host, "cpuid clear");
     if (!call.in_callback()) return PLUGBAY_FORBIDDEN;
-    if (call.find(call.machine.cpuid, handle) == nullptr) return PLUGBAY_STALE;
-    call.machine.cpuid.erase(handle);
-    return PLUGBAY_OK;
+    return call.give_back(call.machine.cpuid, handle);
 }
 
 plugbay_status claim_hypercalls(const plugbay_host* host, std::uint32_t first, std::uint32_t count,
@@ -109,6 +115,10 @@ plugbay_status claim_hypercalls(const plugbay_host* host, std::uint32_t first, s
     const std::string what = std::to_string(count) + " hypercalls from " + std::to_string(first);
     if (count == 0 || count - 1 > ~first || first < PLUGBAY_HYPERCALL_FIRST)
         return call.refuse(PLUGBAY_INVALID, what + " do not exist or are the host's");
+    const auto same = [&](const HypercallRecord& other) {
+        return other.first == first && other.count == count;
+    };
+    if (const auto status = call.inherit(call.machine.hypercalls, handle, token, same)) return *status;
     for (const auto& [other_handle, other] : call.machine.hypercalls) {
         if (first <= other.first + (other.count - 1) && other.first <= first + (count - 1))
             return call.refuse(PLUGBAY_TAKEN, what + ", wanted by \"" + call.device.id +
@@ -122,9 +132,7 @@ plugbay_status claim_hypercalls(const plugbay_host* host, std::uint32_t first, s
 plugbay_status release_hypercalls(const plugbay_host* host, plugbay_handle handle) noexcept {
     HostCall call(host, "hypercall release");
     if (!call.in_callback()) return PLUGBAY_FORBIDDEN;
-    if (call.find(call.machine.hypercalls, handle) == nullptr) return PLUGBAY_STALE;
-    call.machine.hypercalls.erase(handle);
-    return PLUGBAY_OK;
+    return call.give_back(call.machine.hypercalls, handle);
 }
 
 plugbay_status hook_msrs(const plugbay_host* host, std::uint32_t first, std::uint32_t count,
@@ -142,6 +150,10 @@ plugbay_status hook_msrs(const plugbay_host* host, std::uint32_t first, std::uin
     if (count == 0 || count - 1 > ~first) return call.refuse(PLUGBAY_INVALID, what + " do not exist");
     if (first < 0x900 && 0x800 <= first + (count - 1))
         return call.refuse(PLUGBAY_INVALID, what + " touch those of the local APIC");
+    const auto same = [&](const MsrRecord& other) {
+        return other.first == first && other.count == count && other.flags == flags;
+    };
+    if (const auto status = call.inherit(call.machine.msrs, handle, token, same)) return *status;
     for (const auto& [other_handle, other] : call.machine.msrs) {
         if (first <= other.first + (other.count - 1) && other.first <= first + (count - 1))
             return call.refuse(PLUGBAY_TAKEN, what + ", wanted by \"" + call.device.id + "\", overlap " +
@@ -157,9 +169,7 @@ plugbay_status hook_msrs(const plugbay_host* host, std::uint32_t first, std::uin
 plugbay_status unhook_msrs(const plugbay_host* host, plugbay_handle handle) noexcept {
     HostCall call(host, "msr unhook");
     if (!call.in_callback()) return PLUGBAY_FORBIDDEN;
-    if (call.find(call.machine.msrs, handle) == nullptr) return PLUGBAY_STALE;
-    call.machine.msrs.erase(handle);
-    return PLUGBAY_OK;
+    return call.give_back(call.machine.msrs, handle);
 }
 
 } // namespace

@@ -22,9 +22,12 @@
 #include <plugbay/testkit/device.hpp>
 #include <plugbay/testkit/peer.hpp>
 #include <plugbay/testkit/plugin_file.hpp>
+#include <plugbay/unique_fd.hpp>
 
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -60,8 +63,14 @@ struct DeviceRecord {
     void* instance = nullptr;
     Phase phase = Phase::creating;
     bool started = false;
-    bool quiesced_early = false; // host->quiesced was called before quiesce returned
-    std::string error;           // what the device or the host said last about a failure
+    DeviceRecord* predecessor = nullptr;        // of a successor that is not in its place yet
+    bool replaced = false;                      // by a successor that has its place
+    std::vector<std::function<void()>> effects; // of a successor on the guest, for when it has its place
+    bool expects_successor = false;             // a swap is under way
+    Properties properties;                      // as it was added with
+    std::map<std::string, UniqueFd> left; // for the next build; of a successor: without a descriptor, removed
+    bool quiesced_early = false;          // host->quiesced was called before quiesce returned
+    std::string error;                    // what the device or the host said last about a failure
     Device device;
 
     const plugbay_access_callbacks* access = nullptr;
@@ -82,6 +91,12 @@ struct DeviceRecord {
 
 // --- resources; each in a map by its handle ---
 
+// The successor that has asked for what its predecessor owns, and that is going to own it.
+struct Heir {
+    DeviceRecord* device = nullptr;
+    std::uint64_t token = 0;
+};
+
 struct Region {
     DeviceRecord* owner = nullptr;
     MappedRange::Space space = MappedRange::Space::ports;
@@ -92,6 +107,7 @@ struct Region {
     plugbay_handle function = 0; // BARs: whose
     int bar = -1;
     bool msix = false; // served by the host
+    Heir heir = {};
 };
 
 struct MsrRecord {
@@ -100,11 +116,13 @@ struct MsrRecord {
     std::uint32_t count = 0;
     std::uint32_t flags = 0;
     std::uint64_t token = 0;
+    Heir heir = {};
 };
 
 struct CpuidRecord {
     DeviceRecord* owner = nullptr;
     plugbay_cpuid_bits bits{};
+    Heir heir = {};
 };
 
 struct HypercallRecord {
@@ -112,6 +130,7 @@ struct HypercallRecord {
     std::uint32_t first = 0;
     std::uint32_t count = 0;
     std::uint64_t token = 0;
+    Heir heir = {};
 };
 
 struct MemoryRegionRecord {
@@ -122,6 +141,7 @@ struct MemoryRegionRecord {
     std::uint64_t token = 0;
     std::vector<std::byte> bytes = {};
     std::vector<std::uint64_t> dirty = {};
+    Heir heir = {};
 };
 
 struct RamWatchRecord {
@@ -130,6 +150,7 @@ struct RamWatchRecord {
     std::uint64_t address = 0;
     std::uint64_t length = 0;
     std::uint64_t token = 0;
+    Heir heir = {};
 };
 
 struct WorkQueueRecord {
@@ -156,6 +177,7 @@ struct DoorbellRecord {
     std::uint64_t value = 0;
     std::uint64_t token = 0;
     bool rung = false;
+    Heir heir = {};
 };
 
 struct LineClaim {
@@ -163,6 +185,7 @@ struct LineClaim {
     std::uint32_t gsi = 0;
     std::uint32_t flags = 0;
     bool level = false;
+    Heir heir = {};
 };
 
 struct TimerRecord {
@@ -198,13 +221,18 @@ struct End {
     std::string name;
     const void* table = nullptr; // what this end implements
     void* instance = nullptr;
-    plugbay_link link{}; // with which this end calls the other
-    bool told = false;   // its connected succeeded
+    // With which this end calls the other. A cell of its own: the device keeps its address.
+    std::unique_ptr<plugbay_link> link = std::make_unique<plugbay_link>();
+    bool told = false; // its connected succeeded
 };
+
+// `end` calls `other` from now on.
+void attach(End& end, const End& other);
 
 struct Connection {
     End frontend;
     End backend;
+    Properties options; // of the frontend's port
 };
 
 } // namespace plugbay::testkit::detail

@@ -2,6 +2,7 @@
 #include "probe.hpp"
 #include "probe_backends.hpp"
 #include "probe_guest.hpp"
+#include "probe_handover.hpp"
 #include "probe_loop.hpp"
 #include "probe_memory.hpp"
 #include "probe_net.hpp"
@@ -14,4 +15,4 @@
 PLUGBAY_PLUGIN("testkit-probe", "1.0.0", Probe, ProbePci, ProbeBridge, ProbeEcho, ProbeDisk, ProbeNic,
                ProbeScreen, ProbeRogue, ProbeMsr, ProbeCpuid, ProbeHypercall, ProbeRegion, ProbeWatch,
                ProbeWorker, ProbeEvents, ProbeGuest, ProbeFirmware, ProbeOptional, ProbeRenamed,
-               ProbeConverted)
+               ProbeConverted, ProbeHandover)

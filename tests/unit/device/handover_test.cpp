@@ -55,7 +55,9 @@ class Handover : public DeviceTest {
         EXPECT_EQ(status, fd >= 0 ? PLUGBAY_OK : PLUGBAY_NOT_FOUND);
         return UniqueFd(fd);
     }
-    static bool in_place(const Script& script) { return table(script).in_place(script.host) == 1; }
+    static bool in_place(const Script& script) {
+        return (table(script).standing(script.host) & PLUGBAY_HANDOVER_IN_PLACE) != 0;
+    }
 
     [[nodiscard]] std::unique_ptr<Device> succeed(Device& old, Script& script) {
         auto device = make(old.id());
@@ -212,6 +214,21 @@ TEST_F(Handover, WhatASuccessorDidHoldsOnceItIsInPlaceAndOnTheWayBack) {
     EXPECT_TRUE(in_place(old_script));
     EXPECT_TRUE(take(old_script, "new"));
     EXPECT_TRUE(take(old_script, "later"));
+}
+
+TEST_F(Handover, BuildsHearThatAnotherIsExpected) {
+    Script script;
+    const auto device = run("socket", script);
+    EXPECT_EQ(table(script).standing(script.host), PLUGBAY_HANDOVER_IN_PLACE);
+    device->handover()->expect(true);
+    EXPECT_EQ(table(script).standing(script.host), PLUGBAY_HANDOVER_IN_PLACE | PLUGBAY_HANDOVER_EXPECTED);
+    Script next;
+    const auto successor = succeed(*device, next);
+    EXPECT_EQ(table(next).standing(next.host), PLUGBAY_HANDOVER_EXPECTED);
+    device->handover()->pass_to(successor.get());
+    device->handover()->expect(false);
+    EXPECT_EQ(table(next).standing(next.host), PLUGBAY_HANDOVER_IN_PLACE);
+    EXPECT_EQ(table(script).standing(script.host), 0u);
 }
 
 TEST_F(Handover, ARehearsalGetsCopiesOfAll) {

@@ -23,6 +23,13 @@ extern "C" {
 #define PLUGBAY_HANDOVER_MOST 64u         /* descriptors of a device */
 #define PLUGBAY_HANDOVER_LONGEST_NAME 64u /* bytes, without the terminating NUL; at least one */
 
+/* This build is in its device's place. One that is not leaves alone, when it is destroyed, what is outside of it and
+ * may be the other build's: a file's name, a terminal's settings, a connection. */
+#define PLUGBAY_HANDOVER_IN_PLACE 1u
+/* What is saved and held still now goes on in another build on this host, which finds the descriptors: they need not be
+ * in the state, and what is outside need not be put in order for a pause. The switch may still fail. */
+#define PLUGBAY_HANDOVER_EXPECTED 2u
+
 /* Host side. Names are printable ASCII, 0x20 to 0x7e. None of these is for the guest's accesses: they make system
  * calls. Do not call them from read, write and what else a vCPU waits for. */
 struct plugbay_handover_host {
@@ -37,9 +44,8 @@ struct plugbay_handover_host {
     plugbay_status (*take)(const struct plugbay_host* host, const char* name, int* fd);
     /* [any] The host's duplicate is closed. PLUGBAY_NOT_FOUND as above. */
     plugbay_status (*remove)(const struct plugbay_host* host, const char* name);
-    /* [any] 1 when this build is in its device's place, 0 otherwise. One that is not leaves alone, when it is destroyed,
-     * what is outside of it and may be the other build's: a file's name, a terminal's settings, a connection. */
-    uint32_t (*in_place)(const struct plugbay_host* host);
+    /* [any] PLUGBAY_HANDOVER_IN_PLACE, _EXPECTED, both or 0. */
+    uint32_t (*standing)(const struct plugbay_host* host);
 };
 
 #ifdef __cplusplus

@@ -86,6 +86,14 @@ class Bench {
     // Disconnects it and destroys it; returns what it had not given back itself.
     Holdings remove(std::string_view id);
 
+    // Replaces the build of a device in the way of a monitor: creates the one of `plugin` beside it, quiesces the
+    // machine if it runs, connects it, hands the state over, destroys the old one and resumes. On failure the old
+    // build goes on, and the text says at which step: stage, create, quiesce, connect, save, load, validate.
+    Device& swap(std::string_view id, const std::filesystem::path& plugin);
+    Device& swap(std::string_view id, const std::filesystem::path& plugin, const Properties& properties);
+    Outcome try_swap(std::string_view id, const std::filesystem::path& plugin);
+    Outcome try_swap(std::string_view id, const std::filesystem::path& plugin, const Properties& properties);
+
     // Joins two devices; `options` are those of the frontend's port. A port is named "<device id>", or
     // "<device id>.<name>" when it has a name. The frontend's connected comes first.
     void connect(std::string_view backend, std::string_view frontend, const Properties& options = {});

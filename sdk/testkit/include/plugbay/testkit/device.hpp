@@ -60,7 +60,7 @@ struct Holdings {
     }
 };
 
-// Valid until it is removed from its Bench.
+// Valid until it is removed from its Bench, or its build is replaced: Bench::device gives the new one then.
 class Device {
   public:
     Device(detail::Machine& machine, detail::DeviceRecord& record) : machine_(machine), record_(record) {}
