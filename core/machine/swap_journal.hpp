@@ -37,8 +37,9 @@ class SwapJournal {
         std::uint64_t began; // host time, nanoseconds
         std::uint64_t took = 0;
     };
-    // Ends the step before.
+    // Ends the step before, unless it is the same.
     void begin(SwapStep step) {
+        if (open_ && entries_.back().step == step) return;
         end();
         entries_.push_back({.step = step, .began = IoLoop::now()});
         open_ = true;
