@@ -8,9 +8,11 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace plugbay::core {
@@ -63,6 +65,20 @@ class HandoverStore {
     bool expected_ = false;
     Names names_;
     std::map<Build, Names> staged_; // of builds that are not in the place; without a descriptor: removed
+};
+
+// Another build is expected for as long as this lives; see HandoverStore::expect().
+class SuccessorExpected {
+  public:
+    explicit SuccessorExpected(std::shared_ptr<HandoverStore> store) : store_(std::move(store)) {
+        store_->expect(true);
+    }
+    SuccessorExpected(const SuccessorExpected&) = delete;
+    SuccessorExpected& operator=(const SuccessorExpected&) = delete;
+    ~SuccessorExpected() { store_->expect(false); }
+
+  private:
+    const std::shared_ptr<HandoverStore> store_;
 };
 
 } // namespace plugbay::core

@@ -63,7 +63,8 @@ Result<std::vector<std::string>> HotSwap::devices_of_plugin(std::string_view id)
     if (!first) return first.error();
     std::vector<std::string> ids{std::string(id)};
     for (const auto& each : machine_.devices().devices()) {
-        if (each.get() != *first && each->plugin() == (*first)->plugin()) ids.push_back(each->id());
+        const bool same = each->plugin()->description().name == (*first)->plugin()->description().name;
+        if (each.get() != *first && same) ids.push_back(each->id());
     }
     return ids;
 }

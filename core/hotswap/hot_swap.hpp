@@ -72,7 +72,7 @@ class HotSwap {
     // Has `change` called when a probation is over.
     void observe(std::function<void(const SwapReport&)> change) { change_ = std::move(change); }
 
-    // Every device that is of the same plugin as `id`, `id` first.
+    // Every device whose plugin has the name of that of `id`, whatever the build; `id` first.
     [[nodiscard]] Result<std::vector<std::string>> devices_of_plugin(std::string_view id) const;
 
   private:

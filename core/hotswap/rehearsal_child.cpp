@@ -98,7 +98,7 @@ class Rehearsal {
 
   private:
     testkit::Bench& make_bench();
-    [[nodiscard]] bool hand_over();
+    void hand_over();
     void connect();
     void load_and_compare();
     [[nodiscard]] std::string tie() const;
@@ -128,17 +128,11 @@ testkit::Bench& Rehearsal::make_bench() {
     return *bench;
 }
 
-// The testkit has no plugbay.handover/1 yet: when it has, what was handed over (descriptors that follow RAM's, in
-// the order of the names) goes into the device's store here. Until then a device that has some is not made, for without them it
-// would begin anew: empty its file, bind its address, remove another's socket.
-bool Rehearsal::hand_over() {
-    const json& names = request_["handover"];
-    if (names.empty()) return true;
-    not_rehearsed(fmt::format(
-        "create and what follows: {} descriptors are handed over to the new build, which a rehearsal "
-        "cannot do yet",
-        names.size()));
-    return false;
+// The descriptors that the build before left; they follow RAM's, in the order of the names.
+void Rehearsal::hand_over() {
+    int next = rehearsal::first_free_descriptor + (request_["memory_given"].get<bool>() ? 1 : 0);
+    for (const json& name : request_["handover"])
+        bench_->leave(id_, name.get<std::string>(), UniqueFd(next++));
 }
 
 std::string Rehearsal::port_name(const plugbay_port& port) const {
@@ -251,7 +245,8 @@ void Rehearsal::run() {
         const auto* plugin = new testkit::PluginFile(file); // stays open
         type_ = plugin->find(request_["type"].get<std::string>());
         if (type_ == nullptr) fail("it has another device type when loaded than in its file", "");
-        if (hand_over()) live(file);
+        hand_over();
+        live(file);
     } catch (const testkit::ContractViolation& violation) {
         fail(std::string("it broke a rule of the ABI: ") + violation.what(),
              "the ABI's headers say at each function what is allowed; the testkit finds the same in a test");

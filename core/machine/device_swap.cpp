@@ -1,4 +1,5 @@
 // Other builds of devices that run. The order of events and its reasons: docs/hot-swap.md.
+#include "core/device/handover_store.hpp"
 #include "core/machine/device_hold.hpp"
 #include "core/machine/device_manager.hpp"
 #include "core/pci/pci_bus.hpp"
@@ -47,6 +48,7 @@ class DeviceManager::Swap {
                       .replacement = &replacement};
         const auto values = abi_values(replacement.properties);
         auto created = member.other->create(values);
+        expected_.push_back(std::make_unique<SuccessorExpected>((*device)->handover()));
         if (created) successors_.emplace(*device, member.other.get());
         members_.push_back(std::move(member));
         return created;
@@ -160,6 +162,7 @@ class DeviceManager::Swap {
     DeviceManager& manager_;
     std::vector<Member> members_;
     Successors successors_;
+    std::vector<std::unique_ptr<SuccessorExpected>> expected_;
 };
 
 Result<std::vector<std::vector<std::byte>>> DeviceManager::replace(std::span<const Replacement> replacements,
@@ -202,6 +205,7 @@ Result<std::vector<std::byte>> DeviceManager::snapshot(std::string_view id, std:
     if (auto allowed = refuse_inside_callback(); !allowed) return std::move(allowed).error();
     const auto device = find_named(id);
     if (!device) return device.error();
+    const SuccessorExpected expected((*device)->handover());
     DeviceHold hold;
     for (Device* each : with_peers(std::span(&*device, 1))) {
         if (auto held = hold.add(*each, limit); !held) return std::move(held).error();

@@ -25,6 +25,75 @@ class Methods : public ControlTest {
     }
     double guest_seconds() { return call("machine.status")["guest_seconds"]; }
 
+    static std::string plugin(const std::string& name) { return PLUGBAY_PLUGINS "/" + name + ".so"; }
+    void swap() {
+        EXPECT_THAT(refusal("swap.report", {{"device", "com1"}}), HasSubstr("never swapped"));
+        call("events.subscribe", {{"events", {"device.swapped", "swap.over"}}});
+        const json tried =
+            call("swap", {{"device", "com1"}, {"file", plugin("serial-16550")}, {"dry_run", true}});
+        EXPECT_EQ(tried["outcome"], "tried");
+        EXPECT_EQ(tried["pause_microseconds"], 0);
+        const json swapped =
+            call("swap", {{"device", "com1"}, {"file", plugin("serial-16550")}, {"probation", 100}});
+        EXPECT_EQ(swapped["outcome"], "probation");
+        EXPECT_GT(swapped["pause_microseconds"], 0);
+        EXPECT_THAT(swapped["before"].get<std::string>(), HasSubstr("serial-16550 1"));
+        EXPECT_EQ(event(), R"(device.swapped {"device":"com1"})");
+        EXPECT_THAT(event(), HasSubstr(R"("outcome":"committed")"));
+        EXPECT_EQ(call("swap.report", {{"device", "com1"}})["outcome"], "committed");
+        EXPECT_THAT(ids(), ElementsAre("power", "pci", "com1", "ring", "com2", "vda", "disk"));
+        // The guest goes on writing.
+        const auto sent = [&] {
+            return call("stats", {{"device", "com1"}})["devices"][0]["writes"].get<std::uint64_t>();
+        };
+        const std::uint64_t then = sent();
+        for (int i = 0; i < 500 && sent() == then; ++i)
+            std::this_thread::sleep_for(20ms);
+        EXPECT_GT(sent(), then);
+
+        const json both = call("swap", {{"device", "com1"},
+                                        {"file", plugin("serial-16550")},
+                                        {"all", true},
+                                        {"probation", 0},
+                                        {"rehearse", false}});
+        EXPECT_EQ(both["devices"], json({"com1", "com2"}));
+        EXPECT_EQ(both["outcome"], "committed");
+        for (const char* each :
+             {"acpi-pm power", "pci-host pci", "char-ring ring", "virtio-blk vda", "disk-ram disk"}) {
+            const std::string names = each;
+            const std::size_t space = names.find(' ');
+            const json done = call("swap", {{"device", names.substr(space + 1)},
+                                            {"file", plugin(names.substr(0, space))},
+                                            {"probation", 0},
+                                            {"timeout", 1000}});
+            EXPECT_EQ(done["outcome"], "committed") << each << done.dump();
+            EXPECT_THAT(done["notes"].dump(), HasSubstr("the build before is reclaimed"));
+        }
+        EXPECT_THAT(refusal("swap", {{"device", "com1"}, {"file", plugin("virtio-rng")}}),
+                    AllOf(HasSubstr("step stage"), HasSubstr("no device type \"serial-16550\"")));
+        EXPECT_THAT(refusal("swap", {{"device", "com1"}, {"file", "nothing.so"}, {"directory", "/tmp"}}),
+                    HasSubstr("/tmp/nothing.so"));
+        EXPECT_THAT(refusal("swap", {{"device", "nobody"}, {"file", plugin("virtio-rng")}}),
+                    HasSubstr("nobody"));
+        EXPECT_EQ(call("swap.report", {{"device", "com1"}})["outcome"], "refused");
+    }
+    void swap_back() {
+        EXPECT_THAT(refusal("swap.back", {{"device", "com1"}}), HasSubstr("no build on probation"));
+        call("swap", {{"device", "com1"},
+                      {"file", plugin("serial-16550")},
+                      {"probation", 60000},
+                      {"rehearse", false}});
+        call("swap.back", {{"device", "com1"}});
+        const json report = call("swap.report", {{"device", "com1"}});
+        EXPECT_EQ(report["outcome"], "rolled_back");
+        EXPECT_EQ(report["why"], "it was asked for");
+        // A machine that ends in the middle of a probation ends well.
+        call("swap", {{"device", "com1"},
+                      {"file", plugin("serial-16550")},
+                      {"probation", 60000},
+                      {"rehearse", false}});
+    }
+
     void status() {
         const json now = call("machine.status");
         EXPECT_EQ(now["name"], "busy");
@@ -256,6 +325,9 @@ TEST_F(Methods, AllWork) {
         {"registers.read", [&] { registers(); }},
         {"stats", [&] { stats(); }},
         {"stats.measure", [] {}}, // with stats
+        {"swap", [&] { swap(); }},
+        {"swap.back", [&] { swap_back(); }},
+        {"swap.report", [] {}}, // with swap
     };
     std::set<std::string> tested;
     std::set<std::string> known;

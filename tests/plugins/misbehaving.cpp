@@ -1,4 +1,5 @@
-// A device that does one thing wrong, which its property chooses: for rehearsals.
+// A device that does one thing wrong, which its property chooses: for rehearsals. For swaps of devices that run there are
+// builds of it that do so whatever the property says: FAULT, BUILD, STATE_VERSION, PORT_OFFSET, UNDEFINED_SYMBOL.
 #include <plugbay/plugin.hpp>
 
 #include <array>
@@ -38,7 +39,26 @@ enum class Fault : std::uint8_t {
     pend_for_ever,
     crash_in_reset,
     destroy,
+    needs_descriptor,
+    throw_in_write,
 };
+
+#ifndef FAULT
+#define FAULT none
+#endif
+#ifndef BUILD
+#define BUILD "1.0.0"
+#endif
+#ifndef STATE_VERSION
+#define STATE_VERSION 1
+#endif
+#ifndef PORT_OFFSET
+#define PORT_OFFSET 0
+#endif
+
+#ifdef UNDEFINED_SYMBOL
+extern "C" void defined_nowhere();
+#endif
 
 void crash() {
     volatile int* nowhere = nullptr;
@@ -66,7 +86,10 @@ void free_twice() {
 
 class Misbehaving {
   public:
-    static constexpr plugbay::Type type{.name = "misbehaving", .help = "Does one thing wrong."};
+    static constexpr plugbay::Type type{.name = "misbehaving",
+                                        .help = "Does one thing wrong.",
+                                        .state_version = STATE_VERSION,
+                                        .state_version_oldest = STATE_VERSION};
     struct Options {
         Fault fault = Fault::none;
         std::uint16_t port = 0x500;
@@ -79,7 +102,7 @@ class Misbehaving {
                              "claim-success", "deep-report", "allocate-everything", "crash-in-connect",
                              "crash-in-load", "hang-in-load", "lose-state", "crash-in-save", "refuse-start",
                              "crash-in-resume", "crash-in-quiesce", "pend-for-ever", "crash-in-reset",
-                             "destroy"),
+                             "destroy", "needs-descriptor", "throw-in-write"),
                 plugbay::property("port", &Options::port, "I/O port of one byte"),
                 plugbay::property("file", &Options::file, "a file, never opened"));
         }
@@ -87,7 +110,10 @@ class Misbehaving {
     static constexpr auto ports() { return std::array{plugbay::frontend(PLUGBAY_CHAR)}; }
 
     Misbehaving(plugbay::Host host, const Options& options)
-        : host_(host), fault_(options.fault), region_(host.map_ports(options.port, 1)) {
+        : host_(host), fault_(options.fault), region_(host.map_ports(options.port + PORT_OFFSET, 1)) {
+#ifdef UNDEFINED_SYMBOL
+        defined_nowhere();
+#endif
         if (is(Fault::crash_in_create)) crash();
         if (is(Fault::exit_in_create)) std::exit(0);
         if (is(Fault::hang_in_create)) hang();
@@ -102,6 +128,8 @@ class Misbehaving {
             say(4, "{\"passed\": true}\n");
             crash();
         }
+        if (is(Fault::needs_descriptor) && !host.handover().take("connection"))
+            throw plugbay::Failure("nothing was handed over");
         if (is(Fault::allocate_everything)) {
             for (;;)
                 std::memset(new char[64 << 20], 1, 1);
@@ -115,8 +143,12 @@ class Misbehaving {
         if (is(Fault::crash_in_connect)) crash();
     }
     void on_disconnect(std::uint64_t) {}
-    std::uint64_t read(plugbay::Access) { return level_; }
-    void write(plugbay::Access, std::uint64_t) {}
+    std::uint64_t read(plugbay::Access) {
+        return level_;
+    }
+    void write(plugbay::Access, std::uint64_t) {
+        if (is(Fault::throw_in_write)) throw std::runtime_error("the laser is cold");
+    }
     std::uint32_t on_receive(std::uint64_t, std::span<const std::uint8_t> bytes) {
         return static_cast<std::uint32_t>(bytes.size());
     }
@@ -148,7 +180,9 @@ class Misbehaving {
     }
 
   private:
-    [[nodiscard]] bool is(Fault fault) const { return fault_ == fault; }
+    [[nodiscard]] bool is(Fault fault) const {
+        return fault_ == fault || Fault::FAULT == fault;
+    }
     static void leave_process() {
         const pid_t left = ::fork();
         if (left == 0) hang();
@@ -170,4 +204,4 @@ class Misbehaving {
     std::string name_ = "name";
 };
 
-PLUGBAY_PLUGIN("misbehaving", "1.0.0", Misbehaving)
+PLUGBAY_PLUGIN("misbehaving", BUILD, Misbehaving)

@@ -69,6 +69,10 @@ DeviceRecord& Machine::add(const std::filesystem::path& file, std::string_view t
     DeviceRecord& device = *devices.back();
     device.plugin = plugin;
     device.type = declared;
+    if (auto left = left_elsewhere.extract(device.id)) {
+        device.left = std::move(left.mapped());
+        device.beside_another = true;
+    }
     try {
         create(device, properties);
     } catch (...) {

@@ -74,8 +74,9 @@ plugbay_status remove(const plugbay_host* host, const char* name) noexcept {
 
 std::uint32_t standing(const plugbay_host* host) noexcept {
     const HostCall call(host, "handover standing");
-    const bool in_place = call.device.predecessor == nullptr && !call.device.replaced;
-    const bool expected = call.device.predecessor != nullptr || call.device.expects_successor;
+    const bool beside = call.device.predecessor != nullptr || call.device.beside_another;
+    const bool in_place = !beside && !call.device.replaced;
+    const bool expected = beside || call.device.expects_successor;
     return (in_place ? PLUGBAY_HANDOVER_IN_PLACE : 0) | (expected ? PLUGBAY_HANDOVER_EXPECTED : 0);
 }
 

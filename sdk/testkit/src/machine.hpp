@@ -150,6 +150,7 @@ class Machine {
 
     BenchOptions options;
     GuestRam ram;
+    std::map<std::string, std::map<std::string, UniqueFd>> left_elsewhere; // by device, for those to be added
     std::vector<std::unique_ptr<DeviceRecord>> devices;
     std::vector<std::unique_ptr<Connection>> connections;
 

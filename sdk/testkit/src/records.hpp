@@ -67,6 +67,7 @@ struct DeviceRecord {
     bool replaced = false;                      // by a successor that has its place
     std::vector<std::function<void()>> effects; // of a successor on the guest, for when it has its place
     bool expects_successor = false;             // a swap is under way
+    bool beside_another = false;                // a build elsewhere has its place, see Bench::leave()
     Properties properties;                      // as it was added with
     std::map<std::string, UniqueFd> left; // for the next build; of a successor: without a descriptor, removed
     bool quiesced_early = false;          // host->quiesced was called before quiesce returned
