@@ -24,23 +24,25 @@ void counted(const Presence& presence, AccessCounts& counts, AccessKind kind, Ca
 // a slot that has no device behind it any more, runs nothing.
 template <typename Call>
 void inside_slot(Presence& presence, Slot& slot, AccessKind kind, Call&& call) {
-    for (;;) {
-        if (!presence.enter(slot)) return;
-        const std::uint32_t closed = slot.closed.load(std::memory_order_acquire);
-        if (closed == 0) [[likely]]
-            break;
-        presence.leave();
-        slot.closed.wait(closed, std::memory_order_acquire);
-    }
-    if (const Binding* binding = slot.binding.load(std::memory_order_acquire)) {
-        if (CallbackLock* lock = slot.lock.load(std::memory_order_acquire)) {
-            const std::lock_guard guard(*lock);
-            counted(presence, slot.counts.front(), kind, [&] { call(*binding); });
-        } else {
-            counted(presence, slot.counts_of(presence.number()), kind, [&] { call(*binding); });
+    do {
+        for (;;) {
+            if (!presence.enter(slot)) return;
+            const std::uint32_t closed = slot.closed.load(std::memory_order_acquire);
+            if (closed == 0) [[likely]]
+                break;
+            presence.leave();
+            slot.closed.wait(closed, std::memory_order_acquire);
         }
-    }
-    presence.leave();
+        if (const Binding* binding = slot.binding.load(std::memory_order_acquire)) {
+            if (CallbackLock* lock = slot.lock.load(std::memory_order_acquire)) {
+                const std::lock_guard guard(*lock);
+                counted(presence, slot.counts.front(), kind, [&] { call(*binding); });
+            } else {
+                counted(presence, slot.counts_of(presence.number()), kind, [&] { call(*binding); });
+            }
+        }
+        presence.leave();
+    } while (presence.again(slot));
 }
 
 // Holds the gate closed for its life; it opens when nobody does any more. Thread: [control]; not while holding the slot's

@@ -1,5 +1,7 @@
 #include "core/bus/presence.hpp"
 
+#include "core/device/slot.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <linux/membarrier.h>
@@ -7,8 +9,21 @@
 #include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 namespace plugbay::core {
+
+bool Presence::wait_for_another(const Slot& slot) {
+    // Not for ever, and not on anything: the control thread, which brings the other build, may be waiting for this one.
+    constexpr auto limit = std::chrono::seconds(1);
+    const Binding* const crashed = std::exchange(crashed_, nullptr);
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (slot.binding.load(std::memory_order_acquire) == crashed) {
+        if (std::chrono::steady_clock::now() >= end) return false;
+        std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+    return true;
+}
 
 PresenceList::PresenceList() {
     // Present since Linux 4.14, older than any kernel whose KVM we accept.

@@ -15,6 +15,7 @@
 
 namespace plugbay::core {
 
+struct Binding;
 struct Region;
 struct Slot;
 
@@ -42,6 +43,16 @@ class Presence {
     }
     void leave() { inside_[--depth_].store(nullptr, std::memory_order_release); }
 
+    // The presence by which the calling thread dispatches; null: by none.
+    [[nodiscard]] static Presence* of_this_thread() { return own; }
+    void belongs_to_this_thread() { own = this; }
+
+    // The build behind `binding` crashed in the access that is on its way: it is to be made again, on the next build.
+    void crashed_in(const Binding& binding) { crashed_ = &binding; }
+    // Whether the access that has just left `slot` is to be made again; returns when there is another build to make it on,
+    // or after a second.
+    [[nodiscard]] bool again(const Slot& slot) { return crashed_ != nullptr && wait_for_another(slot); }
+
     // The region that answered an access of this thread's to the page of `address`: a hint, checked against the map's
     // version. The multiplication spreads pages at even distances, as devices lie, over all places.
     struct Hint {
@@ -59,12 +70,15 @@ class Presence {
 
   private:
     friend class PresenceList;
+    [[nodiscard]] bool wait_for_another(const Slot& slot);
+    static inline thread_local Presence* own = nullptr;
     static constexpr unsigned hint_bits = 10;
 
     std::array<std::atomic<const Slot*>, max_depth> inside_{};
     std::atomic<std::uint64_t> epoch_{0}; // 0: holds no pointer from a map
     std::size_t depth_ = 0;
     std::size_t lookups_ = 0;
+    const Binding* crashed_ = nullptr;
     std::size_t number_ = 0;               // set by add(), before the thread's first access
     std::atomic<TickScale> tick_scale_{0}; // the one field that another thread writes
     std::array<Hint, std::size_t{1} << hint_bits> hints_{};

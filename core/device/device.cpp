@@ -97,7 +97,7 @@ Device& Device::of(const plugbay_host* host) {
 // Guest accesses, timers and descriptors reach nobody from now on.
 void Device::leave_machine() {
     services_.pci.unplug(*this);
-    if (slot_->binding.load() == &binding_) {
+    if (slot_->binding.load() == slot_binding()) {
         const GateClosed closed(*slot_, services_.bus.presences());
         vacate_slot();
     }
@@ -110,12 +110,17 @@ void Device::retire(std::unique_ptr<Device> device) {
     const std::chrono::milliseconds limit =
         device->late_ ? std::chrono::milliseconds(0) : device->services_.quiesce_limit;
     const std::string running = device->wait_until_still(limit);
+    if (const std::string crash = device->crash(); !crash.empty()) return pin(std::move(device), crash);
     if (running.empty()) return;
+    const std::string why = fmt::format("{} did not end within {}", running, device->services_.quiesce_limit);
+    pin(std::move(device), why);
+}
+
+void Device::pin(std::unique_ptr<Device> device, const std::string& why) {
     log_for(Subsystem::devices)
-        .error("device \"{}\" ({}) is pinned: {} did not end within {}; its memory and its plugin's code "
-               "stay until "
-               "the monitor ends",
-               device->id(), device->type().name, running, device->services_.quiesce_limit);
+        .error(
+            "device \"{}\" ({}) is pinned: {}; its memory and its plugin's code stay until the monitor ends",
+            device->id(), device->type().name, why);
     device->pin();
     // Held where leak checkers see it, and by nothing that is destroyed at exit.
     static auto& all = *new std::vector<std::unique_ptr<Device>>;
@@ -177,8 +182,10 @@ Result<void> Device::create(std::span<const plugbay_value> values) {
         std::unique_lock guard(*lock_, std::defer_lock);
         if (!detached()) guard.lock();
         forget_error();
-        status = binding_.type->create(&record_.host, values.data(),
-                                       static_cast<std::uint32_t>(values.size()), &instance);
+        status = ask("create", [&] {
+            return binding_.type->create(&record_.host, values.data(),
+                                         static_cast<std::uint32_t>(values.size()), &instance);
+        });
     }
     if (status != PLUGBAY_OK) return explain("could not be created", status);
     if (instance == nullptr) return explain("said it was created but gave no instance", PLUGBAY_INVALID);
@@ -186,6 +193,7 @@ Result<void> Device::create(std::span<const plugbay_value> values) {
     binding_.access = callbacks<plugbay_access_callbacks>(PLUGBAY_ACCESS);
     binding_.msr = callbacks<plugbay_msr_callbacks>(PLUGBAY_MSR);
     binding_.hypercall = callbacks<plugbay_hypercall_callbacks>(PLUGBAY_HYPERCALL);
+    watch_binding();
     phase_.store(Phase::quiesced, std::memory_order_release);
     const std::size_t counts = concurrent() ? services_.cpu_count : 1;
     if (slot_->counts.size() != counts) access_counts_ = std::vector<AccessCounts>(counts);
@@ -222,7 +230,9 @@ Result<void> Device::quiesce(std::chrono::milliseconds limit) {
         const std::lock_guard guard(*lock_);
         forget_error();
         phase_.store(Phase::draining, std::memory_order_release);
-        if (binding_.type->quiesce != nullptr) status = binding_.type->quiesce(binding_.instance);
+        if (binding_.type->quiesce != nullptr)
+            status = ask("quiesce", [&] { return binding_.type->quiesce(binding_.instance); });
+        if (!crash().empty()) status = PLUGBAY_OK; // nothing of it moves any more
         if (status == PLUGBAY_OK) phase_.store(Phase::quiesced, std::memory_order_release);
     }
     const auto wait_for_work = [&]() -> Result<void> {
@@ -288,7 +298,8 @@ void Device::resume() {
     const std::lock_guard guard(*lock_);
     if (phase() == Phase::running) return;
     late_ = false;
-    if (binding_.type->resume != nullptr) binding_.type->resume(binding_.instance);
+    if (binding_.type->resume != nullptr)
+        protect("resume", [&] { binding_.type->resume(binding_.instance); });
     end_hold();
 }
 
@@ -309,7 +320,7 @@ void Device::move_to(IoLoop& loop) {
 
 void Device::reset() {
     const std::lock_guard guard(*lock_);
-    if (binding_.type->reset != nullptr) binding_.type->reset(binding_.instance);
+    if (binding_.type->reset != nullptr) protect("reset", [&] { binding_.type->reset(binding_.instance); });
 }
 
 Result<void> Device::change(std::span<const plugbay_value> values) {
@@ -336,15 +347,18 @@ Result<void> Device::connected(std::uint64_t port, const plugbay_link& link,
     }
     const std::lock_guard guard(*lock_);
     forget_error();
-    const plugbay_status status = table->connected(binding_.instance, port, &link, options.data(),
-                                                   static_cast<std::uint32_t>(options.size()));
+    const plugbay_status status = ask("connected", [&] {
+        return table->connected(binding_.instance, port, &link, options.data(),
+                                static_cast<std::uint32_t>(options.size()));
+    });
     if (status != PLUGBAY_OK) return explain("refused the link", status);
     return {};
 }
 
 void Device::disconnected(std::uint64_t port) {
     const std::lock_guard guard(*lock_);
-    callbacks<plugbay_link_callbacks>(PLUGBAY_LINK)->disconnected(binding_.instance, port);
+    protect("disconnected",
+            [&] { callbacks<plugbay_link_callbacks>(PLUGBAY_LINK)->disconnected(binding_.instance, port); });
 }
 
 } // namespace plugbay::core

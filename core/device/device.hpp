@@ -1,6 +1,7 @@
 // One device of a machine: its slot, its plugin's build, what it holds, and where it stands in its life.
 #pragma once
 
+#include "core/base/crash_guard.hpp"
 #include "core/base/log.hpp"
 #include "core/base/pause_record.hpp"
 #include "core/base/result.hpp"
@@ -22,6 +23,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -77,6 +79,29 @@ class Device {
     // While quiesced. The encoding is docs/state-format.md's. A device that refuses a state may be half loaded.
     [[nodiscard]] Result<std::vector<std::byte>> save();
     [[nodiscard]] Result<void> load(std::span<const std::byte> state);
+
+    // --- on probation: a crash inside the device's code ends the call that it happens in, not the monitor. What the call
+    // was to do is undone or lost; the device is no good any more.
+    // Before create. `crashed` hears of the first one, from any thread, once the device serves.
+    void begin_probation(std::function<void()> crashed);
+    // A crash ends the monitor again.
+    void end_probation();
+    // Any thread. Empty: it has not crashed. "it crashed (SIGSEGV) in save"
+    [[nodiscard]] std::string crash() const;
+    // Any thread. Runs `call`, which goes into the device's code; false when it crashed, now or before.
+    template <typename Call>
+    bool protect(const char* where, Call&& call) {
+        if (!on_probation_.load(std::memory_order_acquire)) [[likely]] {
+            call();
+            return true;
+        }
+        if (crashed_.load(std::memory_order_acquire) != 0) return false;
+        const int signal = run_guarded(call);
+        if (signal != 0) note_crash(signal, where);
+        return signal == 0;
+    }
+    // The build's own, whatever the slot's is while it is on probation.
+    [[nodiscard]] const Binding& binding() const { return binding_; }
 
     // --- of a successor
     // Any thread. Before take_over().
@@ -212,11 +237,22 @@ class Device {
     void enter_slot();
     void leave_machine();
     void pin();
+    static void pin(std::unique_ptr<Device> device, const std::string& why);
     struct HostRecord {
         plugbay_host host; // first: `of` goes from it to the record
         Device* device;
     };
 
+    // protect() for calls that tell how they went.
+    template <typename Call>
+    [[nodiscard]] plugbay_status ask(const char* where, Call&& call) {
+        plugbay_status status = PLUGBAY_FAILED;
+        if (!protect(where, [&] { status = call(); })) return refuse(PLUGBAY_FAILED, crash());
+        return status;
+    }
+    void note_crash(int signal, const char* where);
+    void watch_binding();
+    [[nodiscard]] const Binding* slot_binding() const { return on_probation_ ? &watched_ : &binding_; }
     [[nodiscard]] Error explain(const std::string& what, plugbay_status status);
     void end_hold();
     void forget_error();
@@ -233,6 +269,12 @@ class Device {
     const std::shared_ptr<CallbackLock> lock_;
     HostRecord record_;
     Binding binding_;
+    Binding watched_; // on probation: leads to binding_ by protect()
+    std::atomic<bool> on_probation_{false};
+    std::atomic<int> crashed_{0};                   // the signal
+    std::atomic<const char*> crashed_in_{nullptr};  // where
+    std::function<void()> tell_crashed_;            // fixed before create
+    std::unique_ptr<CrashHandlers> crash_handlers_; // on probation
     const std::shared_ptr<DeviceCounts> counts_;
     PauseRecord pauses_;
     std::shared_ptr<HandoverStore> handover_; // null once pinned

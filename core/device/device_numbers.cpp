@@ -37,7 +37,7 @@ std::vector<DeviceNumber> read_numbers(Device& device) {
     const plugbay_statistics_writer writer{
         .size = sizeof writer, .reserved = 0, .context = &numbers, .put = &put};
     const std::lock_guard guard(device.lock());
-    callbacks->read(device.instance(), &writer);
+    device.protect("statistics", [&] { callbacks->read(device.instance(), &writer); });
     return numbers;
 }
 

@@ -28,7 +28,13 @@ Result<std::vector<std::byte>> Device::save() {
     {
         const std::lock_guard guard(*lock_);
         forget_error();
-        status = table->save(binding_.instance, builder.writer());
+        const auto save = [&] { status = table->save(binding_.instance, builder.writer()); };
+        // What a build that crashed still knows is worth trying.
+        if (!crash().empty()) {
+            if (run_guarded(save) != 0) status = refuse(PLUGBAY_FAILED, crash());
+        } else if (!protect("save", save)) {
+            status = refuse(PLUGBAY_FAILED, crash());
+        }
     }
     if (status != PLUGBAY_OK) return explain("could not be saved", status);
     std::string why;
@@ -61,7 +67,8 @@ Result<void> Device::load(std::span<const std::byte> state) {
     {
         const std::lock_guard guard(*lock_);
         forget_error();
-        const plugbay_status status = table->load(binding_.instance, reading.reader());
+        const plugbay_status status =
+            ask("load", [&] { return table->load(binding_.instance, reading.reader()); });
         if (status != PLUGBAY_OK) return explain("cannot load a state", status);
     }
     if (const auto unread = reading.unread(); !unread.empty()) {
@@ -96,7 +103,7 @@ void Device::take_over() {
     handover_->pass_to(this);
     pauses_ = predecessor_->pauses_;
     enter_slot();
-    slot_->binding.store(&binding_, std::memory_order_release);
+    slot_->binding.store(slot_binding(), std::memory_order_release);
     predecessor_ = nullptr;
 }
 

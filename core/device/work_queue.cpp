@@ -61,7 +61,7 @@ class WorkQueue::Jobs : public WorkerPool::Client,
         waiting_.pop_front();
         running_.push_back(token);
         guard.unlock();
-        callbacks_->work(device_.instance(), token);
+        device_.protect("work", [&] { callbacks_->work(device_.instance(), token); });
         guard.lock();
         running_.erase(std::ranges::find(running_, token));
         if (!closed_) finished_.push_back(token);
@@ -108,7 +108,7 @@ class WorkQueue::Jobs : public WorkerPool::Client,
             const std::uint64_t token = finished_.front();
             finished_.pop_front();
             guard.unlock();
-            callbacks_->done(device_.instance(), token);
+            device_.protect("done", [&] { callbacks_->done(device_.instance(), token); });
             guard.lock();
             const bool stopped = device_.phase() != Phase::running && device_.phase() != Phase::draining;
             if (!closed_ && stopped && !finished_.empty()) {

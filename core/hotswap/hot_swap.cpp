@@ -129,6 +129,11 @@ Result<void> HotSwap::attempt(const SwapRequest& request, SwapReport& report) {
                               .type = device.loaded(),
                               .properties = machine_.devices().config(device).properties});
         each.type = {.plugin = *loaded, .type = (*loaded)->find_type(device.type().name)};
+        each.crashed = [this, report = trial.report, alive = alive_] {
+            machine_.post([this, report, alive](Machine&) {
+                if (*alive) look_at(report);
+            });
+        };
     }
     for (const auto& link : machine_.devices().registry().links()) {
         for (auto& each : trial.back) {
@@ -214,10 +219,11 @@ void HotSwap::look_at(const std::shared_ptr<SwapReport>& report) {
     if (found == trials_.end()) return;
     Trial& trial = **found;
     for (std::size_t i = 0; i < trial.back.size(); ++i) {
-        const Device* const device = machine_.devices().find(trial.back[i].id);
+        Device* const device = machine_.devices().find(trial.back[i].id);
         if (device == nullptr) return commit(trial); // removed meanwhile
-        const std::uint64_t errors =
-            machine_.devices().find(trial.back[i].id)->counts().errors.value() - trial.errors_at_exchange[i];
+        if (const std::string crash = device->crash(); !crash.empty())
+            return go_back(trial, fmt::format("device \"{}\": {}", trial.back[i].id, crash));
+        const std::uint64_t errors = device->counts().errors.value() - trial.errors_at_exchange[i];
         if (errors < most_errors) continue;
         return go_back(trial, fmt::format("device \"{}\" reported {} errors", trial.back[i].id, errors));
     }
@@ -237,6 +243,9 @@ HotSwap::Trial* HotSwap::trial_of(std::string_view device) {
 
 void HotSwap::commit(Trial& trial) {
     trial.report->outcome = SwapReport::Outcome::committed;
+    for (const auto& each : trial.back) {
+        if (Device* const device = machine_.devices().find(each.id)) device->end_probation();
+    }
     const std::weak_ptr<const LoadedPlugin> library = trial.back.front().type.plugin;
     const std::filesystem::path image = library.lock()->image();
     trial.back.clear();
@@ -264,7 +273,11 @@ void HotSwap::go_back(Trial& trial, const std::string& why) {
         if (back) report.notes.push_back("the build before goes on from where it was replaced");
     }
     report.outcome = back ? SwapReport::Outcome::rolled_back : SwapReport::Outcome::lost;
-    if (!back) report.hint = back.error().text();
+    if (!back) {
+        report.hint = back.error().text();
+        for (const auto& each : trial.back)
+            machine_.devices().find(each.id)->vacate_slot(); // the guest finds nobody there
+    }
     log_for(Subsystem::devices)
         .warn("swap of \"{}\": {}; {}", fmt::join(report.devices, "\", \""), why,
               back ? "the build before serves again" : "the way back failed: " + back.error().text());

@@ -39,7 +39,7 @@ struct SwapReport {
         probation,   // the new build serves, and is watched
         committed,   // it stays
         rolled_back, // it served, and the build before serves again
-        lost,        // it served, and the way back failed: the new build is still in place
+        lost,        // it served, and the way back failed: the guest finds nobody
     };
     Outcome outcome = Outcome::refused;
     std::vector<std::string> devices = {};

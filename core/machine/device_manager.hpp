@@ -74,6 +74,8 @@ class DeviceManager {
         LoadedType type;
         std::vector<PropertyValue> properties;
         std::map<std::uint32_t, std::vector<PropertyValue>> options = {};
+        // Not empty: the new build is on probation, and this hears of it when it crashes, from any thread.
+        std::function<void()> crashed = {};
         // In place of what the build that runs would save, if it cannot be trusted with that.
         std::optional<std::vector<std::byte>> state = {};
     };

@@ -46,6 +46,7 @@ class DeviceManager::Swap {
         Member member{.device = *device,
                       .other = std::make_unique<Device>(**device, replacement.type),
                       .replacement = &replacement};
+        if (replacement.crashed) member.other->begin_probation(replacement.crashed);
         const auto values = abi_values(replacement.properties);
         auto created = member.other->create(values);
         expected_.push_back(std::make_unique<SuccessorExpected>((*device)->handover()));

@@ -60,6 +60,7 @@ void VcpuThread::thread_main() {
     unblock_kick_signal();
 
     bus_.presences().add(presence_);
+    presence_.belongs_to_this_thread();
     for (;;) {
         bool debug_stop = false;
         {

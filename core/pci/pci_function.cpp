@@ -197,7 +197,8 @@ void PciFunction::inside_hook(Call&& call) {
     const std::lock_guard guard(device.lock());
     const Phase phase = device.phase();
     const Binding* binding = device.slot().binding.load(std::memory_order_acquire);
-    if (binding != nullptr && (phase == Phase::running || phase == Phase::draining)) call(binding->instance);
+    if (binding != nullptr && (phase == Phase::running || phase == Phase::draining))
+        device.protect("a configuration access", [&] { call(device.instance()); });
 }
 
 std::uint32_t PciFunction::config_read(std::uint32_t offset, std::uint32_t width) {

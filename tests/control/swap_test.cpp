@@ -108,6 +108,31 @@ TEST_F(SwapsOfGoodBuilds, AnErrorStormIsTakenBack) {
     expect_service();
 }
 
+TEST_F(SwapsOfGoodBuilds, ACrashIsTakenBack) {
+    const std::string before = plugin();
+    for (const auto& [build, signal] : {std::pair{"misbehaving-crash_in_write", "SIGSEGV"},
+                                        std::pair{"misbehaving-abort_in_write", "SIGABRT"}}) {
+        call("swap", {{"device", "bad"}, {"file", file(build)}, {"probation", 10000}});
+        const json report = outcome();
+        EXPECT_EQ(report["outcome"], "rolled_back");
+        EXPECT_THAT(report["why"].get<std::string>(),
+                    AllOf(HasSubstr(signal), HasSubstr("in a guest's write")));
+        EXPECT_EQ(plugin(), before);
+        expect_service();
+    }
+    // Without a rehearsal a crash is no worse.
+    EXPECT_THAT(
+        refusal("swap",
+                {{"device", "bad"}, {"file", file("misbehaving-crash_in_create")}, {"rehearse", false}}),
+        AllOf(HasSubstr("step prepare"), HasSubstr("it crashed (SIGSEGV) in create")));
+    EXPECT_THAT(
+        refusal("swap",
+                {{"device", "bad"}, {"file", file("misbehaving-crash_in_load")}, {"rehearse", false}}),
+        AllOf(HasSubstr("step load"), HasSubstr("it crashed (SIGSEGV) in load")));
+    EXPECT_EQ(plugin(), before);
+    expect_service();
+}
+
 // The build that runs does not hold still: no other can take over from it.
 TEST_F(SwapsOfGoodBuilds, ATimeoutInTheDrainLeavesItRunning) {
     call("swap", {{"device", "bad"},

@@ -41,6 +41,8 @@ enum class Fault : std::uint8_t {
     destroy,
     needs_descriptor,
     throw_in_write,
+    crash_in_write,
+    abort_in_write,
 };
 
 #ifndef FAULT
@@ -102,7 +104,8 @@ class Misbehaving {
                              "claim-success", "deep-report", "allocate-everything", "crash-in-connect",
                              "crash-in-load", "hang-in-load", "lose-state", "crash-in-save", "refuse-start",
                              "crash-in-resume", "crash-in-quiesce", "pend-for-ever", "crash-in-reset",
-                             "destroy", "needs-descriptor", "throw-in-write"),
+                             "destroy", "needs-descriptor", "throw-in-write", "crash-in-write",
+                             "abort-in-write"),
                 plugbay::property("port", &Options::port, "I/O port of one byte"),
                 plugbay::property("file", &Options::file, "a file, never opened"));
         }
@@ -147,6 +150,8 @@ class Misbehaving {
         return level_;
     }
     void write(plugbay::Access, std::uint64_t) {
+        if (is(Fault::crash_in_write)) crash();
+        if (is(Fault::abort_in_write)) std::abort();
         if (is(Fault::throw_in_write)) throw std::runtime_error("the laser is cold");
     }
     std::uint32_t on_receive(std::uint64_t, std::span<const std::uint8_t> bytes) {

@@ -72,7 +72,8 @@ class FdSource : public FdHandler, public Device::Held, public std::enable_share
             return;
         }
         device_.counts().descriptors.add();
-        callbacks_->ready(device_.instance(), token_, fd_, from_epoll(events));
+        device_.protect("a descriptor",
+                        [&] { callbacks_->ready(device_.instance(), token_, fd_, from_epoll(events)); });
     }
     void release() override {
         held_ = false;

@@ -64,7 +64,7 @@ class TimerSource : public TimerHandler,
             armed_ = false;
         }
         device_.counts().timers.add();
-        callbacks_->expired(device_.instance(), token_);
+        device_.protect("a timer", [&] { callbacks_->expired(device_.instance(), token_); });
     }
     // [control], under the lock: it expires now, unless it was armed anew or disarmed meanwhile.
     void release() override {

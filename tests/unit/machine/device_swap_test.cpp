@@ -28,6 +28,7 @@ enum class Flaw : std::uint8_t {
     stateless,
     newer_state,
     unknown_field,
+    crash,
 };
 
 struct MeterOptions {
@@ -94,6 +95,9 @@ class Meter {
     }
     void write(plugbay::Access access, std::uint64_t value) {
         if (access.token != build) ++broken_rules;
+        if constexpr (flaw == Flaw::crash) {
+            if (count_ % 7 == 3) *static_cast<volatile int*>(nullptr) = 1;
+        }
         ++count_;
         line_.set(count_ % 2 != 0);
         const auto byte = static_cast<std::uint8_t>(value);
@@ -489,6 +493,40 @@ TEST_F(SwapTest, NoAccessIsLostOrSeesAnotherBuildsToken) {
     EXPECT_EQ(in(port), written % 256);
     EXPECT_EQ(static_cast<std::uint32_t>(Echo<1>::served + Echo<2>::served), written.load());
     EXPECT_EQ(living, 2);
+    EXPECT_EQ(broken_rules, 0);
+}
+
+// The access in which a build crashes, and all that come before the other build is there again, are made on that one.
+TEST_F(SwapTest, ACrashOnProbationLosesNoAccess) {
+    add_meter();
+    Presence own;
+    bus.presences().add(own);
+    std::atomic<bool> stop{false};
+    std::uint32_t written = 0;
+    std::thread guest([&] {
+        own.belongs_to_this_thread();
+        while (!stop) {
+            bus.write_port(own, port, 1, 1);
+            ++written;
+        }
+    });
+    for (int i = 0; i < 20; ++i) {
+        std::atomic<bool> crashed{false};
+        auto bad = meter_build(build_of<Meter<2, Flaw::crash>>());
+        bad.crashed = [&] { crashed = true; };
+        ASSERT_TRUE(swap({bad}));
+        while (!crashed)
+            std::this_thread::yield();
+        EXPECT_EQ(manager->find("meter")->crash(), "it crashed (SIGSEGV) in a guest's write");
+        const auto back = swap_meter<Meter<1>>();
+        ASSERT_TRUE(back) << back.error().text();
+        living -= 1; // the crashed one is never destroyed
+    }
+    stop = true;
+    guest.join();
+    bus.presences().remove(own);
+    EXPECT_EQ(in(port), written % 256);
+    EXPECT_EQ(in(port + 1), 1u);
     EXPECT_EQ(broken_rules, 0);
 }
 
