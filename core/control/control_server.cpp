@@ -1,6 +1,7 @@
 #include "core/control/control_server.hpp"
 
 #include "core/base/log.hpp"
+#include "core/base/thread_setup.hpp"
 #include "core/control/control_session.hpp"
 #include "core/control/rpc.hpp"
 #include "core/control/socket_place.hpp"
@@ -11,8 +12,6 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <csignal>
-#include <pthread.h>
 #include <set>
 #include <sys/socket.h>
 #include <thread>
@@ -71,10 +70,7 @@ class ControlServer::Core : public SessionOwner, public std::enable_shared_from_
     static constexpr std::size_t most_sessions = 128;
 
     void serve() {
-        ::pthread_setname_np(::pthread_self(), "control-socket");
-        sigset_t all;
-        ::sigfillset(&all);
-        ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+        set_up_thread("control-socket");
         context_.run();
     }
     // What a method may throw is a defect, and no reason to end the guest.

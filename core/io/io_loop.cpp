@@ -1,11 +1,10 @@
 #include "core/io/io_loop.hpp"
 
 #include "core/base/errno_error.hpp"
+#include "core/base/thread_setup.hpp"
 
 #include <array>
-#include <csignal>
 #include <ctime>
-#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -52,11 +51,7 @@ IoLoop::~IoLoop() {
 }
 
 void IoLoop::run(const std::string& name) {
-    ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str());
-    // Signals that end the machine are the control thread's.
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    set_up_thread(name);
 
     std::array<epoll_event, 32> events{};
     while (!stopping_.load()) {

@@ -1,7 +1,7 @@
 #include "core/io/worker_pool.hpp"
 
-#include <csignal>
-#include <pthread.h>
+#include "core/base/thread_setup.hpp"
+
 #include <system_error>
 #include <utility>
 
@@ -43,10 +43,7 @@ void WorkerPool::post(std::shared_ptr<Client> client) {
 }
 
 void WorkerPool::thread_main(const std::shared_ptr<Shared>& shared) {
-    ::pthread_setname_np(::pthread_self(), "worker");
-    sigset_t all; // signals are the control thread's
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    set_up_thread("worker");
     std::unique_lock guard(shared->mutex);
     while (!shared->ending) {
         if (shared->waiting.empty()) {

@@ -1,5 +1,6 @@
 #include "core/machine/vcpu_thread.hpp"
 
+#include "core/base/thread_setup.hpp"
 #include "core/kvm/kick_signal.hpp"
 #include "core/kvm/vcpu_dump.hpp"
 #include "core/machine/guest_access.hpp"
@@ -51,12 +52,7 @@ std::optional<VcpuExit::Debug> VcpuThread::take_debug_exit() {
 }
 
 void VcpuThread::thread_main() {
-    const std::string name = "vcpu" + std::to_string(vcpu_->index());
-    ::pthread_setname_np(::pthread_self(), name.c_str());
-    // Signals that end the machine are the control thread's.
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    set_up_thread("vcpu" + std::to_string(vcpu_->index()));
     unblock_kick_signal();
 
     bus_.presences().add(presence_);
