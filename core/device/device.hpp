@@ -155,8 +155,6 @@ class Device {
     }
     // What it left for its next build; never null. Its builds share one.
     [[nodiscard]] const std::shared_ptr<HandoverStore>& handover() const { return handover_; }
-    // Before create: it is a successor, which finds what the build before it left. The store says when it is in place.
-    void share_handover(std::shared_ptr<HandoverStore> handover) { handover_ = std::move(handover); }
     // How long it was held for changes, with its gate closed.
     [[nodiscard]] PauseRecord& pauses() { return pauses_; }
 

@@ -20,15 +20,14 @@ namespace plugbay::core {
 // Thread: any. Descriptors that it returns have FD_CLOEXEC.
 class HandoverStore {
   public:
-    // Says which build acts: the address of its Device, or null for nobody's.
+    // Says which build acts: the address of its Device.
     using Build = const void*;
     struct Entry {
         std::string name;
         UniqueFd descriptor;
     };
 
-    // `build` is in the device's place. Null: nobody is, as in the process of a rehearsal, where put(nullptr, ...)
-    // fills the store and the build that is tried finds it filled.
+    // `build` is in the device's place.
     explicit HandoverStore(Build build) : in_place_(build) {}
 
     // Replaces what has that name. False when PLUGBAY_HANDOVER_MOST others are there; nothing was changed then.
@@ -43,8 +42,8 @@ class HandoverStore {
     // duplicates. From before the build in the place is quiesced, or is saved for a rehearsal, until it is over.
     void expect(bool expected);
     [[nodiscard]] bool expected() const;
-    // The switch, or the way back, after load: from now on `build` is in the device's place, and what it put and removed holds for
-    // the device.
+    // The switch, or the way back, after load: from now on `build` is in the device's place, and what it put and removed
+    // holds for the device.
     void pass_to(Build build);
     // `build` is gone, and so is what it put and removed without having been in the place.
     void forget(Build build);

@@ -58,6 +58,7 @@ Result<RehearsalReport> rehearse_live(Machine& machine, const DeviceManager::Rep
                              .type = (*device)->type().name,
                              .id = replacement.id,
                              .properties = replacement.properties,
+                             .beside = true,
                              .machine = as_seen(machine)};
     for (const auto& link : devices.registry().links()) {
         const bool is_frontend = link->frontend().device == *device;

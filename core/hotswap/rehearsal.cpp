@@ -62,6 +62,7 @@ Result<json> request_json(const RehearsalRequest& request) {
                 {"properties", values_json(type->properties, request.properties)},
                 {"links", json::array()},
                 {"has_state", request.state.has_value()},
+                {"beside", request.beside},
                 {"handover", json::array()},
                 {"memory_given", machine.memory >= 0},
                 {"memory", machine.memory_below_4gb},

@@ -53,6 +53,7 @@ struct RehearsalRequest {
     std::vector<PropertyValue> properties = {}; // one a property of the new type, in its order
     std::vector<RehearsedLink> links = {};      // ports that need a peer get one anyway
     std::optional<StateImage> state = {}; // nothing: the device begins with start, not with load and resume
+    bool beside = false; // the state is of a device that goes on, saved for another build of it
     std::vector<HandedDescriptor> handover = {};
     RehearsedMachine machine = {};
     std::chrono::milliseconds limit = std::chrono::seconds(5);

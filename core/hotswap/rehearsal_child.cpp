@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -23,6 +24,7 @@
 #include <string>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
 
@@ -58,6 +60,24 @@ void limit(__rlimit_resource resource, std::uint64_t most) {
     ::setrlimit(resource, &both);
 }
 
+// Those that were handed over follow RAM's, in the order of their names.
+int first_handed_descriptor(const json& request) {
+    return rehearsal::first_free_descriptor + (request["memory_given"].get<bool>() ? 1 : 0);
+}
+
+// Bytes of files that were handed over, which the plugin may map, and as many for what it maps beside them.
+[[maybe_unused]] std::uint64_t handed_memory(const json& request) {
+    constexpr std::uint64_t most = std::uint64_t{1} << 42;
+    std::uint64_t total = 0;
+    int descriptor = first_handed_descriptor(request);
+    for (std::size_t i = 0; i < request["handover"].size(); ++i) {
+        struct stat facts {};
+        if (::fstat(descriptor++, &facts) == 0 && S_ISREG(facts.st_mode))
+            total += std::min<std::uint64_t>(2 * static_cast<std::uint64_t>(facts.st_size), most - total);
+    }
+    return total;
+}
+
 // Before anything of the plugin runs. Not a sandbox: the plugin may do what the user may.
 void confine(const json& request, [[maybe_unused]] std::uint64_t state_size) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -65,7 +85,8 @@ void confine(const json& request, [[maybe_unused]] std::uint64_t state_size) {
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_CPU, request["limit_ms"].get<std::uint64_t>() / 1000 + 2);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) // whose shadows are terabytes
-    limit(RLIMIT_AS, own_memory + state_copies * state_size + request["memory"].get<std::uint64_t>() +
+    limit(RLIMIT_AS, own_memory + state_copies * state_size + handed_memory(request) +
+                         request["memory"].get<std::uint64_t>() +
                          request["memory_above_4gb"].get<std::uint64_t>());
 #endif
 }
@@ -128,9 +149,10 @@ testkit::Bench& Rehearsal::make_bench() {
     return *bench;
 }
 
-// The descriptors that the build before left; they follow RAM's, in the order of the names.
+// What the build before has left.
 void Rehearsal::hand_over() {
-    int next = rehearsal::first_free_descriptor + (request_["memory_given"].get<bool>() ? 1 : 0);
+    if (request_["beside"]) bench_->leave(id_);
+    int next = first_handed_descriptor(request_);
     for (const json& name : request_["handover"])
         bench_->leave(id_, name.get<std::string>(), UniqueFd(next++));
 }

@@ -48,8 +48,8 @@ class DeviceManager::Swap {
                       .replacement = &replacement};
         if (replacement.crashed) member.other->begin_probation(replacement.crashed);
         const auto values = abi_values(replacement.properties);
-        auto created = member.other->create(values);
         expected_.push_back(std::make_unique<SuccessorExpected>((*device)->handover()));
+        auto created = member.other->create(values);
         if (created) successors_.emplace(*device, member.other.get());
         members_.push_back(std::move(member));
         return created;
@@ -120,6 +120,7 @@ class DeviceManager::Swap {
         }
         for (const Member& member : members_)
             manager_.services_.pci.wait_for_users(*successors_.at(member.device));
+        expected_.clear();
     }
 
     [[nodiscard]] std::vector<std::vector<std::byte>> take_states() {

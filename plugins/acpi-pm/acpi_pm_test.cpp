@@ -255,7 +255,11 @@ TEST(AcpiPm, ASwapMissesNoEvent) {
     EXPECT_EQ(power.bench.line(sci), 1) << "level-triggered: not yet acknowledged";
     power.bench.out(status, 2, 1);
     EXPECT_EQ(power.bench.line(sci), 0);
-    power.bench.publish({.kind = PLUGBAY_EVENT_KEY, .code = KEY_POWER, .x = 1});
+    plugbay_host_event key{};
+    key.kind = PLUGBAY_EVENT_KEY;
+    key.code = KEY_POWER;
+    key.x = 1;
+    power.bench.publish(key);
     power.bench.run();
     EXPECT_EQ(power.bench.in(status, 2) & 0x100, 0x100u);
     EXPECT_EQ(power.bench.line(sci), 1);

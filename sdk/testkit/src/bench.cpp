@@ -75,6 +75,9 @@ void Bench::disconnect(Peer& peer) {
     machine_->entry([&] { machine_->disconnect(peer); });
 }
 
+void Bench::leave(std::string_view id) {
+    machine_->left_elsewhere.try_emplace(std::string(id));
+}
 void Bench::leave(std::string_view id, std::string_view name, UniqueFd descriptor) {
     machine_->left_elsewhere[std::string(id)].insert_or_assign(std::string(name), std::move(descriptor));
 }

@@ -77,7 +77,8 @@ class Machine::Swap {
     // From here on nothing fails.
     void pass_on() {
         machine_.each_inheritance([&](const char*, auto& records) {
-            for (auto& [handle, record] : records) {
+            for (auto& pair : records) {
+                auto& record = pair.second; // a binding could not be named in the requirement below
                 if (record.heir.device != next_.get()) continue;
                 record.owner = next_.get();
                 if constexpr (requires { record.token; }) record.token = record.heir.token;

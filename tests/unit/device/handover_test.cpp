@@ -60,8 +60,7 @@ class Handover : public DeviceTest {
     }
 
     [[nodiscard]] std::unique_ptr<Device> succeed(Device& old, Script& script) {
-        auto device = make(old.id());
-        device->share_handover(old.handover());
+        auto device = std::make_unique<Device>(old, LoadedType{nullptr, &scripted::type});
         EXPECT_TRUE(create(*device, script));
         return device;
     }
@@ -163,12 +162,12 @@ TEST_F(Handover, ASuccessorFindsWhatTheBuildBeforeItLeft) {
     ASSERT_EQ(put(old_script, "connection", pipe.writer.get()), PLUGBAY_OK);
     EXPECT_TRUE(take(script, "connection"));
 
-    successor->handover()->pass_to(successor.get());
+    ASSERT_TRUE(old->quiesce());
+    successor->take_over();
     EXPECT_TRUE(in_place(script));
     EXPECT_FALSE(in_place(old_script));
     bool in_place_at_end = true;
     old_script.destroy = [&] { in_place_at_end = in_place(old_script); };
-    ASSERT_TRUE(old->quiesce());
     old.reset();
     EXPECT_FALSE(in_place_at_end);
     EXPECT_TRUE(take(script, "listener"));
@@ -198,57 +197,46 @@ TEST_F(Handover, ASuccessorThatFailsLeavesNoTrace) {
 }
 
 TEST_F(Handover, WhatASuccessorDidHoldsOnceItIsInPlaceAndOnTheWayBack) {
-    Script old_script;
-    const auto old = run("socket", old_script);
-    ASSERT_EQ(put(old_script, "gone", pipe.reader.get()), PLUGBAY_OK);
-    {
-        Script script;
-        const auto successor = succeed(*old, script);
-        ASSERT_EQ(remove(script, "gone"), PLUGBAY_OK);
-        ASSERT_EQ(put(script, "new", pipe.reader.get()), PLUGBAY_OK);
-        old->handover()->pass_to(successor.get());
-        EXPECT_FALSE(take(old_script, "gone"));
-        ASSERT_EQ(put(script, "later", pipe.reader.get()), PLUGBAY_OK);
-        old->handover()->pass_to(old.get());
+    const int old_build = 1;
+    const int new_build = 2;
+    HandoverStore store(&old_build);
+    const auto copy = [&] { return UniqueFd(::fcntl(pipe.reader.get(), F_DUPFD_CLOEXEC, 0)); };
+    const auto has = [&](const int& build, const char* name) {
+        UniqueFd taken;
+        return store.take(&build, name, taken) == PLUGBAY_OK && taken;
+    };
+    ASSERT_TRUE(store.put(&old_build, "gone", copy()));
+    ASSERT_TRUE(store.remove(&new_build, "gone"));
+    ASSERT_TRUE(store.put(&new_build, "new", copy()));
+    store.pass_to(&new_build);
+    EXPECT_FALSE(has(old_build, "gone"));
+    ASSERT_TRUE(store.put(&new_build, "later", copy()));
+    store.pass_to(&old_build);
+    EXPECT_TRUE(store.in_place(&old_build));
+    EXPECT_FALSE(store.in_place(&new_build));
+    store.forget(&new_build);
+    EXPECT_TRUE(has(old_build, "new"));
+    EXPECT_TRUE(has(old_build, "later"));
+    std::vector<std::string> names;
+    for (const auto& [name, descriptor] : store.duplicate_all()) {
+        names.push_back(name);
+        EXPECT_TRUE(same_file(descriptor.get(), pipe.reader.get()));
     }
-    EXPECT_TRUE(in_place(old_script));
-    EXPECT_TRUE(take(old_script, "new"));
-    EXPECT_TRUE(take(old_script, "later"));
+    EXPECT_EQ(names, (std::vector<std::string>{"later", "new"}));
 }
 
 TEST_F(Handover, BuildsHearThatAnotherIsExpected) {
     Script script;
     const auto device = run("socket", script);
     EXPECT_EQ(table(script).standing(script.host), PLUGBAY_HANDOVER_IN_PLACE);
-    device->handover()->expect(true);
-    EXPECT_EQ(table(script).standing(script.host), PLUGBAY_HANDOVER_IN_PLACE | PLUGBAY_HANDOVER_EXPECTED);
-    Script next;
-    const auto successor = succeed(*device, next);
-    EXPECT_EQ(table(next).standing(next.host), PLUGBAY_HANDOVER_EXPECTED);
-    device->handover()->pass_to(successor.get());
-    device->handover()->expect(false);
-    EXPECT_EQ(table(next).standing(next.host), PLUGBAY_HANDOVER_IN_PLACE);
-    EXPECT_EQ(table(script).standing(script.host), 0u);
-}
-
-TEST_F(Handover, ARehearsalGetsCopiesOfAll) {
-    Script script;
-    const auto device = run("socket", script);
-    ASSERT_EQ(put(script, "a", pipe.reader.get()), PLUGBAY_OK);
-    ASSERT_EQ(put(script, "b", pipe.writer.get()), PLUGBAY_OK);
-    auto rehearsal = std::make_shared<HandoverStore>(nullptr);
-    for (auto& [name, descriptor] : device->handover()->duplicate_all())
-        ASSERT_TRUE(rehearsal->put(nullptr, name, std::move(descriptor)));
-
-    Script tried;
-    const auto build = make("socket");
-    build->share_handover(rehearsal);
-    ASSERT_TRUE(create(*build, tried));
-    EXPECT_FALSE(in_place(tried));
-    EXPECT_TRUE(same_file(take(tried, "a").get(), pipe.reader.get()));
-    EXPECT_TRUE(same_file(take(tried, "b").get(), pipe.writer.get()));
-    EXPECT_EQ(remove(tried, "a"), PLUGBAY_OK);
-    EXPECT_TRUE(take(script, "a"));
+    {
+        const SuccessorExpected expected(device->handover());
+        EXPECT_EQ(table(script).standing(script.host), PLUGBAY_HANDOVER_IN_PLACE | PLUGBAY_HANDOVER_EXPECTED);
+        Script next;
+        const auto successor = succeed(*device, next);
+        EXPECT_EQ(table(next).standing(next.host), PLUGBAY_HANDOVER_EXPECTED);
+    }
+    EXPECT_EQ(table(script).standing(script.host), PLUGBAY_HANDOVER_IN_PLACE);
 }
 
 } // namespace

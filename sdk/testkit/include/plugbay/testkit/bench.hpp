@@ -105,8 +105,9 @@ class Bench {
     void disconnect(std::string_view port);
     void disconnect(Peer& peer);
 
-    // Before add: the device `id` finds this descriptor as if another build of it, which serves elsewhere and goes on, had
-    // left it (plugbay.handover/1). The device is never in that one's place.
+    // Before add: another build of the device `id` serves elsewhere and goes on. The device is never in that one's place,
+    // and finds the descriptors that it has left, if any (plugbay.handover/1).
+    void leave(std::string_view id);
     void leave(std::string_view id, std::string_view name, UniqueFd descriptor);
     // The device goes on where another build of it stopped: from start() or resume() it gets resume, and no start.
     void take_over(std::string_view id);
