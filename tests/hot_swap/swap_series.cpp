@@ -77,8 +77,12 @@ void SwapSeries::swap_next() {
     subject.build = report["after"];
     subject.counted += subject.number.empty() ? done : 0;
     subject.pauses.push_back(report["pause_microseconds"]);
-    for (const json& step : report["steps"])
-        subject.steps[step["step"]].push_back(step["microseconds"]);
+    for (const json& step : report["steps"]) {
+        const std::string name = step["step"];
+        auto known = std::ranges::find(subject.steps, name, [](const auto& each) { return each.first; });
+        if (known == subject.steps.end()) known = subject.steps.insert(known, {name, {}});
+        known->second.push_back(step["microseconds"]);
+    }
 }
 
 void SwapSeries::print(std::ostream& out) {

@@ -11,6 +11,7 @@
 #include <iosfwd>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace plugbay::end_to_end {
@@ -45,8 +46,9 @@ class SwapSeries {
     struct Subject : SwapSubject {
         explicit Subject(SwapSubject subject) : SwapSubject(std::move(subject)) {}
         std::size_t swaps = 0;
-        std::vector<double> pauses = {};                        // microseconds, one a swap
-        std::map<std::string, std::vector<double>> steps;       // likewise, by name
+        std::vector<double> pauses = {}; // microseconds, one a swap
+        std::vector<std::pair<std::string, std::vector<double>>> steps =
+            {};                                                 // likewise, by name, in their order
         std::string build = {};                                 // the one that runs; empty: not known yet
         std::uint64_t counted = 0;                              // by the monitor, when that build came
         std::map<std::string, std::vector<std::uint64_t>> done; // by build: what each instance did

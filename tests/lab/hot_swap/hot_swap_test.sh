@@ -91,6 +91,55 @@ echo START; read x; touch /tmp/stop; wait $l; grep -E "err=|IOPS" /tmp/fio*
     grep -E 'err=|IOPS' "$scratch/log" | sed 's/^/--      /'
 }
 
+# A stream each way through a serial port, by two files on the host: MIB are read by the guest, and at least as many written
+# by it. Both the port and its backend are swapped.
+test_serial() {
+    local swaps=${1:-100} mib=${2:-1} script
+    # shellcheck disable=SC2016 # for the guest's shell
+    script='mkdir -p /tmp; dmesg -c >/dev/null; head -c 65536 /dev/urandom >/tmp/block; n=0
+exec 5<>/dev/ttyS1; stty -F /dev/ttyS1 raw -echo
+head -c '$((mib << 20))' <&5 | sha256sum >/tmp/in & r=$!
+(until [ -e /tmp/stop -a $n -ge '$((mib << 4))' ]; do n=$((n+1)); echo $n; cat /tmp/block; done |
+tee /dev/ttyS1 | sha256sum >/tmp/out) & w=$!
+echo START; read x; touch /tmp/stop; wait $w; wait $r; echo OUT $(cat /tmp/out); echo IN $(cat /tmp/in)
+'"$LAST_WORDS"
+    cp "$guest/initrd.img" "$scratch/initrd.img"
+    head -c "${mib}M" /dev/urandom >"$scratch/sent"
+    mkfifo "$scratch/input"
+    exec 4<>"$scratch/input" # so that it has no end
+    machine '{ "type": "serial-16550", "id": "com2", "port": "0x2f8", "irq": 3 },
+        { "type": "char-file", "id": "files", "path": "'"$scratch"'/received", "input": "'"$scratch"'/input",
+          "frontend": { "id": "com2" } }' "$script" >"$scratch/machine.json"
+    # Not before the guest has opened the port, which empties its FIFOs.
+    (until grep -q START "$scratch/console" 2>/dev/null; do sleep 0.2; done; cat "$scratch/sent") >&4 &
+    run "$swaps" 'com2=serial-16550:bytes sent' files=char-file
+    check 'what the guest wrote is what the host received' "$(sed -n 's/^OUT \([0-9a-f]*\).*/\1/p' "$scratch/log")" \
+        "$(sha256sum <"$scratch/received" | cut -d' ' -f1)"
+    check 'what the host sent is what the guest read' "$(sha256sum <"$scratch/sent" | cut -d' ' -f1)" \
+        "$(sed -n 's/^IN \([0-9a-f]*\).*/\1/p' "$scratch/log")"
+    check 'the guest wrote all it had to' yes \
+        "$( (($(stat -c %s "$scratch/received") >= mib << 20)) && echo yes || echo no)"
+    printf -- '--      %s bytes to the host, %s to the guest\n' "$(stat -c %s "$scratch/received")" $((mib << 20))
+}
+
+test_rng() {
+    local swaps=${1:-100} script
+    # shellcheck disable=SC2016 # for the guest's shell
+    script='mkdir -p /tmp; dmesg -c >/dev/null
+(until [ -e /tmp/stop ]; do dd if=/dev/hwrng bs=64 count=16 iflag=fullblock 2>/tmp/why || { echo RNG-FAILED; cat /tmp/why; }
+done >/tmp/bytes) & l=$!
+echo START; read x; touch /tmp/stop; wait $l; grep -c RNG-FAILED /tmp/bytes
+echo BYTES $(wc -c </tmp/bytes) TWICE $(od -An -v -tx8 -w8 /tmp/bytes | sort | uniq -d | wc -l)
+'"$LAST_WORDS"
+    cp "$guest/initrd.img" "$scratch/initrd.img"
+    machine '{ "type": "virtio-rng", "id": "entropy" }' "$script" >"$scratch/machine.json"
+    run "$swaps" entropy=virtio-rng
+    check 'no read failed' 0 "$(grep -m 1 -xE '[0-9]+' "$scratch/log")"
+    check 'entropy came, none of it twice' 'yes 0' \
+        "$(sed -n 's/^BYTES [1-9][0-9]* TWICE /yes /p' "$scratch/log")"
+    grep '^BYTES' "$scratch/log" | sed 's/^/--      /'
+}
+
 strip_builds
 "test_$2" "${@:3}"
 printf '%s passed, %s failed, %s s\n' "$passed" "$failed" "$SECONDS"
