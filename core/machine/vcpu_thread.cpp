@@ -6,8 +6,6 @@
 #include "core/machine/guest_access.hpp"
 #include "core/machine/guest_hypercall.hpp"
 
-#include <csignal>
-#include <pthread.h>
 #include <utility>
 
 namespace plugbay::core {
