@@ -15,17 +15,21 @@ namespace plugbay::core {
 // The devices of one swap. Until exchange() its destruction leaves everything as it was.
 class DeviceManager::Swap {
   public:
-    // Links whose ends' successors know of them. Ends before the devices are let go: unless they were exchanged, each link
-    // is as it was.
+    // What lasts while the devices hold still: the builds that go hear that others are expected, and the links' ends'
+    // successors know of them. Ends before the devices are let go; unless they were exchanged, each link is as it was.
     class Introductions {
       public:
-        Introductions() = default;
+        explicit Introductions(std::span<Device* const> going) {
+            for (Device* device : going)
+                expected.push_back(std::make_unique<SuccessorExpected>(device->handover()));
+        }
         Introductions(const Introductions&) = delete;
         Introductions& operator=(const Introductions&) = delete;
         ~Introductions() {
             for (Link* link : links | std::views::reverse)
                 link->abandon();
         }
+        std::vector<std::unique_ptr<SuccessorExpected>> expected = {};
         std::vector<Link*> links = {};
     };
 
@@ -48,7 +52,7 @@ class DeviceManager::Swap {
                       .replacement = &replacement};
         if (replacement.crashed) member.other->begin_probation(replacement.crashed);
         const auto values = abi_values(replacement.properties);
-        expected_.push_back(std::make_unique<SuccessorExpected>((*device)->handover()));
+        const SuccessorExpected expected((*device)->handover());
         auto created = member.other->create(values);
         if (created) successors_.emplace(*device, member.other.get());
         members_.push_back(std::move(member));
@@ -120,7 +124,7 @@ class DeviceManager::Swap {
         }
         for (const Member& member : members_)
             manager_.services_.pci.wait_for_users(*successors_.at(member.device));
-        expected_.clear();
+        introduced.expected.clear();
     }
 
     [[nodiscard]] std::vector<std::vector<std::byte>> take_states() {
@@ -164,7 +168,6 @@ class DeviceManager::Swap {
     DeviceManager& manager_;
     std::vector<Member> members_;
     Successors successors_;
-    std::vector<std::unique_ptr<SuccessorExpected>> expected_;
 };
 
 Result<std::vector<std::vector<std::byte>>> DeviceManager::replace(std::span<const Replacement> replacements,
@@ -181,10 +184,10 @@ Result<std::vector<std::vector<std::byte>>> DeviceManager::replace(std::span<con
     {
         journal.begin(SwapStep::quiesce);
         DeviceHold hold;
+        Swap::Introductions introduced(going);
         for (Device* device : with_peers(going)) {
             if (auto held = hold.add(*device, limit); !held) return std::move(held).error();
         }
-        Swap::Introductions introduced;
         journal.begin(SwapStep::connect);
         if (auto done = swap.introduce(introduced); !done) return std::move(done).error();
         journal.begin(SwapStep::save);
