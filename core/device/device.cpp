@@ -23,7 +23,6 @@ namespace {
 
 // In bytes: what a plugin says may come from a guest, a file or a socket.
 constexpr std::size_t longest_text_shown = 2000;
-constexpr std::size_t longest_name_shown = 100;
 
 LogLevel log_level(std::uint32_t level) {
     switch (level) {

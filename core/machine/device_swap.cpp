@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <ranges>
 #include <utility>
 
 namespace plugbay::core {
@@ -26,8 +25,8 @@ class DeviceManager::Swap {
         Introductions(const Introductions&) = delete;
         Introductions& operator=(const Introductions&) = delete;
         ~Introductions() {
-            for (Link* link : links | std::views::reverse)
-                link->abandon();
+            for (auto link = links.rbegin(); link != links.rend(); ++link)
+                (*link)->abandon();
         }
         std::vector<std::unique_ptr<SuccessorExpected>> expected = {};
         std::vector<Link*> links = {};

@@ -89,11 +89,12 @@ bool soak(std::size_t swaps) {
     static_cast<void>(client->call("machine.quit", nlohmann::json::object()));
     const Outcome outcome = monitor.finish(60s);
     if (outcome.status != 0) std::cout << outcome.text();
-    return check(now.kilobytes <= settled.kilobytes + 1024, "memory does not grow") &
-           check(now.descriptors <= settled.descriptors, "descriptors do not grow") &
-           check(now.threads <= settled.threads, "threads do not grow") &
-           check(now.mappings <= settled.mappings + 4, "mappings do not grow") &
-           check(outcome.status == 0, "the monitor ends well");
+    bool good = check(now.kilobytes <= settled.kilobytes + 1024, "memory does not grow");
+    good &= check(now.descriptors <= settled.descriptors, "descriptors do not grow");
+    good &= check(now.threads <= settled.threads, "threads do not grow");
+    good &= check(now.mappings <= settled.mappings + 4, "mappings do not grow");
+    good &= check(outcome.status == 0, "the monitor ends well");
+    return good;
 }
 
 } // namespace

@@ -113,7 +113,8 @@ TEST_F(Handover, NamesAndDescriptorsAreChecked) {
     const std::string longest(PLUGBAY_HANDOVER_LONGEST_NAME, 'x');
     EXPECT_EQ(put(script, longest.c_str(), pipe.reader.get()), PLUGBAY_OK);
     int fd = -1;
-    for (const char* const name : {"", "tab\there", "\x7f", "\xc3\xa4", (longest + "x").c_str()}) {
+    const std::string too_long = longest + "x";
+    for (const char* const name : {"", "tab\there", "\x7f", "\xc3\xa4", too_long.c_str()}) {
         SCOPED_TRACE(name);
         EXPECT_EQ(put(script, name, pipe.reader.get()), PLUGBAY_INVALID);
         EXPECT_EQ(table(script).take(script.host, name, &fd), PLUGBAY_INVALID);
