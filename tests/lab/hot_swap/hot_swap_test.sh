@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Devices of an unmodified Linux are swapped between two builds again and again while the guest uses them, and nobody in
-# the guest notices: scripts/lab -- tests/lab/hot_swap/hot_swap_test.sh BUILD_DIR CASE [SWAPS [MIB]], where the cases
+# the guest notices: scripts/lab -- tests/lab/hot_swap/hot_swap_test.sh BUILD_DIR CASE [SWAPS [KIB]], where the cases
 # are the functions test_CASE below.
 set -euo pipefail
 
@@ -68,7 +68,7 @@ run() {
 # Random writes of 4 KiB at a depth of 32, read back and compared by fio, over and over; in between fio starts anew.
 # Both the frontend and its backend are swapped.
 test_fio() {
-    local swaps=${1:-150} script
+    local swaps=${1:-60} script
     # shellcheck disable=SC2016 # for the guest's shell
     script='mkdir -p /tmp; dmesg -c >/dev/null; n=0
 (until [ -e /tmp/stop ]; do n=$((n+1))
@@ -91,20 +91,20 @@ echo START; read x; touch /tmp/stop; wait $l; grep -E "err=|IOPS" /tmp/fio*
     grep -E 'err=|IOPS' "$scratch/log" | sed 's/^/--      /'
 }
 
-# A stream each way through a serial port, by two files on the host: MIB are read by the guest, and at least as many written
+# A stream each way through a serial port, by two files on the host: KIB are read by the guest, and at least as many written
 # by it. Both the port and its backend are swapped.
 test_serial() {
-    local swaps=${1:-100} mib=${2:-1} script
+    local swaps=${1:-60} kib=${2:-64} script
     # shellcheck disable=SC2016 # for the guest's shell
-    script='mkdir -p /tmp; dmesg -c >/dev/null; head -c 65536 /dev/urandom >/tmp/block; n=0
+    script='mkdir -p /tmp; dmesg -c >/dev/null; head -c 4096 /dev/urandom >/tmp/block; n=0
 exec 5<>/dev/ttyS1; stty -F /dev/ttyS1 raw -echo
-head -c '$((mib << 20))' <&5 | sha256sum >/tmp/in & r=$!
-(until [ -e /tmp/stop -a $n -ge '$((mib << 4))' ]; do n=$((n+1)); echo $n; cat /tmp/block; done |
+head -c '$((kib << 10))' <&5 | sha256sum >/tmp/in & r=$!
+(until [ -e /tmp/stop -a $n -ge '$((kib >> 2))' ]; do n=$((n+1)); echo $n; cat /tmp/block; done |
 tee /dev/ttyS1 | sha256sum >/tmp/out) & w=$!
 echo START; read x; touch /tmp/stop; wait $w; wait $r; echo OUT $(cat /tmp/out); echo IN $(cat /tmp/in)
 '"$LAST_WORDS"
     cp "$guest/initrd.img" "$scratch/initrd.img"
-    head -c "${mib}M" /dev/urandom >"$scratch/sent"
+    head -c "${kib}K" /dev/urandom >"$scratch/sent"
     mkfifo "$scratch/input"
     exec 4<>"$scratch/input" # so that it has no end
     machine '{ "type": "serial-16550", "id": "com2", "port": "0x2f8", "irq": 3 },
@@ -112,18 +112,21 @@ echo START; read x; touch /tmp/stop; wait $w; wait $r; echo OUT $(cat /tmp/out);
           "frontend": { "id": "com2" } }' "$script" >"$scratch/machine.json"
     # Not before the guest has opened the port, which empties its FIFOs.
     (until grep -q START "$scratch/console" 2>/dev/null; do sleep 0.2; done; cat "$scratch/sent") >&4 &
+    (while sleep 20; do printf -- '--      %s bytes to the host, %s s\n' "$(stat -c %s "$scratch/received")" "$SECONDS"; done) &
+    local progress=$!
     run "$swaps" 'com2=serial-16550:bytes sent' files=char-file
+    kill "$progress"
     check 'what the guest wrote is what the host received' "$(sed -n 's/^OUT \([0-9a-f]*\).*/\1/p' "$scratch/log")" \
         "$(sha256sum <"$scratch/received" | cut -d' ' -f1)"
     check 'what the host sent is what the guest read' "$(sha256sum <"$scratch/sent" | cut -d' ' -f1)" \
         "$(sed -n 's/^IN \([0-9a-f]*\).*/\1/p' "$scratch/log")"
     check 'the guest wrote all it had to' yes \
-        "$( (($(stat -c %s "$scratch/received") >= mib << 20)) && echo yes || echo no)"
-    printf -- '--      %s bytes to the host, %s to the guest\n' "$(stat -c %s "$scratch/received")" $((mib << 20))
+        "$( (($(stat -c %s "$scratch/received") >= kib << 10)) && echo yes || echo no)"
+    printf -- '--      %s bytes to the host, %s to the guest\n' "$(stat -c %s "$scratch/received")" $((kib << 10))
 }
 
 test_rng() {
-    local swaps=${1:-100} script
+    local swaps=${1:-60} script
     # shellcheck disable=SC2016 # for the guest's shell
     script='mkdir -p /tmp; dmesg -c >/dev/null
 (until [ -e /tmp/stop ]; do dd if=/dev/hwrng bs=64 count=16 iflag=fullblock 2>/tmp/why || { echo RNG-FAILED; cat /tmp/why; }
