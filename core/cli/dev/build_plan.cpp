@@ -85,7 +85,8 @@ Result<BuildPlan> BuildPlan::make(const path& folder, const std::string& build, 
         plan.set_up = cmake_set_up(plan);
         plan.build = {"cmake", "--build", plan.output.string()};
         if (is_found("ninja")) plan.build.insert(plan.build.end(), {"--", "--quiet"});
-    } else if (std::ranges::any_of(makefiles, [&](const char* each) { return is_there(plan.folder / each); })) {
+    } else if (std::ranges::any_of(makefiles,
+                                   [&](const char* each) { return is_there(plan.folder / each); })) {
         plan.build = {"make"};
     } else {
         return Error{fmt::format("{} has no CMakeLists.txt and no Makefile", plan.folder.string()),

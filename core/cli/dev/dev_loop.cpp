@@ -50,7 +50,7 @@ DevLoop::~DevLoop() {
 std::vector<pollfd> DevLoop::sources() const {
     std::vector<pollfd> all{
         {signals_.get(), POLLIN, 0}, {watch_.descriptor(), POLLIN, 0}, {keyboard_.descriptor(), POLLIN, 0}};
-    cycle_.add_sources(all);
+    if (!job_) cycle_.add_sources(all); // one after the other
     if (machine_) {
         for (const int each : {machine_->console(), machine_->messages(), machine_->ended()})
             all.push_back({each, POLLIN, 0});
@@ -84,7 +84,7 @@ int DevLoop::run() {
             break;
         }
         if (is_ready(keyboard_.descriptor())) take_keys();
-        if (cycle_.proceed()) finish_build();
+        if (!job_ && cycle_.proceed()) finish_build();
         look_at_files();
         look_at_machine();
         if (job_ && is_ready(job_->descriptor())) finish_job();

@@ -79,8 +79,10 @@ void DevText::swap(const SwapResult& result) const {
                     Colour::attention);
     }
     const json& report = *result.report;
-    line("swap", fmt::format("{}: {} -> {}", fmt::join(result.devices, ", "),
-                             short_build(text_in(report, "before")), short_build(text_in(report, "after"))));
+    const std::string before = short_build(text_in(report, "before"));
+    const std::string after = short_build(text_in(report, "after"));
+    line("swap", fmt::format("{}: {}{}", fmt::join(result.devices, ", "),
+                             before == after ? "another build of " : before + " -> ", after));
     line("pause", fmt::format("{:.0f} us; b goes back", pause_of(report)));
     for (const json& note : report.value("notes", json::array())) {
         if (note.is_string()) line("note", note.get<std::string>());
