@@ -3,6 +3,7 @@
 #include "core/cli/command_completion.hpp"
 #include "core/cli/ctl/ctl_command.hpp"
 #include "core/cli/daemon.hpp"
+#include "core/cli/dev/dev_command.hpp"
 #include "core/cli/devices_command.hpp"
 #include "core/cli/doctor.hpp"
 #include "core/cli/exit_status.hpp"
@@ -71,6 +72,25 @@ CLI::App* add_ctl(CLI::App& app, CtlOptions& options) {
     return ctl;
 }
 
+CLI::App* add_dev(CLI::App& app, DevOptions& options) {
+    auto* dev = app.add_subcommand("dev", "build a plugin on save and swap it into a running machine");
+    dev->add_option("DIR", options.folder, "the folder with the plugin's sources")->required();
+    auto* machine =
+        dev->add_option("--machine", options.machine, "run this machine file")->type_name("CONFIG");
+    dev->add_option(
+           "--socket", options.socket,
+           "join this machine: a name, or the path of a control socket; without either option, the only "
+           "one that runs")
+        ->type_name("NAME_OR_PATH")
+        ->excludes(machine);
+    dev->add_option("--build", options.build, "how it is built; without it, with CMake or Make")
+        ->type_name("COMMAND");
+    dev->add_option("--test", options.test, "how it is tested; without it, with ctest, if it has tests")
+        ->type_name("COMMAND");
+    dev->add_flag("--despite-tests", options.despite_tests, "swap also what fails its tests");
+    return dev;
+}
+
 // What shells' completion, the build and a running machine ask for; no part of the interface. Nothing: it is neither.
 std::optional<int> answer_tools(const CLI::App& app, std::span<char* const> arguments) {
     if (arguments.size() < 2) return std::nullopt;
@@ -122,6 +142,8 @@ int main(int argc, char** argv) {
 
     CtlOptions ctl_options;
     auto* ctl = add_ctl(app, ctl_options);
+    DevOptions dev_options;
+    auto* dev = add_dev(app, dev_options);
     bool ps_json = false;
     auto* ps = app.add_subcommand("ps", "list the machines that run");
     ps->add_flag("--json", ps_json, "for programs");
@@ -182,6 +204,7 @@ int main(int argc, char** argv) {
         ctl_options.words = ctl->remaining();
         return ctl_command(std::move(ctl_options));
     }
+    if (dev->parsed()) return dev_command(dev_options);
     if (top->parsed()) return top_command(top_machine);
     if (ps->parsed()) return ps_command(std::cout, ps_json);
     if (devices->parsed()) return list_devices(devices_options);

@@ -98,6 +98,18 @@ ChildProcess::~ChildProcess() {
     if (id_ >= 0) (void)end();
 }
 
+void ChildProcess::ask_to_end(std::chrono::milliseconds patience) const {
+    ::kill(-id_, SIGTERM);
+    pollfd ended{process_.get(), POLLIN, 0};
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    for (;;) {
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        if (left.count() <= 0 || ::poll(&ended, 1, static_cast<int>(left.count())) >= 0 || errno != EINTR)
+            return;
+    }
+}
+
 std::optional<int> ChildProcess::end() {
     const pid_t id = std::exchange(id_, -1);
     // Before it is waited for: until then the number is not another process group's.

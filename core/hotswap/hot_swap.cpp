@@ -73,11 +73,6 @@ const SwapReport& HotSwap::swap(const SwapRequest& request) {
     auto report = std::make_shared<SwapReport>();
     report->devices = request.devices;
     report->file = request.file.string();
-    if (!request.dry_run) {
-        for (const std::string& id : request.devices) {
-            if (Trial* const trial = trial_of(id)) commit(*trial);
-        }
-    }
     for (const std::string& id : request.devices)
         reports_[id] = report;
     auto done = attempt(request, *report);
@@ -141,6 +136,9 @@ Result<void> HotSwap::attempt(const SwapRequest& request, SwapReport& report) {
             each.options[link->frontend().port] =
                 machine_.devices().config(*link->backend().device).link->options;
         }
+    }
+    for (const std::string& id : request.devices) {
+        if (Trial* const before = trial_of(id)) commit(*before);
     }
     auto states = machine_.devices().replace(*replacements, report.journal, request.limit);
     if (!states) return std::move(states).error();
@@ -296,10 +294,10 @@ Result<void> HotSwap::roll_back(std::string_view device) {
         return Error{fmt::format("device \"{}\" has no build on probation", device),
                      "swap it to the build that is wanted"};
     }
+    const auto report = trial->report; // not the last one, if a build after it was refused
     go_back(*trial, "it was asked for");
-    const SwapReport& report = *last(device);
-    if (report.outcome != SwapReport::Outcome::rolled_back)
-        return Error{"the way back failed: " + report.hint};
+    if (report->outcome != SwapReport::Outcome::rolled_back)
+        return Error{"the way back failed: " + report->hint};
     return {};
 }
 

@@ -61,8 +61,9 @@ class HotSwap {
     HotSwap& operator=(const HotSwap&) = delete;
     ~HotSwap();
 
-    // Returns when the new build serves, or does not. A swap whose probation is not over is committed first if it is of
-    // one of these devices. Blocks for up to the rehearsal's limit; the guest runs meanwhile.
+    // Returns when the new build serves, or does not. A swap of one of these devices whose probation is not over is
+    // committed when the new build is ready to take its place, and goes on if that is refused before. Blocks for up to
+    // the rehearsal's limit; the guest runs meanwhile.
     const SwapReport& swap(const SwapRequest& request);
     // The last swap of that device; null: there was none.
     [[nodiscard]] const SwapReport* last(std::string_view device) const;

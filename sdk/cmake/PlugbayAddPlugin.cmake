@@ -2,7 +2,8 @@
 #
 # Makes NAME.so, a plugin in the sense of plugbay/abi/plugin.h: hidden visibility, one exported symbol by a version
 # script, no undefined symbols (-z defs), no unique symbols that would pin it in memory, all relocations done at
-# load. The same call serves inside Plugbay's tree and outside it, against the installed SDK.
+# load. The same call serves inside Plugbay's tree and outside it, against the installed SDK. With
+# PLUGBAY_PRECOMPILED_SDK the C++ wrapper is compiled once and not with each source: for quick builds.
 function(plugbay_add_plugin name)
   cmake_parse_arguments(PARSE_ARGV 1 argument "" "LICENCE" "SOURCES;LIBRARIES")
   if(argument_UNPARSED_ARGUMENTS)
@@ -26,6 +27,9 @@ function(plugbay_add_plugin name)
   endif()
   target_link_options(${name} PRIVATE -Wl,--version-script=${version_script} -Wl,-z,now -Wl,-z,relro
                       -Wl,--build-id)
+  if(PLUGBAY_PRECOMPILED_SDK AND CMAKE_CXX_COMPILER)
+    target_precompile_headers(${name} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:<plugbay/plugin.hpp$<ANGLE-R>>")
+  endif()
   if(PLUGBAY_PLUGIN_DIRECTORY)
     set_target_properties(${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${PLUGBAY_PLUGIN_DIRECTORY})
   endif()
