@@ -58,8 +58,7 @@ Result<RehearsalReport> rehearse_live(Machine& machine, const DeviceManager::Rep
                              .type = (*device)->type().name,
                              .id = replacement.id,
                              .properties = replacement.properties,
-                             .beside = true,
-                             .machine = as_seen(machine)};
+                             .beside = true};
     for (const auto& link : devices.registry().links()) {
         const bool is_frontend = link->frontend().device == *device;
         if (!is_frontend && link->backend().device != *device) continue;
@@ -71,6 +70,7 @@ Result<RehearsalReport> rehearse_live(Machine& machine, const DeviceManager::Rep
     }
     auto state = devices.snapshot(replacement.id, limit);
     if (!state) return std::move(state).error();
+    request.machine = as_seen(machine); // now: a state may depend on the clocks
     std::string why;
     request.state = StateImage::parse(*std::move(state), why);
     if (!request.state) return Error{"the build that runs saved no good state: " + why};
