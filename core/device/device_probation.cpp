@@ -6,60 +6,45 @@ namespace plugbay::core {
 
 namespace {
 
-Device& device_behind(void* instance) {
-    return *static_cast<Device*>(instance);
-}
-
-// The access in which it crashed, and those that come before another build is there, are made again on that one.
-void make_again(Device& device) {
-    Presence* const presence = Presence::of_this_thread();
-    if (presence != nullptr) presence->crashed_in(*device.slot().binding.load(std::memory_order_acquire));
+// An access in which the build crashes, and those that come before another is there, are made again on that one.
+template <typename Call>
+void on_build(void* instance, const char* where, Call&& call) {
+    Device& device = *static_cast<Device*>(instance);
+    if (device.protect(where, [&] { call(device.binding()); })) return;
+    if (Presence* const presence = Presence::of_this_thread())
+        presence->crashed_in(*device.slot().binding.load(std::memory_order_acquire));
 }
 
 std::uint64_t read(void* instance, std::uint64_t token, std::uint64_t offset, std::uint32_t width) {
-    Device& device = device_behind(instance);
-    const Binding& build = device.binding();
     std::uint64_t value = ~std::uint64_t{0};
-    if (!device.protect("a guest's read",
-                        [&] { value = build.access->read(build.instance, token, offset, width); }))
-        make_again(device);
+    on_build(instance, "a guest's read",
+             [&](const Binding& build) { value = build.access->read(build.instance, token, offset, width); });
     return value;
 }
 
 void write(void* instance, std::uint64_t token, std::uint64_t offset, std::uint32_t width,
            std::uint64_t value) {
-    Device& device = device_behind(instance);
-    const Binding& build = device.binding();
-    if (!device.protect("a guest's write",
-                        [&] { build.access->write(build.instance, token, offset, width, value); }))
-        make_again(device);
+    on_build(instance, "a guest's write",
+             [&](const Binding& build) { build.access->write(build.instance, token, offset, width, value); });
 }
 
 plugbay_status msr_read(void* instance, std::uint64_t token, std::uint32_t index, std::uint64_t* value) {
-    Device& device = device_behind(instance);
-    const Binding& build = device.binding();
     plugbay_status status = PLUGBAY_FAILED;
-    if (!device.protect("a guest's rdmsr",
-                        [&] { status = build.msr->read(build.instance, token, index, value); }))
-        make_again(device);
+    on_build(instance, "a guest's rdmsr",
+             [&](const Binding& build) { status = build.msr->read(build.instance, token, index, value); });
     return status;
 }
 
 plugbay_status msr_write(void* instance, std::uint64_t token, std::uint32_t index, std::uint64_t value) {
-    Device& device = device_behind(instance);
-    const Binding& build = device.binding();
     plugbay_status status = PLUGBAY_FAILED;
-    if (!device.protect("a guest's wrmsr",
-                        [&] { status = build.msr->write(build.instance, token, index, value); }))
-        make_again(device);
+    on_build(instance, "a guest's wrmsr",
+             [&](const Binding& build) { status = build.msr->write(build.instance, token, index, value); });
     return status;
 }
 
 void call(void* instance, std::uint64_t token, plugbay_hypercall_registers* registers) {
-    Device& device = device_behind(instance);
-    const Binding& build = device.binding();
-    if (!device.protect("a hypercall", [&] { build.hypercall->call(build.instance, token, registers); }))
-        make_again(device);
+    on_build(instance, "a hypercall",
+             [&](const Binding& build) { build.hypercall->call(build.instance, token, registers); });
 }
 
 constexpr plugbay_access_callbacks access_table{sizeof access_table, 0, &read, &write};

@@ -273,8 +273,10 @@ void HotSwap::go_back(Trial& trial, const std::string& why) {
     report.outcome = back ? SwapReport::Outcome::rolled_back : SwapReport::Outcome::lost;
     if (!back) {
         report.hint = back.error().text();
-        for (const auto& each : trial.back)
-            machine_.devices().find(each.id)->vacate_slot(); // the guest finds nobody there
+        for (const auto& each : trial.back) {
+            // The guest finds nobody there; the device may have been removed meanwhile.
+            if (Device* const device = machine_.devices().find(each.id)) device->vacate_slot();
+        }
     }
     log_for(Subsystem::devices)
         .warn("swap of \"{}\": {}; {}", fmt::join(report.devices, "\", \""), why,
