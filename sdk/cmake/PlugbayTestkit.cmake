@@ -40,6 +40,7 @@ function(plugbay_add_plugin_test name)
   list(GET argument_PLUGIN 0 plugin)
   add_executable(${name} ${argument_SOURCES})
   target_link_libraries(${name} PRIVATE Plugbay::testkit GTest::gmock GTest::gtest_main ${argument_LIBRARIES})
+  target_compile_options(${name} PRIVATE ${PLUGBAY_TEST_COMPILE_OPTIONS})
   target_compile_definitions(${name} PRIVATE "PLUGBAY_PLUGIN_FILE=\"$<TARGET_FILE:${plugin}>\""
                              "PLUGBAY_PLUGIN_DIRECTORY=\"$<TARGET_FILE_DIR:${plugin}>\"")
   add_dependencies(${name} ${argument_PLUGIN})
