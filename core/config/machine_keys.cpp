@@ -107,7 +107,7 @@ KeyDeclaration declare_machine() {
             key(text("name", PLUGBAY_PROPERTY_STRING, 0,
                      "The machine's name. Default: the file's name without its ending.", 1, longest_id)),
             key(number("memory", PLUGBAY_PROPERTY_SIZE, "The guest's RAM; a multiple of 4K.",
-                       std::uint64_t{256} << 20, std::uint64_t{1} << 20, std::uint64_t{1} << 40),
+                       std::uint64_t{256} << 20, min_guest_memory, max_guest_memory),
                 page),
             key(number("cpus", PLUGBAY_PROPERTY_UNSIGNED, "How many virtual CPUs.", 1, 1, max_vcpu_count)),
             key(number("io_threads", PLUGBAY_PROPERTY_UNSIGNED, "How many threads serve the devices.", 1, 1,

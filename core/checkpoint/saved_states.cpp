@@ -1,0 +1,75 @@
+#include "core/checkpoint/saved_states.hpp"
+
+#include "core/checkpoint/checksum.hpp"
+
+#include <algorithm>
+#include <new>
+
+namespace plugbay::core {
+
+namespace {
+
+constexpr const char* damaged_hint = "the checkpoint is damaged; use another one";
+
+struct Wanted {
+    const StatePlace* place;
+    std::string name;
+    bool is_device;
+};
+
+std::vector<Wanted> in_order(const Manifest& manifest) {
+    std::vector<Wanted> wanted;
+    for (const NamedState& state : manifest.states)
+        wanted.push_back({&state.place, state.name, false});
+    for (const SavedDevice& device : manifest.devices) {
+        if (device.state) wanted.push_back({&*device.state, device.id, true});
+    }
+    std::ranges::sort(wanted, {}, [](const Wanted& each) { return each.place->offset; });
+    return wanted;
+}
+
+Result<StateImage> decode(std::vector<std::byte> bytes, const Wanted& wanted, const std::string& place) {
+    std::string problem;
+    auto image = StateImage::parse(std::move(bytes), problem);
+    if (!image) return Error{place + problem, damaged_hint};
+    if (image->type() != wanted.place->type || image->version() != wanted.place->version)
+        return Error{place + "expected a state of type " + wanted.place->type + ", version " +
+                         std::to_string(wanted.place->version) + ", as the manifest says, found type " +
+                         image->type() + ", version " + std::to_string(image->version()),
+                     damaged_hint};
+    return *std::move(image);
+}
+
+} // namespace
+
+const StateImage* SavedStates::find(const std::vector<Entry>& entries, std::string_view name) {
+    const auto found = std::ranges::find(entries, name, &Entry::name);
+    return found == entries.end() ? nullptr : &found->image;
+}
+
+Result<SavedStates> SavedStates::read(const Manifest& manifest, const Read& read, const std::string& shown) {
+    SavedStates states;
+    Checksum checksum;
+    for (const Wanted& wanted : in_order(manifest)) {
+        const std::string place = shown + ": state of " + wanted.name + ", at offset " +
+                                  std::to_string(wanted.place->offset) + ": ";
+        try {
+            std::vector<std::byte> bytes(static_cast<std::size_t>(wanted.place->size));
+            if (auto done = read(bytes, wanted.place->offset); !done) return std::move(done).error();
+            checksum.add(bytes);
+            auto image = decode(std::move(bytes), wanted, place);
+            if (!image) return std::move(image).error();
+            (wanted.is_device ? states.devices_ : states.named_).push_back({wanted.name, *std::move(image)});
+        } catch (const std::bad_alloc&) {
+            return Error{place + "there is no memory for its " + std::to_string(wanted.place->size) +
+                             " bytes",
+                         "restore where more memory is free"};
+        }
+    }
+    const auto file = manifest.files.find(state_file);
+    if (file != manifest.files.end() && file->second.checksum != checksum.value())
+        return Error{shown + ": its checksum is not the one that the manifest has", damaged_hint};
+    return states;
+}
+
+} // namespace plugbay::core

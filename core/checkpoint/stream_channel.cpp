@@ -1,0 +1,81 @@
+#include "core/checkpoint/stream_channel.hpp"
+
+#include "core/base/errno_error.hpp"
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace plugbay::core {
+
+StreamChannel::StreamChannel(int file, StreamPatience patience) : file_(file), patience_(patience) {
+    struct stat status {};
+    if (::fstat(file, &status) != 0) return;
+    is_socket_ = S_ISSOCK(status.st_mode);
+    is_regular_ = S_ISREG(status.st_mode);
+}
+
+Error StreamChannel::failure(const char* what, int error_number) const {
+    return errno_error(std::string(what) + " at byte " + std::to_string(position_) + " of the stream",
+                       error_number);
+}
+
+Result<void> StreamChannel::wait(short events) const {
+    using Clock = std::chrono::steady_clock;
+    const auto deadline = Clock::now() + patience_.idle;
+    for (;;) {
+        std::array<pollfd, 2> files{{{file_, events, 0}, {patience_.cancel, POLLIN, 0}}};
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+        const int ready =
+            ::poll(files.data(), files.size(), static_cast<int>(std::clamp<std::int64_t>(left, 0, INT_MAX)));
+        if (ready < 0 && errno != EINTR) return failure("waiting failed", errno);
+        if (files[1].revents != 0)
+            return Error{"the stream was cancelled at byte " + std::to_string(position_)};
+        if (ready > 0) return {};
+        if (ready == 0 && left <= 0)
+            return Error{"nothing moved for " + std::to_string(patience_.idle.count()) + " ms at byte " +
+                             std::to_string(position_) + " of the stream",
+                         "see whether the other side still runs"};
+    }
+}
+
+Result<void> StreamChannel::write(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+        if (auto ready = wait(POLLOUT); !ready) return ready;
+        // A pipe that can be written to takes PIPE_BUF bytes without waiting, and no more are promised.
+        const std::size_t most =
+            is_socket_ || is_regular_ ? bytes.size() : std::min<std::size_t>(bytes.size(), PIPE_BUF);
+        const ssize_t written = is_socket_ ? ::send(file_, bytes.data(), most, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                           : ::write(file_, bytes.data(), most);
+        if (written < 0) {
+            if (errno == EINTR || errno == EAGAIN) continue;
+            return failure("writing failed", errno);
+        }
+        bytes = bytes.subspan(static_cast<std::size_t>(written));
+        position_ += static_cast<std::uint64_t>(written);
+    }
+    return {};
+}
+
+Result<void> StreamChannel::read(std::span<std::byte> bytes) {
+    while (!bytes.empty()) {
+        if (auto ready = wait(POLLIN); !ready) return ready;
+        const ssize_t got = ::read(file_, bytes.data(), bytes.size());
+        if (got < 0) {
+            if (errno == EINTR || errno == EAGAIN) continue;
+            return failure("reading failed", errno);
+        }
+        if (got == 0)
+            return Error{"the stream ended at byte " + std::to_string(position_) + ", before its last record",
+                         "the sender gave up or was ended; nothing is restored"};
+        bytes = bytes.subspan(static_cast<std::size_t>(got));
+        position_ += static_cast<std::uint64_t>(got);
+    }
+    return {};
+}
+
+} // namespace plugbay::core

@@ -1,0 +1,40 @@
+// One direction of a descriptor that waits, with an end to the waiting: pipes, sockets, terminals, files.
+#pragma once
+
+#include "core/base/result.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace plugbay::core {
+
+struct StreamPatience {
+    std::chrono::milliseconds idle{30'000}; // without a byte moving
+    int cancel = -1; // ends everything once it is readable: an eventfd, or a timerfd as a deadline
+};
+
+// The descriptor is the caller's and keeps its flags. SIGPIPE is ignored by the process.
+class StreamChannel {
+  public:
+    StreamChannel(int file, StreamPatience patience);
+
+    // All of it, or an error that names the place in the stream.
+    [[nodiscard]] Result<void> write(std::span<const std::byte> bytes);
+    [[nodiscard]] Result<void> read(std::span<std::byte> bytes);
+    // Bytes moved so far.
+    [[nodiscard]] std::uint64_t position() const { return position_; }
+
+  private:
+    Result<void> wait(short events) const;
+    [[nodiscard]] Error failure(const char* what, int error_number) const;
+
+    int file_;
+    StreamPatience patience_;
+    bool is_socket_ = false;
+    bool is_regular_ = false;
+    std::uint64_t position_ = 0;
+};
+
+} // namespace plugbay::core

@@ -1,0 +1,50 @@
+// A checkpoint into a descriptor: a pipe, a socket, a file.
+#pragma once
+
+#include "core/checkpoint/checkpoint_sink.hpp"
+#include "core/checkpoint/checksum.hpp"
+#include "core/checkpoint/stream_channel.hpp"
+#include "core/checkpoint/stream_format.hpp"
+
+#include <optional>
+#include <string>
+
+namespace plugbay::core {
+
+class StreamWriter final : public CheckpointSink {
+  public:
+    // `file` is the caller's and outlives the writer.
+    StreamWriter(int file, StreamPatience patience = {}) : channel_(file, patience) {}
+
+    // First of all. `manifest` has its first part filled, as far as it is known: whoever receives it may make the machine
+    // by it while pages follow. Without `states` or `memory_size`, there will be none.
+    [[nodiscard]] Result<void> begin(Manifest manifest, bool states,
+                                     std::optional<std::uint64_t> memory_size);
+
+    Result<void> write_pages(std::uint64_t offset, std::span<const std::byte> bytes) override;
+    Result<void> write_zeros(std::uint64_t offset, std::uint64_t length) override;
+    // Tells the other side that all pages were sent, and those that have changed since follow.
+    [[nodiscard]] Result<void> end_round();
+    Result<StatePlace> add_state(const StateImage& image) override;
+    // `manifest` is the one of begin(), with the places of the states.
+    Result<void> finish(Manifest manifest) override;
+
+    [[nodiscard]] const std::string& id() const { return id_; } // after begin()
+    [[nodiscard]] std::uint64_t bytes_sent() const { return channel_.position(); }
+
+  private:
+    Result<void> send(stream::Kind kind, std::span<const std::byte> first,
+                      std::span<const std::byte> second = {});
+    Result<void> send_manifest(stream::Kind kind, Manifest& manifest);
+    Result<void> send_run(std::uint64_t offset, std::span<const std::byte> bytes);
+
+    StreamChannel channel_;
+    std::string id_;
+    bool states_ = false;
+    std::optional<std::uint64_t> memory_size_;
+    StatePlacer placer_;
+    Checksum state_checksum_;
+    std::uint32_t number_ = 0; // of the next record
+};
+
+} // namespace plugbay::core
