@@ -2,6 +2,8 @@
 // values, owned; the configuration, the command line and the master device table work on these.
 #pragma once
 
+#include "core/plugin/register_description.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -39,6 +41,7 @@ struct TypeDescription {
     std::uint32_t state_version_oldest = 0;
     std::vector<PropertyDescription> properties;
     std::vector<PortDescription> ports;
+    std::vector<RegisterBlockDescription> register_blocks;
 };
 
 struct PluginDescription {

@@ -1,6 +1,7 @@
 #include "core/plugin/description_check.hpp"
 
 #include "core/plugin/metadata_reader.hpp"
+#include "core/plugin/register_check.hpp"
 
 #include <plugbay/abi/plugin.h>
 
@@ -192,7 +193,7 @@ Result<void> check_type(const TypeDescription& type) {
                                                "make two device types of it"});
         }
     }
-    return {};
+    return check_registers(type.register_blocks);
 }
 
 } // namespace

@@ -3,10 +3,13 @@
 #include "core/base/log.hpp"
 #include "core/plugin/mapped_image.hpp"
 #include "core/plugin/metadata_reader.hpp"
+#include "core/plugin/register_reader.hpp"
 
 #define BOOST_DLL_USE_STD_FS
 #include <boost/dll/shared_library.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <dlfcn.h>
 #include <link.h>
@@ -48,13 +51,23 @@ bool equal_ports(const plugbay_device_type& loaded, const TypeDescription& descr
     return true;
 }
 
+const plugbay_registers* registers_of(const plugbay_device_type& loaded) {
+    constexpr std::size_t end = offsetof(plugbay_device_type, declarations) + sizeof loaded.declarations;
+    if (loaded.size < end || loaded.declarations == nullptr) return nullptr;
+    for (std::uint32_t index = 0; index < loaded.declaration_count; ++index) {
+        const plugbay_declaration& one = loaded.declarations[index];
+        if (equal(one.id, PLUGBAY_REGISTERS)) return static_cast<const plugbay_registers*>(one.data);
+    }
+    return nullptr;
+}
+
 bool equal_type(const plugbay_device_type& loaded, const TypeDescription& described) {
     return equal(loaded.name, described.name) && loaded.flags == described.flags &&
            loaded.state_version == described.state_version &&
            loaded.state_version_oldest == described.state_version_oldest && loaded.create != nullptr &&
            loaded.destroy != nullptr && loaded.reset != nullptr && loaded.extension != nullptr &&
            equal_properties(loaded.properties, loaded.property_count, described.properties) &&
-           equal_ports(loaded, described);
+           equal_ports(loaded, described) && equal_registers(registers_of(loaded), described.register_blocks);
 }
 
 // What the host relies on after having read the description; the rest cannot do harm. Names the difference.
@@ -176,6 +189,11 @@ const plugbay_device_type* LoadedPlugin::find_type(std::string_view name) const 
         if (description_.types[index].name == name) return descriptor_->types[index];
     }
     return nullptr;
+}
+
+const TypeDescription* LoadedPlugin::describe_type(std::string_view name) const {
+    const auto found = std::ranges::find(description_.types, name, &TypeDescription::name);
+    return found == description_.types.end() ? nullptr : &*found;
 }
 
 } // namespace plugbay::core

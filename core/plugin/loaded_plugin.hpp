@@ -42,6 +42,8 @@ class LoadedPlugin {
 
     // The type's table in the library, or nullptr when the plugin has no such type.
     [[nodiscard]] const plugbay_device_type* find_type(std::string_view name) const;
+    // What the file said about it; nullptr likewise.
+    [[nodiscard]] const TypeDescription* describe_type(std::string_view name) const;
 
   private:
     struct Library;

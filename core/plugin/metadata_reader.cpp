@@ -2,196 +2,50 @@
 
 #include "core/base/utf8.hpp"
 #include "core/plugin/description_check.hpp"
+#include "core/plugin/descriptor_source.hpp"
 #include "core/plugin/elf_image.hpp"
+#include "core/plugin/register_reader.hpp"
 
 #include <plugbay/abi/plugin.h>
+#include <plugbay/abi/registers.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 namespace plugbay::core {
 
 namespace {
+
+struct DeclarationDescription {
+    std::string name;
+    std::uint64_t data = 0;
+};
 
 // The sizes that the structs had in ABI 1.0; they only grow.
 constexpr std::uint32_t first_plugin_size = 64;
 constexpr std::uint32_t first_type_size = 112;
 constexpr std::uint32_t first_port_size = 40;
 constexpr std::uint32_t first_property_size = 72;
-constexpr std::uint32_t largest_struct = 1 << 16;
 
-// Members return false after setting error_; callers then add where they were. All members that are read were
-// there in ABI 1.0; one that comes later is zero (NULL) in a struct that is too small to have it.
-class DescriptorReader {
+// All members that are read were there in ABI 1.0; one that comes later is zero (NULL) in a struct that is too small to
+// have it.
+class DescriptorReader : public DescriptorSource {
   public:
-    explicit DescriptorReader(ElfImage& image) : image_(image) {}
+    using DescriptorSource::DescriptorSource;
 
     bool read_plugin(std::uint64_t address, PluginDescription& description);
-    Error take_error() { return std::move(error_); }
 
   private:
-    bool fail(std::string message, std::string hint) {
-        error_ = Error{std::move(message), std::move(hint)};
-        return false;
-    }
-    bool inside(const std::string& context) {
-        error_ = with_context(context, std::move(error_));
-        return false;
-    }
-
     bool read_type(std::uint64_t address, TypeDescription& type);
+    bool read_declarations(std::uint64_t slot, std::uint32_t count, TypeDescription& type);
     bool read_port(std::uint64_t address, PortDescription& port);
     bool read_property(std::uint64_t address, PropertyDescription& property);
-
-    template <typename Description>
-    bool read_list(const char* what, std::uint64_t slot, std::uint32_t count, std::uint32_t limit,
-                   bool (DescriptorReader::*read_one)(std::uint64_t, Description&),
-                   std::vector<Description>& list);
     bool read_choices(std::uint64_t slot, std::uint32_t count, std::vector<std::string>& choices);
-
-    template <typename Struct>
-    bool read_struct(std::uint64_t address, std::uint32_t first_size, Struct& target);
     bool read_magic_and_abi(std::uint64_t address, const plugbay_plugin& plugin);
-    bool read_text(const char* what, std::uint64_t slot, std::size_t limit, bool may_be_null,
-                   std::string& text);
-    bool read_address(const std::string& what, std::uint64_t slot, std::uint64_t& address);
-    bool read_array(const std::string& what, std::uint64_t slot, std::uint64_t& array);
-    bool check_function(const char* what, std::uint64_t slot);
-    bool declare(std::uint64_t count);
-
-    ElfImage& image_;
-    Error error_;
-    std::size_t text_bytes_ = 0;
-    std::size_t declarations_ = 0;
 };
-
-template <typename Struct>
-bool DescriptorReader::read_struct(std::uint64_t address, std::uint32_t first_size, Struct& target) {
-    static_assert(std::is_trivially_copyable_v<Struct>);
-    const std::string where = "at address " + std::to_string(address);
-    if (address % alignof(Struct) != 0) return fail("its struct " + where + " is not aligned", "");
-    std::uint32_t size = 0;
-    if (!image_.read(address + offsetof(Struct, size), &size, sizeof size)) {
-        return fail("its struct " + where + " is outside of the file's segments", "");
-    }
-    if (size < first_size || size > largest_struct) {
-        return fail("its size member is " + std::to_string(size) + "; at least " +
-                        std::to_string(first_size) + " is needed",
-                    "set size to sizeof the struct");
-    }
-    if (!image_.contains(address, size)) {
-        return fail("its struct of " + std::to_string(size) + " bytes " + where +
-                        " is outside of the file's segments",
-                    "set size to sizeof the struct");
-    }
-    target = {};
-    if (!image_.read(address, &target, std::min<std::size_t>(size, sizeof target))) {
-        return fail("its struct " + where + " cannot be read", "");
-    }
-    return true;
-}
-
-bool DescriptorReader::read_address(const std::string& what, std::uint64_t slot, std::uint64_t& address) {
-    ImagePointer pointer;
-    if (!image_.pointer(slot, pointer)) return fail(what + " is outside of the file's segments", "");
-    switch (pointer.kind) {
-    case ImagePointer::Kind::null:
-        return fail(what + " is NULL", "set it");
-    case ImagePointer::Kind::outside:
-        return fail(what + " points into another library",
-                    "everything that a plugin declares must be constant data of its own");
-    case ImagePointer::Kind::absolute:
-        return fail(what + " is the number " + std::to_string(pointer.address) + ", not an address", "");
-    case ImagePointer::Kind::inside:
-        break;
-    }
-    address = pointer.address;
-    return true;
-}
-
-bool DescriptorReader::read_array(const std::string& what, std::uint64_t slot, std::uint64_t& array) {
-    if (!read_address(what, slot, array)) return false;
-    return array % alignof(void*) == 0 || fail(what + " is not aligned", "");
-}
-
-bool DescriptorReader::read_text(const char* what, std::uint64_t slot, std::size_t limit, bool may_be_null,
-                                 std::string& text) {
-    ImagePointer pointer;
-    if (may_be_null && image_.pointer(slot, pointer) && pointer.kind == ImagePointer::Kind::null) {
-        text.clear();
-        return true;
-    }
-    std::uint64_t address = 0;
-    if (!read_address(what, slot, address)) return false;
-    switch (image_.text(address, limit, text)) {
-    case ElfImage::Text::outside:
-        return fail(std::string(what) + " points outside of the file's segments", "");
-    case ElfImage::Text::too_long:
-        return fail(std::string(what) + " is longer than " + std::to_string(limit) + " bytes", "shorten it");
-    case ElfImage::Text::good:
-        break;
-    }
-    text_bytes_ += text.size();
-    if (text_bytes_ > PluginLimits::all_texts_bytes) {
-        return fail("its texts are together longer than " + std::to_string(PluginLimits::all_texts_bytes) +
-                        " bytes",
-                    "shorten them");
-    }
-    if (!is_printable_utf8(text)) {
-        return fail(
-            std::string(what) +
-                " is not UTF-8 text without control characters and marks that turn the direction of writing",
-            "correct it");
-    }
-    return true;
-}
-
-bool DescriptorReader::check_function(const char* what, std::uint64_t slot) {
-    ImagePointer pointer;
-    if (!image_.pointer(slot, pointer) || pointer.kind == ImagePointer::Kind::null ||
-        pointer.kind == ImagePointer::Kind::absolute) {
-        return fail(std::string(what) + " is not a function", "set it; it must not be NULL");
-    }
-    return true;
-}
-
-bool DescriptorReader::declare(std::uint64_t count) {
-    declarations_ += count;
-    if (declarations_ <= PluginLimits::declarations) return true;
-    return fail("it declares more than " + std::to_string(PluginLimits::declarations) + " things in all",
-                "split the plugin");
-}
-
-template <typename Description>
-bool DescriptorReader::read_list(const char* what, std::uint64_t slot, std::uint32_t count,
-                                 std::uint32_t limit,
-                                 bool (DescriptorReader::*read_one)(std::uint64_t, Description&),
-                                 std::vector<Description>& list) {
-    if (count == 0) return true;
-    if (count > limit) {
-        return fail("it has " + std::to_string(count) + " entries in its list of " + what + "; at most " +
-                        std::to_string(limit) + " are possible",
-                    "split the plugin, or correct the count");
-    }
-    if (!declare(count)) return false;
-    std::uint64_t array = 0;
-    if (!read_array(std::string("its list of ") + what, slot, array)) return false;
-    list.reserve(count);
-    for (std::uint32_t index = 0; index < count; ++index) {
-        const auto context = [&] { return std::string(what) + " " + std::to_string(index); };
-        std::uint64_t address = 0;
-        if (!read_address("the pointer to it", array + index * sizeof(void*), address)) {
-            return inside(context());
-        }
-        Description& one = list.emplace_back();
-        if (!(this->*read_one)(address, one)) {
-            return inside(one.name.empty() ? context() : context() + " \"" + one.name + "\"");
-        }
-    }
-    return true;
-}
 
 bool DescriptorReader::read_choices(std::uint64_t slot, std::uint32_t count,
                                     std::vector<std::string>& choices) {
@@ -245,11 +99,12 @@ bool DescriptorReader::read_port(std::uint64_t address, PortDescription& port) {
         return false;
     }
     ImagePointer pointer;
-    if (port.name.empty() && (!image_.pointer(name, pointer) || pointer.kind != ImagePointer::Kind::null)) {
+    if (port.name.empty() && (!image().pointer(name, pointer) || pointer.kind != ImagePointer::Kind::null)) {
         return fail("its name is an empty text", "use NULL for a port that is named like its device");
     }
-    return read_list("option", address + offsetof(plugbay_port, options), raw.option_count,
-                     PluginLimits::properties, &DescriptorReader::read_property, port.options);
+    return read_list(
+        "option", address + offsetof(plugbay_port, options), raw.option_count, PluginLimits::properties,
+        [this](std::uint64_t at, PropertyDescription& one) { return read_property(at, one); }, port.options);
 }
 
 bool DescriptorReader::read_type(std::uint64_t address, TypeDescription& type) {
@@ -266,10 +121,38 @@ bool DescriptorReader::read_type(std::uint64_t address, TypeDescription& type) {
            check_function("destroy", address + offsetof(plugbay_device_type, destroy)) &&
            check_function("reset", address + offsetof(plugbay_device_type, reset)) &&
            check_function("extension", address + offsetof(plugbay_device_type, extension)) &&
-           read_list("property", address + offsetof(plugbay_device_type, properties), raw.property_count,
-                     PluginLimits::properties, &DescriptorReader::read_property, type.properties) &&
-           read_list("port", address + offsetof(plugbay_device_type, ports), raw.port_count,
-                     PluginLimits::ports, &DescriptorReader::read_port, type.ports);
+           read_list(
+               "property", address + offsetof(plugbay_device_type, properties), raw.property_count,
+               PluginLimits::properties,
+               [this](std::uint64_t at, PropertyDescription& one) { return read_property(at, one); },
+               type.properties) &&
+           read_list(
+               "port", address + offsetof(plugbay_device_type, ports), raw.port_count, PluginLimits::ports,
+               [this](std::uint64_t at, PortDescription& one) { return read_port(at, one); }, type.ports) &&
+           read_declarations(address + offsetof(plugbay_device_type, declarations), raw.declaration_count,
+                             type);
+}
+
+// What this plugbay does not know is left alone.
+bool DescriptorReader::read_declarations(std::uint64_t slot, std::uint32_t count, TypeDescription& type) {
+    std::vector<DeclarationDescription> list;
+    const auto read_one = [&](std::uint64_t at, const plugbay_declaration&, DeclarationDescription& one) {
+        return read_text("its id", at + offsetof(plugbay_declaration, id), PluginLimits::name_bytes, false,
+                         one.name) &&
+               read_address("its data", at + offsetof(plugbay_declaration, data), one.data);
+    };
+    if (!read_elements<plugbay_declaration>("declaration", slot, count, PluginLimits::declarations_of_type,
+                                            read_one, list))
+        return false;
+    bool has_registers = false;
+    for (const DeclarationDescription& one : list) {
+        if (one.name != PLUGBAY_REGISTERS) continue;
+        if (std::exchange(has_registers, true))
+            return fail("it declares " PLUGBAY_REGISTERS " twice", "remove one of them");
+        if (!read_registers(*this, one.data, type.register_blocks))
+            return inside("declaration \"" PLUGBAY_REGISTERS "\"");
+    }
+    return true;
 }
 
 // These members have the same place in every version of the ABI.
@@ -302,7 +185,7 @@ bool DescriptorReader::read_magic_and_abi(std::uint64_t address, const plugbay_p
 
 bool DescriptorReader::read_plugin(std::uint64_t address, PluginDescription& description) {
     plugbay_plugin raw{};
-    if (!image_.read(address, &raw, offsetof(plugbay_plugin, name))) {
+    if (!image().read(address, &raw, offsetof(plugbay_plugin, name))) {
         return fail("its " PLUGBAY_PLUGIN_SYMBOL " is outside of the file's segments", "");
     }
     if (!read_magic_and_abi(address, raw)) return false;
@@ -318,8 +201,10 @@ bool DescriptorReader::read_plugin(std::uint64_t address, PluginDescription& des
                      PluginLimits::text_bytes, false, description.build_id) &&
            read_text("the plugin's licence", address + offsetof(plugbay_plugin, licence),
                      PluginLimits::text_bytes, false, description.licence) &&
-           read_list("device type", address + offsetof(plugbay_plugin, types), raw.type_count,
-                     PluginLimits::types, &DescriptorReader::read_type, description.types);
+           read_list(
+               "device type", address + offsetof(plugbay_plugin, types), raw.type_count, PluginLimits::types,
+               [this](std::uint64_t at, TypeDescription& one) { return read_type(at, one); },
+               description.types);
 }
 
 Error no_descriptor(ElfImage& image) {

@@ -18,10 +18,13 @@ struct PluginLimits {
     static constexpr std::uint32_t properties = 256; // of a type; also options of a port
     static constexpr std::uint32_t ports = 64;       // of a type
     static constexpr std::uint32_t choices = 256;    // of a property
-    static constexpr std::size_t name_bytes = 64; // of plugins, types, properties, ports, choices, interfaces
+    static constexpr std::uint32_t declarations_of_type = 64;
+    static constexpr std::size_t name_bytes =
+        64; // of plugins, types, properties, ports, choices, interfaces, registers
     static constexpr std::size_t text_bytes = 4096;
     static constexpr std::size_t all_texts_bytes = 1 << 20; // of a plugin
-    static constexpr std::size_t declarations = 1 << 14;    // of a plugin: types, properties, choices, ports
+    static constexpr std::size_t declarations =
+        1 << 14; // of a plugin: types, properties, choices, ports, registers and their parts
 };
 
 // The checked description of the plugin in `file`. The error's message starts with the file's name.

@@ -1,6 +1,7 @@
 /* A small, complete plugin in plain C. Each member that a test wants to be wrong is a macro with a right default;
  * CMakeLists.txt builds one shared object for each set of macros. */
 #include <plugbay/abi/plugin.h>
+#include <plugbay/abi/registers.h>
 
 #include <stddef.h>
 
@@ -68,6 +69,33 @@
 #endif
 #ifndef INTERFACE
 #define INTERFACE "char/1"
+#endif
+#ifndef DECLARATION_COUNT
+#define DECLARATION_COUNT 2
+#endif
+#ifndef REGISTERS_SIZE
+#define REGISTERS_SIZE sizeof(struct plugbay_registers)
+#endif
+#ifndef REGISTER_NAME
+#define REGISTER_NAME "CONTROL"
+#endif
+#ifndef REGISTER_COUNT
+#define REGISTER_COUNT 2
+#endif
+#ifndef REGISTER_WIDTH
+#define REGISTER_WIDTH 2
+#endif
+#ifndef REGISTER_ACCESS
+#define REGISTER_ACCESS PLUGBAY_REGISTER_READ_WRITE
+#endif
+#ifndef FIELD_BITS
+#define FIELD_BITS 2
+#endif
+#ifndef BLOCK_LENGTH
+#define BLOCK_LENGTH 0x20
+#endif
+#ifndef OTHER_DECLARATION
+#define OTHER_DECLARATION "com.example.laser/1"
 #endif
 #ifndef SYMBOL
 #define SYMBOL plugbay_plugin_v1
@@ -147,6 +175,61 @@ static const struct plugbay_port chars = {
 };
 static const struct plugbay_port* const ports[] = {&chars};
 
+static const struct plugbay_register_value speeds[] = {{0, "slow"}, {2, "fast"}};
+static const struct plugbay_register_field control_fields[] = {
+    {.bit_count = 1, .access = PLUGBAY_REGISTER_READ_WRITE, .name = "ENABLE", .help = "Runs."},
+    {.first_bit = 4,
+     .bit_count = FIELD_BITS,
+     .access = PLUGBAY_REGISTER_READ_WRITE,
+     .value_count = 2,
+     .name = "SPEED",
+     .help = "",
+     .values = speeds},
+};
+#ifdef CHANGES_REGISTERS
+static struct plugbay_register registers[] = {
+#else
+static const struct plugbay_register registers[] = {
+#endif
+    {.offset = 0,
+     .stride = 2,
+     .width = REGISTER_WIDTH,
+     .count = 1,
+     .access = REGISTER_ACCESS,
+     .reset = 1,
+     .writable = 0x31,
+     .name = REGISTER_NAME,
+     .help = "What it does.",
+     .state = "control",
+     .field_count = 2,
+     .fields = control_fields},
+    {.offset = 8,
+     .stride = 8,
+     .width = 4,
+     .count = 3,
+     .access = PLUGBAY_REGISTER_WRITE_1_TO_CLEAR,
+     .flags = PLUGBAY_REGISTER_COMPUTED,
+     .writable = 0xff,
+     .name = "STATUS",
+     .help = "",
+     .when = "CONTROL.ENABLE=1"},
+};
+static const struct plugbay_register_block block = {
+    .size = sizeof(struct plugbay_register_block),
+    .token = 7,
+    .length = BLOCK_LENGTH,
+    .name = "",
+    .register_count = REGISTER_COUNT,
+    .registers = registers,
+};
+static const struct plugbay_register_block* const blocks[] = {&block};
+static const struct plugbay_registers register_map = {
+    .size = REGISTERS_SIZE, .block_count = 1, .blocks = blocks};
+static const struct plugbay_declaration declarations[] = {
+    {.id = PLUGBAY_REGISTERS, .data = &register_map},
+    {.id = OTHER_DECLARATION, .data = &port},
+};
+
 #ifdef VISIBLE_TYPE
 extern const struct plugbay_device_type device_type;
 __attribute__((visibility("default")))
@@ -167,6 +250,8 @@ const struct plugbay_device_type device_type = {
     .destroy = ignore,
     .reset = ignore,
     .extension = extension,
+    .declaration_count = DECLARATION_COUNT,
+    .declarations = declarations,
 };
 #ifdef SECOND_TYPE
 static const struct plugbay_device_type second_type = {
@@ -236,5 +321,11 @@ __attribute__((visibility("default"))) CONSTANT struct plugbay_plugin SYMBOL = {
 __attribute__((constructor)) static void change(void) {
     /* volatile: or the compiler does it at compile time */
     *(const char* volatile*)&SYMBOL.name = "changed";
+}
+#endif
+
+#ifdef CHANGES_REGISTERS
+__attribute__((constructor)) static void change(void) {
+    *(volatile uint64_t*)&registers[1].offset = 12;
 }
 #endif

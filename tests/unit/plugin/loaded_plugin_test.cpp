@@ -58,6 +58,13 @@ TEST(LoadedPlugin, ADescriptorThatIsNotConstantIsRefused) {
     EXPECT_FALSE(is_in_the_process(test_plugin("changes-when-loaded")));
 }
 
+TEST(LoadedPlugin, SoAreRegistersThatAreNotConstant) {
+    const auto plugin = LoadedPlugin::load(test_plugin("changes-registers"));
+    ASSERT_FALSE(plugin);
+    EXPECT_THAT(plugin.error().message, HasSubstr("device type \"good-device\" differs"));
+    EXPECT_TRUE(LoadedPlugin::load(test_plugin("first-type"))); // a type of the first SDK, which has none
+}
+
 TEST(LoadedPlugin, AFileThatWasReplacedIsRefused) {
     const TemporaryFolder directory;
     const auto file = directory.write("x.so", bytes_of(test_plugin("good")));

@@ -3,6 +3,7 @@
 #include "tests/unit/plugin/test_plugin.hpp"
 
 #include <plugbay/abi/plugin.h>
+#include <plugbay/abi/registers.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -41,6 +42,38 @@ TEST(MetadataReader, ReadsEverythingThatAPluginDeclares) {
     EXPECT_TRUE(type.ports[0].name.empty());
     ASSERT_EQ(type.ports[0].options.size(), 1U);
     EXPECT_EQ(type.ports[0].options[0].name, "blocking");
+}
+
+TEST(MetadataReader, ReadsTheRegisters) {
+    const auto plugin = read_plugin_metadata(test_plugin("good"));
+    ASSERT_TRUE(plugin) << plugin.error().text();
+    const auto& blocks = plugin->types.at(0).register_blocks;
+    ASSERT_EQ(blocks.size(), 1U);
+    EXPECT_EQ(blocks[0].token, 7U);
+    EXPECT_EQ(blocks[0].length, 0x20U);
+    ASSERT_EQ(blocks[0].registers.size(), 2U);
+    const RegisterDescription& control = blocks[0].registers[0];
+    EXPECT_EQ(control.name, "CONTROL");
+    EXPECT_EQ(control.help, "What it does.");
+    EXPECT_EQ(control.state, "control");
+    EXPECT_EQ(control.reset, 1U);
+    EXPECT_EQ(control.writable, 0x31U);
+    ASSERT_EQ(control.fields.size(), 2U);
+    EXPECT_EQ(control.fields[1].first_bit, 4U);
+    EXPECT_EQ(control.fields[1].values, (std::vector<RegisterValueDescription>{{0, "slow"}, {2, "fast"}}));
+    const RegisterDescription& status = blocks[0].registers[1];
+    EXPECT_EQ(status.access, PLUGBAY_REGISTER_WRITE_1_TO_CLEAR);
+    EXPECT_EQ(status.flags, PLUGBAY_REGISTER_COMPUTED);
+    EXPECT_EQ(status.count, 3U);
+    EXPECT_EQ(status.stride, 8U);
+    EXPECT_EQ(status.when, "CONTROL.ENABLE=1");
+    EXPECT_TRUE(status.state.empty());
+}
+
+TEST(MetadataReader, ATypeOfTheFirstSdkDeclaresNothingMore) {
+    const auto plugin = read_plugin_metadata(test_plugin("first-type"));
+    ASSERT_TRUE(plugin) << plugin.error().text();
+    EXPECT_TRUE(plugin->types.at(0).register_blocks.empty());
 }
 
 TEST(MetadataReader, LongNamesAreNotCut) {
@@ -117,7 +150,20 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"empty-range", "its range is empty"}, Refused{"no-choices", "has no choices"},
         Refused{"property-twice", "the name is there twice"},
         Refused{"many-properties", "257 entries in its list of property"},
-        Refused{"bad-interface", "its interface \"char\" is not an interface id"}),
+        Refused{"bad-interface", "its interface \"char\" is not an interface id"},
+        Refused{"many-declarations", "65 entries in its list of declaration"},
+        Refused{"registers-twice", "it declares plugbay.registers/1 twice"},
+        Refused{"null-declaration", "declaration 1: its id is NULL"},
+        Refused{"small-registers", "its size member is 8; at least 16 is needed"},
+        Refused{"many-registers", "block 0: it has 1025 entries in its list of register"},
+        Refused{"null-register-name", "register 0: its name is NULL"},
+        Refused{"bad-register-name", "register \"A.B\": the name \"A.B\" is not possible"},
+        Refused{"register-twice", "register \"STATUS\": the block has it twice"},
+        Refused{"wide-register", "it is 3 bytes wide"},
+        Refused{"short-block", "register \"STATUS\": it ends outside of its block of 27 bytes"},
+        Refused{"unknown-access", "its access is 7"},
+        Refused{"wide-field", "field \"SPEED\": it has 13 bits from bit 4, but the register has 16"},
+        Refused{"value-outside", "its value 2 does not fit into it"}),
     [](const auto& parameter) {
         std::string name = parameter.param.plugin;
         for (char& character : name)

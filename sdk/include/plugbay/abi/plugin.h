@@ -34,6 +34,14 @@ struct plugbay_port {
     const struct plugbay_property* const* options;
 };
 
+/* Something that a type declares beyond its own struct, by the id of the extension that says what `data` is
+ * ("plugbay.registers/1"). Constant data like all of the descriptor; it begins with its size. Who does not know the id
+ * leaves it alone. Fixed. */
+struct plugbay_declaration {
+    const char* id;
+    const void* data;
+};
+
 struct plugbay_device_type {
     uint32_t size;
     uint32_t flags;   /* PLUGBAY_DEVICE_CONCURRENT */
@@ -78,6 +86,10 @@ struct plugbay_device_type {
     /* [any] The device's callback table for an extension or interface role ("plugbay.access/1",
      * "char/1.frontend"), or NULL. Constant for the life of the plugin. */
     const void* (*extension)(const char* id);
+
+    uint32_t declaration_count; /* each id once */
+    uint32_t reserved;          /* 0 */
+    const struct plugbay_declaration* declarations;
 };
 
 struct plugbay_plugin {
