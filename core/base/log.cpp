@@ -217,6 +217,12 @@ LimitedLog::~LimitedLog() {
         tell_suppressed(LogLevel::warn, count);
 }
 
+void LimitedLog::write_formatted(LogLevel level, fmt::string_view format, fmt::format_args arguments) {
+    fmt::memory_buffer text;
+    fmt::vformat_to(std::back_inserter(text), format, arguments);
+    logger_->log(level, spdlog::string_view_t(text.data(), text.size()));
+}
+
 void LimitedLog::tell_suppressed(LogLevel level, std::uint64_t count) {
     logger_->log(level, "{} {} suppressed: too many a second", count,
                  count == 1 ? "message was" : "messages were");

@@ -88,7 +88,7 @@ class LimitedLog {
     template <typename... Arguments>
     void write(LogLevel level, fmt::format_string<Arguments...> format, Arguments&&... arguments) {
         if (!logger_->should_log(level) || !allowed(level)) return;
-        logger_->log(level, format, std::forward<Arguments>(arguments)...);
+        write_formatted(level, format, fmt::make_format_args(arguments...));
     }
     void write_text(LogLevel level, std::string_view text) {
         if (!logger_->should_log(level) || !allowed(level)) return;
@@ -109,6 +109,8 @@ class LimitedLog {
         return true;
     }
     void tell_suppressed(LogLevel level, std::uint64_t count);
+    // Out of line: the logger's own template costs each place that calls it half a second to compile.
+    void write_formatted(LogLevel level, fmt::string_view format, fmt::format_args arguments);
 
     RateLimiter limiter_;
 };

@@ -143,6 +143,7 @@ Result<void> CheckpointWriter::finish(Manifest manifest) {
         auto saved = memory_->finish(manifest.files);
         if (!saved) return std::move(saved).error();
         manifest.memory = *saved;
+        pages_stored_ = saved->stored;
     }
     if (auto done = write_manifest(manifest); !done) return done;
     return draft_.publish();

@@ -33,6 +33,7 @@ class CheckpointWriter final : public CheckpointSink {
                                                                           const CheckpointOptions& options);
 
     [[nodiscard]] const std::string& id() const { return id_; }
+    [[nodiscard]] std::uint64_t pages_stored() const { return pages_stored_; } // after finish()
 
     Result<void> write_pages(std::uint64_t offset, std::span<const std::byte> bytes) override;
     Result<void> write_zeros(std::uint64_t offset, std::uint64_t length) override;
@@ -49,6 +50,7 @@ class CheckpointWriter final : public CheckpointSink {
     FolderDraft draft_;
     std::string shown_;
     std::string id_;
+    std::uint64_t pages_stored_ = 0;
     std::optional<ParentCheckpoint> parent_;
     std::optional<MemoryFile> memory_;
     UniqueFd states_; // empty: the checkpoint has none

@@ -22,6 +22,8 @@ inline constexpr std::uint64_t checkpoint_page_size = 4096;
 // Of all states of a checkpoint together, in bytes: they are held in memory.
 inline constexpr std::uint64_t largest_states = std::uint64_t{16} << 30;
 
+inline constexpr std::size_t longest_state_name = 512; // of a NamedState, in bytes
+
 // The files of a folder, all that there can be.
 inline constexpr const char* manifest_file = "manifest.json";
 inline constexpr const char* state_file = "state";
@@ -52,6 +54,8 @@ struct SavedDevice {
     std::uint16_t abi_major = 0;
     std::uint16_t abi_minor = 0;
     std::optional<StatePlace> state = {}; // none: the type has none, or the checkpoint has no states
+    // What the monitor keeps for it, such as a PCI function's configuration; names are unique in the device.
+    std::vector<NamedState> resources = {};
 };
 
 // A file of the host that a device depends on, such as a disk's.

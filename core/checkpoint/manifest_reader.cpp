@@ -170,8 +170,9 @@ class ManifestReader {
         read_memory();
         manifest_.vcpus = static_cast<std::uint32_t>(root_.number("vcpus", 1, max_vcpu_count));
         read_host();
-        each("states",
-             [this](const LocatedValue& value, const std::string& path) { read_state(value, path); });
+        each("states", [this](const LocatedValue& value, const std::string& path) {
+            manifest_.states.push_back(read_state(value, path));
+        });
         each("devices",
              [this](const LocatedValue& value, const std::string& path) { read_device(value, path); });
         each("host_files",
@@ -193,11 +194,14 @@ class ManifestReader {
 
     template <typename Read>
     void each(const std::string& name, const Read& read) {
-        const LocatedValue* array = root_.structure(name, Shape::objects);
-        if (array == nullptr) return;
-        for (std::size_t i = 0; i < array->elements.size() && !context_.reporter.is_full(); ++i) {
-            const LocatedValue& value = array->elements[i];
-            const std::string path = element_path(root_.path_of(name), i);
+        if (const auto* array = root_.structure(name, Shape::objects))
+            each_of(*array, root_.path_of(name), read);
+    }
+    template <typename Read>
+    void each_of(const LocatedValue& array, const std::string& array_path, const Read& read) {
+        for (std::size_t i = 0; i < array.elements.size() && !context_.reporter.is_full(); ++i) {
+            const LocatedValue& value = array.elements[i];
+            const std::string path = element_path(array_path, i);
             if (value.kind == LocatedValue::Kind::object)
                 read(value, path);
             else
@@ -273,11 +277,12 @@ class ManifestReader {
         return place;
     }
 
-    void read_state(const LocatedValue& value, const std::string& path) {
+    NamedState read_state(const LocatedValue& value, const std::string& path) {
         Section state = section(value, path, "a state");
-        std::string name = state.text("name", 1, longest_id);
-        manifest_.states.push_back({std::move(name), read_place(state)});
+        std::string name = state.text("name", 1, longest_state_name);
+        NamedState read{std::move(name), read_place(state)};
         state.finish();
+        return read;
     }
 
     void read_device(const LocatedValue& value, const std::string& path) {
@@ -294,6 +299,11 @@ class ManifestReader {
             Section place = section(*state, path + ".state", "a state");
             saved.state = read_place(place);
             place.finish();
+        }
+        if (const auto* resources = device.structure("resources", Shape::objects, false)) {
+            each_of(*resources, path + ".resources", [&](const LocatedValue& one, const std::string& place) {
+                saved.resources.push_back(read_state(one, place));
+            });
         }
         device.finish();
         manifest_.devices.push_back(std::move(saved));

@@ -19,8 +19,10 @@ std::vector<Placed> all_places(const Manifest& manifest) {
     for (std::size_t i = 0; i < manifest.states.size(); ++i)
         places.push_back({&manifest.states[i].place, element_path("states", i)});
     for (std::size_t i = 0; i < manifest.devices.size(); ++i) {
-        if (manifest.devices[i].state)
-            places.push_back({&*manifest.devices[i].state, element_path("devices", i) + ".state"});
+        const std::string path = element_path("devices", i);
+        if (manifest.devices[i].state) places.push_back({&*manifest.devices[i].state, path + ".state"});
+        for (std::size_t j = 0; j < manifest.devices[i].resources.size(); ++j)
+            places.push_back({&manifest.devices[i].resources[j].place, element_path(path + ".resources", j)});
     }
     return places;
 }
@@ -57,6 +59,14 @@ std::optional<ManifestConflict> check_names(const Manifest& manifest) {
     for (std::size_t i = 0; i < manifest.devices.size(); ++i) {
         if (!names.insert(manifest.devices[i].id).second)
             return ManifestConflict{element_path("devices", i) + ".id", "is there twice"};
+    }
+    for (std::size_t i = 0; i < manifest.devices.size(); ++i) {
+        names.clear();
+        for (std::size_t j = 0; j < manifest.devices[i].resources.size(); ++j) {
+            if (names.insert(manifest.devices[i].resources[j].name).second) continue;
+            const std::string path = element_path("devices", i) + ".resources";
+            return ManifestConflict{element_path(path, j) + ".name", "is there twice"};
+        }
     }
     return std::nullopt;
 }

@@ -22,6 +22,16 @@ void add_place(Json& json, const StatePlace& place) {
     json["size"] = place.size;
 }
 
+Json states_json(const std::vector<NamedState>& states) {
+    Json array = Json::array();
+    for (const NamedState& state : states) {
+        Json json{{"name", state.name}};
+        add_place(json, state.place);
+        array.push_back(std::move(json));
+    }
+    return array;
+}
+
 Json device_json(const SavedDevice& device) {
     Json json{{"id", device.id},
               {"type", device.type},
@@ -31,6 +41,7 @@ Json device_json(const SavedDevice& device) {
               {"abi_major", device.abi_major},
               {"abi_minor", device.abi_minor}};
     if (device.state) add_place(json["state"], *device.state);
+    if (!device.resources.empty()) json["resources"] = states_json(device.resources);
     return json;
 }
 
@@ -49,16 +60,6 @@ Json memory_json(const SavedMemory& memory, ManifestStage stage) {
         json["stored"] = memory.stored;
     }
     return json;
-}
-
-Json states_json(const Manifest& manifest) {
-    Json states = Json::array();
-    for (const NamedState& state : manifest.states) {
-        Json json{{"name", state.name}};
-        add_place(json, state.place);
-        states.push_back(std::move(json));
-    }
-    return states;
 }
 
 Json files_json(const Manifest& manifest) {
@@ -83,7 +84,7 @@ Json manifest_json(const Manifest& manifest, ManifestStage stage) {
     json["host"] = Json::object();
     for (const auto& [name, fact] : manifest.host)
         std::visit([&json, &name = name](const auto& value) { json["host"][name] = value; }, fact);
-    json["states"] = states_json(manifest);
+    json["states"] = states_json(manifest.states);
     json["devices"] = Json::array();
     for (const SavedDevice& device : manifest.devices)
         json["devices"].push_back(device_json(device));

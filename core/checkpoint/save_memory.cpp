@@ -10,7 +10,7 @@ namespace plugbay::core {
 
 namespace {
 
-// By its file, because reading a page through a mapping makes one where there is none yet.
+// By its file, if it has one, because reading a page through a mapping makes one where there is none yet.
 class PageCopier {
   public:
     PageCopier(const GuestMemory& memory, CheckpointSink& sink)
@@ -20,7 +20,12 @@ class PageCopier {
         while (offset < end) {
             const auto part = std::span(block_).first(
                 static_cast<std::size_t>(std::min<std::uint64_t>(end - offset, block_.size())));
-            if (auto read = read_at(memory_.file(), part, offset, "the guest's memory"); !read) return read;
+            if (memory_.file() < 0) {
+                const auto from = memory_.bytes().subspan(static_cast<std::size_t>(offset), part.size());
+                std::ranges::copy(from, part.begin());
+            } else if (auto read = read_at(memory_.file(), part, offset, "the guest's memory"); !read) {
+                return read;
+            }
             if (auto written = sink_.write_pages(offset, part); !written) return written;
             offset += part.size();
         }
@@ -37,6 +42,7 @@ class PageCopier {
 
 Result<void> save_memory(const GuestMemory& memory, CheckpointSink& sink) {
     PageCopier copier(memory, sink);
+    if (memory.file() < 0) return copier.copy(0, memory.size());
     for (std::uint64_t at = 0; at < memory.size();) {
         const FileRun run = run_at(memory.file(), at, memory.size());
         if (run.data) {

@@ -15,6 +15,7 @@ struct Wanted {
     const StatePlace* place;
     std::string name;
     bool is_device;
+    std::string device = {}; // whose resource it is of
 };
 
 std::vector<Wanted> in_order(const Manifest& manifest) {
@@ -23,6 +24,8 @@ std::vector<Wanted> in_order(const Manifest& manifest) {
         wanted.push_back({&state.place, state.name, false});
     for (const SavedDevice& device : manifest.devices) {
         if (device.state) wanted.push_back({&*device.state, device.id, true});
+        for (const NamedState& resource : device.resources)
+            wanted.push_back({&resource.place, resource.name, false, device.id});
     }
     std::ranges::sort(wanted, {}, [](const Wanted& each) { return each.place->offset; });
     return wanted;
@@ -47,6 +50,12 @@ const StateImage* SavedStates::find(const std::vector<Entry>& entries, std::stri
     return found == entries.end() ? nullptr : &found->image;
 }
 
+const StateImage* SavedStates::resource(std::string_view device, std::string_view name) const {
+    const auto found = std::ranges::find_if(
+        resources_, [&](const Entry& entry) { return entry.device == device && entry.name == name; });
+    return found == resources_.end() ? nullptr : &found->image;
+}
+
 Result<SavedStates> SavedStates::read(const Manifest& manifest, const Read& read, const std::string& shown) {
     SavedStates states;
     Checksum checksum;
@@ -59,7 +68,10 @@ Result<SavedStates> SavedStates::read(const Manifest& manifest, const Read& read
             checksum.add(bytes);
             auto image = decode(std::move(bytes), wanted, place);
             if (!image) return std::move(image).error();
-            (wanted.is_device ? states.devices_ : states.named_).push_back({wanted.name, *std::move(image)});
+            auto& kind = wanted.is_device        ? states.devices_
+                         : wanted.device.empty() ? states.named_
+                                                 : states.resources_;
+            kind.push_back({wanted.name, *std::move(image), wanted.device});
         } catch (const std::bad_alloc&) {
             return Error{place + "there is no memory for its " + std::to_string(wanted.place->size) +
                              " bytes",

@@ -24,16 +24,19 @@ class SavedStates {
     // nullptr: none.
     [[nodiscard]] const StateImage* named(std::string_view name) const { return find(named_, name); }
     [[nodiscard]] const StateImage* device(std::string_view id) const { return find(devices_, id); }
+    [[nodiscard]] const StateImage* resource(std::string_view device, std::string_view name) const;
 
   private:
     struct Entry {
         std::string name;
         StateImage image;
+        std::string device = {}; // of a resource
     };
     static const StateImage* find(const std::vector<Entry>& entries, std::string_view name);
 
     std::vector<Entry> named_;
     std::vector<Entry> devices_;
+    std::vector<Entry> resources_;
 };
 
 } // namespace plugbay::core

@@ -28,8 +28,16 @@ void tell_refusals(std::ostream& errors, const MasterDeviceTable& table, const P
 
 std::optional<LoadedMachine> load_machine(const MachineArguments& arguments, std::ostream& errors,
                                           const std::function<void(std::span<const Diagnostic>)>& tell) {
-    const MachineDocument document = read_machine_file(arguments.file, arguments.overrides);
-    PluginSearch search{.files = arguments.plugins, .directories = default_plugin_directories()};
+    return load_document(read_machine_file(arguments.file, arguments.overrides), arguments.plugins, errors,
+                         tell);
+}
+
+std::optional<LoadedMachine> load_document(const MachineDocument& document,
+                                           std::span<const std::filesystem::path> plugins,
+                                           std::ostream& errors,
+                                           const std::function<void(std::span<const Diagnostic>)>& tell) {
+    PluginSearch search{.files = {plugins.begin(), plugins.end()},
+                        .directories = default_plugin_directories()};
     search.files.insert(search.files.end(), document.plugins.begin(), document.plugins.end());
     MasterDeviceTable table = MasterDeviceTable::build(search);
 

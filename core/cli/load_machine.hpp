@@ -25,6 +25,11 @@ struct LoadedMachine {
     MasterDeviceTable device_types;
 };
 
+// The same for a document that was read already; `plugins` as in MachineArguments.
+[[nodiscard]] std::optional<LoadedMachine>
+load_document(const MachineDocument& document, std::span<const std::filesystem::path> plugins,
+              std::ostream& errors, const std::function<void(std::span<const Diagnostic>)>& tell);
+
 // Empty when the file is wrong. `tell` is called once with every mistake, also when there is none; what is to be
 // said of plugins that were refused goes to `errors`, one a line.
 [[nodiscard]] std::optional<LoadedMachine>

@@ -70,6 +70,7 @@ Result<void> MachineControl::listen(const std::filesystem::path& socket) {
                   .machine = machine,
                   .device_types = device_types_,
                   .hot_swap = hot_swap_,
+                  .checkpoints = checkpoints_,
                   .debugger = debugger_});
         });
     };

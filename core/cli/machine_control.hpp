@@ -5,6 +5,7 @@
 #include "core/control/control_server.hpp"
 #include "core/debug/gdb_server.hpp"
 #include "core/hotswap/hot_swap.hpp"
+#include "core/machine/machine_checkpoint.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -43,7 +44,8 @@ class MachineControl {
 
   private:
     MachineControl(std::string name, Machine& machine, MasterDeviceTable& device_types)
-        : name_(std::move(name)), machine_(machine), device_types_(device_types), hot_swap_(machine) {}
+        : name_(std::move(name)), machine_(machine), device_types_(device_types), hot_swap_(machine),
+          checkpoints_(machine, device_types) {}
     [[nodiscard]] Result<void> listen(const std::filesystem::path& socket);
     [[nodiscard]] Result<void> listen_below_name(bool exactly);
 
@@ -51,6 +53,7 @@ class MachineControl {
     Machine& machine_;
     MasterDeviceTable& device_types_;
     HotSwap hot_swap_;
+    MachineCheckpoints checkpoints_;
     std::string path_; // --control; empty: below the name
     std::unique_ptr<GdbServer> debugger_;
     std::unique_ptr<ControlServer> server_; // null: there is no socket

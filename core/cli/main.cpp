@@ -10,6 +10,7 @@
 #include "core/cli/log_arguments.hpp"
 #include "core/cli/man_page.hpp"
 #include "core/cli/ps_command.hpp"
+#include "core/cli/restore_command.hpp"
 #include "core/cli/run_command.hpp"
 #include "core/cli/top_command.hpp"
 #include "core/config/schema.hpp"
@@ -35,14 +36,69 @@ namespace {
 
 constexpr std::uint32_t longest_timeout = 1'000'000'000; // seconds
 
-void add_machine_arguments(CLI::App& command, MachineArguments& arguments) {
-    command.add_option("MACHINE", arguments.file, "machine file (JSON)")->required();
-    command.add_option("--set", arguments.overrides, "override a value: devices.vda.read_only=true")
+// `overrides` for --set, `plugins` for --plugin.
+void add_overrides(CLI::App& command, std::vector<std::string>& overrides,
+                   std::vector<std::filesystem::path>& plugins) {
+    command.add_option("--set", overrides, "override a value: devices.vda.read_only=true")
         ->type_name("PATH=VALUE")
         ->allow_extra_args(false);
-    command.add_option("--plugin", arguments.plugins, "use the device types of this plugin too")
+    command.add_option("--plugin", plugins, "use the device types of this plugin too")
         ->type_name("FILE")
         ->allow_extra_args(false);
+}
+
+void add_machine_arguments(CLI::App& command, MachineArguments& arguments) {
+    command.add_option("MACHINE", arguments.file, "machine file (JSON)")->required();
+    add_overrides(command, arguments.overrides, arguments.plugins);
+}
+
+// What `run` and `restore` have in common.
+void add_run_options(CLI::App& command, RunOptions& options, bool& daemonize) {
+    command
+        .add_option("--name", options.control.name,
+                    "what `plugbay ctl` calls the running machine; the machine file's name without it")
+        ->type_name("NAME");
+    command.add_option("--control", options.control.socket, "where its control socket is, or \"none\"")
+        ->type_name("PATH");
+    command.add_flag("--daemon", daemonize,
+                     "run in the background; prints what `plugbay ctl` calls the machine");
+    command.add_flag("--pause", options.paused, "the guest waits for `plugbay ctl resume`");
+    command
+        .add_option_function<std::uint32_t>(
+            "--timeout", [&](std::uint32_t seconds) { options.timeout = std::chrono::seconds(seconds); },
+            "end the machine after this time, with status 124")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(1U, longest_timeout));
+}
+
+CLI::App* add_restore(CLI::App& app, RestoreArguments& arguments) {
+    auto* restore = app.add_subcommand("restore", "run a machine on from a checkpoint");
+    restore->add_option("DIR", arguments.folder, "the folder that `plugbay checkpoint` made")->required();
+    add_overrides(*restore, arguments.overrides, arguments.plugins);
+    restore->add_flag("--accept-changed-disks", arguments.accept_changed_disks,
+                      "go on although a disk's file is not what it was");
+    restore->add_flag("--verify", arguments.verify,
+                      "read all of the memory and compare it with its checksums first");
+    return restore;
+}
+
+CLI::App* add_checkpoint(CLI::App& app, CheckpointArguments& arguments) {
+    auto* checkpoint = app.add_subcommand("checkpoint", "save a running machine into a folder");
+    constexpr int most_names = 2;
+    checkpoint
+        ->add_option("MACHINE_AND_DIR", arguments.names,
+                     "which machine, needed if several run, and the folder that is made")
+        ->type_name("[MACHINE] DIR")
+        ->required()
+        ->expected(1, most_names);
+    checkpoint->add_option("--contents", arguments.contents, "what is saved; all without it")
+        ->check(CLI::IsMember({"all", "devices", "memory"}));
+    checkpoint->add_flag("--incremental", arguments.incremental,
+                         "only the memory that was written since the last checkpoint, which stays beside it");
+    checkpoint->add_flag("--track", arguments.track, "so that the next one can be incremental");
+    checkpoint->add_flag("--replace", arguments.replace, "a checkpoint that has this name");
+    checkpoint->add_flag("--json", arguments.json, "for programs");
+    return checkpoint;
 }
 
 int schema_command(const std::vector<std::filesystem::path>& plugins) {
@@ -117,20 +173,8 @@ int main(int argc, char** argv) {
     auto* run = app.add_subcommand("run", "run a machine");
     add_machine_arguments(*run, machine);
     RunOptions run_options;
-    run->add_option("--name", run_options.control.name,
-                    "what `plugbay ctl` calls the running machine; the machine file's name without it")
-        ->type_name("NAME");
-    run->add_option("--control", run_options.control.socket, "where its control socket is, or \"none\"")
-        ->type_name("PATH");
     bool daemonize = false;
-    run->add_flag("--daemon", daemonize,
-                  "run in the background; prints what `plugbay ctl` calls the machine");
-    run->add_flag("--pause", run_options.paused, "the guest waits for `plugbay ctl resume`");
-    run->add_option_function<std::uint32_t>(
-           "--timeout", [&](std::uint32_t seconds) { run_options.timeout = std::chrono::seconds(seconds); },
-           "end the machine after this time, with status 124")
-        ->type_name("SECONDS")
-        ->check(CLI::Range(1U, longest_timeout));
+    add_run_options(*run, run_options, daemonize);
     bool dry_run = false;
     run->add_flag("--dry-run", dry_run, "print the machine with all defaults, and make nothing");
     run->add_option("--gdb", run_options.gdb, "wait for GDB before the guest's first instruction")
@@ -139,6 +183,12 @@ int main(int argc, char** argv) {
     add_machine_arguments(*check, machine);
     bool check_json = false;
     check->add_flag("--json", check_json, "the mistakes as an array, for programs");
+
+    RestoreArguments restore_arguments;
+    auto* restore = add_restore(app, restore_arguments);
+    add_run_options(*restore, run_options, daemonize);
+    CheckpointArguments checkpoint_arguments;
+    auto* checkpoint = add_checkpoint(app, checkpoint_arguments);
 
     CtlOptions ctl_options;
     auto* ctl = add_ctl(app, ctl_options);
@@ -184,7 +234,7 @@ int main(int argc, char** argv) {
     if (daemonize) { // before there is a thread
         auto split = Daemon::split();
         if (!split) {
-            std::cerr << "plugbay run: " << split.error().text() << '\n';
+            std::cerr << "plugbay: " << split.error().text() << '\n';
             return exit_status::failure;
         }
         if (const int* status = std::get_if<int>(&*split)) return *status;
@@ -199,6 +249,8 @@ int main(int argc, char** argv) {
     if (run->parsed()) {
         return dry_run ? dry_run_command(machine, std::cout) : run_command(machine, run_options);
     }
+    if (restore->parsed()) return restore_command(restore_arguments, run_options);
+    if (checkpoint->parsed()) return checkpoint_command(checkpoint_arguments);
     if (check->parsed()) return check_command(machine, std::cout, check_json);
     if (ctl->parsed()) {
         ctl_options.words = ctl->remaining();

@@ -75,13 +75,6 @@ int report(const RunOutcome& outcome) {
     return exit_status::failure;
 }
 
-// One a line, with the source line below on a terminal.
-void tell_mistakes(std::span<const Diagnostic> mistakes) {
-    const bool terminal = ::isatty(STDERR_FILENO) != 0;
-    for (const Diagnostic& mistake : mistakes)
-        std::cerr << (terminal ? text_with_source(mistake) : text_of(mistake)) << '\n';
-}
-
 std::vector<std::string> ids_of(const MachineConfig& config) {
     std::vector<std::string> ids;
     for (const DeviceConfig& device : config.devices)
@@ -117,31 +110,42 @@ Result<void> tell_ready(Daemon& daemon, const MachineControl& control) {
 
 } // namespace
 
+void tell_mistakes(std::span<const Diagnostic> mistakes) {
+    const bool terminal = ::isatty(STDERR_FILENO) != 0;
+    for (const Diagnostic& mistake : mistakes)
+        std::cerr << (terminal ? text_with_source(mistake) : text_of(mistake)) << '\n';
+}
+
 int run_command(const MachineArguments& arguments, const RunOptions& options) {
-    const auto gdb_address = parse_gdb_address(options.gdb.empty() ? "0" : options.gdb);
-    if (!gdb_address) {
-        std::cerr << "plugbay run --gdb: " << gdb_address.error().text() << '\n';
-        return exit_status::usage;
-    }
     auto loaded = load_machine(arguments, std::cerr, tell_mistakes);
     if (!loaded) return exit_status::usage;
-    if (const auto names = check_level_names(ids_of(loaded->config)); !names) {
+    const auto make = [](LoadedMachine& from) { return Machine::create(from.config, from.device_types); };
+    return run_loaded(*loaded, make, false, options);
+}
+
+int run_loaded(LoadedMachine& loaded, const MakeMachine& make, bool goes_on, const RunOptions& options) {
+    const auto gdb_address = parse_gdb_address(options.gdb.empty() ? "0" : options.gdb);
+    if (!gdb_address) {
+        std::cerr << "plugbay --gdb: " << gdb_address.error().text() << '\n';
+        return exit_status::usage;
+    }
+    if (const auto names = check_level_names(ids_of(loaded.config)); !names) {
         std::cerr << "plugbay: " << names.error().text() << '\n';
         return exit_status::usage;
     }
     const auto service_manager = ServiceManager::of_environment();
     block_ending_signals();
-    auto machine = Machine::create(loaded->config, loaded->device_types);
+    auto machine = make(loaded);
     const auto failed = [](const Error& error) {
         tell_failure(error.text());
         return exit_status::failure;
     };
     if (!machine) return failed(machine.error());
-    log_for(Subsystem::boot).info("{}: {}", loaded->config.name, (*machine)->boot_summary());
+    log_for(Subsystem::boot).info("{}: {}", loaded.config.name, (*machine)->boot_summary());
     if (options.paused) {
         if (auto paused = (*machine)->pause(); !paused) return failed(paused.error());
     }
-    auto control = MachineControl::start(options.control, **machine, loaded->device_types);
+    auto control = MachineControl::start(options.control, **machine, loaded.device_types);
     if (!control) return failed(control.error());
     if (!options.gdb.empty()) {
         auto started = start_debugging(**machine, *gdb_address);
@@ -151,12 +155,17 @@ int run_command(const MachineArguments& arguments, const RunOptions& options) {
     if (options.daemon != nullptr) {
         if (auto ready = tell_ready(*options.daemon, **control); !ready) return failed(ready.error());
     }
+    const bool resumes = goes_on && !options.paused && options.gdb.empty();
     (*machine)->post([&](Machine& running) {
-        service_manager.ready(loaded->config.name +
+        if (auto resumed = resumes ? running.resume() : Result<void>(); !resumed) {
+            tell_failure(resumed.error().text());
+            running.quit();
+        }
+        service_manager.ready(loaded.config.name +
                               (running.paused() ? ": the guest is paused" : ": the guest runs"));
     });
     auto outcome = (*machine)->run(options.timeout);
-    service_manager.stopping(loaded->config.name + ": the machine ends");
+    service_manager.stopping(loaded.config.name + ": the machine ends");
     if (auto& gdb = (*control)->debugger()) gdb->machine_ended();
     (*control)->tell_ended(outcome ? reason_of(*outcome) : outcome.error().text());
     control->reset();

@@ -5,7 +5,9 @@
 #include "core/cli/machine_control.hpp"
 
 #include <chrono>
+#include <functional>
 #include <iosfwd>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -20,6 +22,17 @@ struct RunOptions {
     std::string gdb = {}; // --gdb: where a GDB server listens; the guest waits for the debugger. Empty: none
     Daemon* daemon = nullptr; // --daemon: told when the guest is about to run
 };
+
+// How a machine comes to be: new, or from a checkpoint, and then paused.
+using MakeMachine = std::function<Result<std::unique_ptr<Machine>>(LoadedMachine& loaded)>;
+
+// What is wrong in a machine file, on standard error: one mistake a line, with the source line below on a terminal.
+void tell_mistakes(std::span<const Diagnostic> mistakes);
+
+// Runs what `make` makes to its end; `goes_on`: from a checkpoint. Returns an exit_status. The calling thread becomes the
+// control thread.
+[[nodiscard]] int run_loaded(LoadedMachine& loaded, const MakeMachine& make, bool goes_on,
+                             const RunOptions& options);
 
 // Makes the machine and runs it to its end. Returns an exit_status. The calling thread becomes the control
 // thread.

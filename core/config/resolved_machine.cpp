@@ -14,7 +14,8 @@ using Json = nlohmann::ordered_json;
 
 void add_values(Json& object, const std::vector<PropertyDescription>& properties,
                 const std::vector<PropertyValue>& values) {
-    for (std::size_t i = 0; i < values.size(); ++i) {
+    // There may be more values than properties where another build of the type has been swapped in for one of two devices.
+    for (std::size_t i = 0; i < std::min(values.size(), properties.size()); ++i) {
         // An empty text may be shorter than one that is given has to be.
         const bool is_text =
             properties[i].kind == PLUGBAY_PROPERTY_STRING || properties[i].kind == PLUGBAY_PROPERTY_PATH;

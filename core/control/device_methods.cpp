@@ -5,6 +5,7 @@
 #include "core/control/methods.hpp"
 #include "core/machine/device_tree.hpp"
 #include "core/machine/machine.hpp"
+#include "core/machine/running_catalog.hpp"
 
 #include <plugbay/abi/property.h>
 
@@ -52,7 +53,7 @@ Result<json> show(const ControlTarget& target, const json& params) {
     const DeviceTree tree = describe(target.machine.devices());
     for (const auto& node : tree.devices) {
         if (node.id != id) continue;
-        const TableCatalog catalog(target.device_types);
+        const ListCatalog catalog({*RunningCatalog::of(*target.machine.devices().find(id))});
         const auto configs = target.machine.devices().configs();
         const auto config = std::ranges::find(configs, id, &DeviceConfig::id);
         json all = json_of(node);
@@ -79,7 +80,7 @@ Result<json> set(const ControlTarget& target, const json& params) {
     const auto& id = params["id"].get_ref<const std::string&>();
     const auto device = devices.find_named(id);
     if (!device) return device.error();
-    const TypeDescription* const type = TableCatalog(target.device_types).find((*device)->type().name);
+    const TypeDescription* const type = RunningCatalog::of(**device);
     const auto change = validate_property(params["property"].get<std::string>(), params["value"].dump(),
                                           params.value("directory", ""), *type);
     if (!change.diagnostics.empty()) return error_of(change.diagnostics);

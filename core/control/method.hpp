@@ -20,6 +20,7 @@ namespace plugbay::core {
 class GdbServer;
 class HotSwap;
 class Machine;
+class MachineCheckpoints;
 class MasterDeviceTable;
 
 // What methods work on.
@@ -28,6 +29,7 @@ struct ControlTarget {
     Machine& machine;
     MasterDeviceTable& device_types;
     HotSwap& hot_swap;
+    MachineCheckpoints& checkpoints;
     std::unique_ptr<GdbServer>& debugger; // null: none is asked for
 };
 

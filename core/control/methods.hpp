@@ -16,6 +16,7 @@ void add_debug_methods(MethodTable& table);
 void add_log_methods(MethodTable& table);
 void add_statistics_methods(MethodTable& table);
 void add_swap_methods(MethodTable& table);
+void add_checkpoint_methods(MethodTable& table);
 // `describe`, `events.subscribe`, and the events.
 void add_session_methods(MethodTable& table);
 

@@ -73,6 +73,8 @@ class Device {
     [[nodiscard]] Result<void> quiesce();
     [[nodiscard]] Result<void> quiesce(std::chrono::milliseconds limit);
     void resume();
+    // In place of start(), for a device that was created, connected and loaded.
+    void go_on();
     void reset();
     // Guest accesses find nobody from now on. Its gate is closed; it is going to be destroyed.
     void vacate_slot() { slot_->binding.store(nullptr, std::memory_order_release); }

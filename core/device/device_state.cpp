@@ -79,6 +79,13 @@ Result<void> Device::load(std::span<const std::byte> state) {
     return {};
 }
 
+void Device::go_on() {
+    resume();
+    slot_->binding.store(slot_binding(), std::memory_order_release);
+    for (const auto& each : resources_.all())
+        each->restored();
+}
+
 std::vector<std::string> Device::left_out() const {
     std::vector<std::string> names;
     for (const auto& each : predecessor_->resources_.all()) {

@@ -52,6 +52,8 @@ class GuestClock {
             if (const auto waiter = each.lock()) waiter->clock_started();
         }
     }
+    // While it stands still.
+    void set(std::uint64_t now) { stopped_at_.store(now, std::memory_order_release); }
     void stop() { stopped_at_.store(now(), std::memory_order_release); }
 
   private:

@@ -94,6 +94,8 @@ class DoorbellResource : public Resource {
     void move(IoLoop& loop) override { signal_->move(loop); }
     void serve(const Served& served) override;
     void ring();
+    // It may have been rung before.
+    void restored() override { ring(); }
 
     // For RegionResource: (un)latches the write at the region's place.
     void place(std::optional<RegionResource::Place> place);

@@ -2,7 +2,10 @@
 // back, or was never given out, is noticed.
 #pragma once
 
+#include "core/base/result.hpp"
+
 #include <plugbay/abi/base.h>
+#include <plugbay/state_image.hpp>
 
 #include <algorithm>
 #include <array>
@@ -61,6 +64,16 @@ class Resource {
     [[nodiscard]] virtual bool guest_visible() const { return false; }
     // [control], under the device's lock, with its gate closed. Its build has been replaced.
     virtual void serve([[maybe_unused]] const Served& served) {}
+    // --- for checkpoints: [control], while the device holds still
+    // What the guest made of it and the device does not know, such as a PCI function's configuration, as an image of
+    // core/base/own_state.hpp. Nothing: there is no such thing.
+    [[nodiscard]] virtual Result<std::optional<StateImage>> save() { return std::optional<StateImage>(); }
+    // Before the device's own state.
+    [[nodiscard]] virtual Result<void> load(const StateImage& image) {
+        return Error{describe() + " has no state, and one of a " + image.type() + " was saved"};
+    }
+    // All states of the machine are loaded: what was on its way when they were saved begins anew.
+    virtual void restored() {}
     // Memory that the device's code knows by pointer; see Device::retire().
     [[nodiscard]] virtual std::shared_ptr<const void> memory() const { return nullptr; }
 };

@@ -33,9 +33,10 @@ void ask_peer(Device& device, const Link& link, RehearsedLink& rehearsed) {
     }
 }
 
-RehearsedMachine as_seen(const Machine& machine) {
+// `memory` as from GuestMemory::share().
+RehearsedMachine as_seen(const Machine& machine, int memory) {
     RehearsedMachine seen{
-        .memory = machine.memory().file(), .cpus = machine.config().cpus, .guest_time = machine.guest_time()};
+        .memory = memory, .cpus = machine.config().cpus, .guest_time = machine.guest_time()};
     seen.memory_below_4gb = 0;
     for (const MemoryRange& range : machine.memory().ranges())
         (range.address == 0 ? seen.memory_below_4gb : seen.memory_above_4gb) += range.size;
@@ -70,7 +71,9 @@ Result<RehearsalReport> rehearse_live(Machine& machine, const DeviceManager::Rep
     }
     auto state = devices.snapshot(replacement.id, limit);
     if (!state) return std::move(state).error();
-    request.machine = as_seen(machine); // now: a state may depend on the clocks
+    const auto memory = machine.memory().share();
+    if (!memory) return memory.error();
+    request.machine = as_seen(machine, memory->get()); // now: a state may depend on the clocks
     std::string why;
     request.state = StateImage::parse(*std::move(state), why);
     if (!request.state) return Error{"the build that runs saved no good state: " + why};

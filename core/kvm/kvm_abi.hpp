@@ -25,6 +25,8 @@ namespace plugbay::core::abi {
 // CountedArray below lays them out, and their numbers are made from that size.
 inline constexpr unsigned counted_head_size = 8;
 
+// The one whose head is the count alone.
+inline constexpr unsigned long get_msr_index_list = _IOC(_IOC_READ | _IOC_WRITE, KVMIO, 0x02, 4);
 inline constexpr unsigned long get_supported_cpuid =
     _IOC(_IOC_READ | _IOC_WRITE, KVMIO, 0x05, counted_head_size);
 inline constexpr unsigned long set_gsi_routing = _IOC(_IOC_WRITE, KVMIO, 0x6a, counted_head_size);
@@ -32,6 +34,7 @@ inline constexpr unsigned long get_msrs = _IOC(_IOC_READ | _IOC_WRITE, KVMIO, 0x
 inline constexpr unsigned long set_msrs = _IOC(_IOC_WRITE, KVMIO, 0x89, counted_head_size);
 inline constexpr unsigned long set_cpuid2 = _IOC(_IOC_WRITE, KVMIO, 0x90, counted_head_size);
 
+static_assert(get_msr_index_list == 0xC004'AE02);
 static_assert(get_supported_cpuid == 0xC008'AE05);
 static_assert(set_gsi_routing == 0x4008'AE6A);
 static_assert(get_msrs == 0xC008'AE88);

@@ -73,6 +73,15 @@ Error open_error(const std::string& path, int error_number) {
     }
 }
 
+std::vector<std::uint32_t> msr_index_list(int file) {
+    constexpr std::size_t most = 4096;
+    std::vector<std::uint32_t> list(1 + most); // the count, then the numbers
+    list[0] = most;
+    if (abi::call(file, abi::get_msr_index_list, list.data()) < 0) return {};
+    const std::size_t count = std::min<std::size_t>(list[0], most);
+    return {list.begin() + 1, list.begin() + 1 + static_cast<std::ptrdiff_t>(count)};
+}
+
 } // namespace
 
 Result<KvmSystem> KvmSystem::open(const std::string& path) {
@@ -107,6 +116,7 @@ Result<KvmSystem> KvmSystem::open(const std::string& path) {
                      "this is no working KVM"};
     }
     system.vcpu_page_size_ = static_cast<std::size_t>(size);
+    system.state_msrs_ = msr_index_list(system.file_.get());
     return system;
 }
 

@@ -35,6 +35,9 @@ class KvmSystem {
     // KVM_GET_SUPPORTED_CPUID: what a guest may be shown. Asks the kernel on every call.
     [[nodiscard]] Result<CpuidTable> supported_cpuid() const;
 
+    // The MSRs that hold guests' state (KVM_GET_MSR_INDEX_LIST); empty when this KVM does not say.
+    [[nodiscard]] const std::vector<std::uint32_t>& state_msrs() const { return state_msrs_; }
+
     // For KvmVm.
     [[nodiscard]] int file() const { return file_.get(); }
 
@@ -45,6 +48,7 @@ class KvmSystem {
     KvmCapabilitySet capabilities_;
     std::uint32_t max_memory_slots_ = 0;
     std::size_t vcpu_page_size_ = 0;
+    std::vector<std::uint32_t> state_msrs_;
 };
 
 } // namespace plugbay::core

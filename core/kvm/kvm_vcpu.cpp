@@ -19,7 +19,7 @@ std::atomic_ref<std::uint8_t> immediate_exit(std::byte* page) {
 } // namespace
 
 KvmVcpu::KvmVcpu(UniqueFd file, std::byte* page, const KvmVm& vm, std::uint32_t index)
-    : file_(std::move(file)), page_(page), page_size_(vm.vcpu_page_size()), index_(index),
+    : vm_(vm), file_(std::move(file)), page_(page), page_size_(vm.vcpu_page_size()), index_(index),
       capabilities_(vm.capabilities()),
       tsc_deadline_(vm.options().irqchip && vm.has(KvmCapability::tsc_deadline_timer)) {}
 

@@ -114,12 +114,14 @@ class KvmVcpu {
     // For VcpuSnapshot.
     [[nodiscard]] int file() const { return file_.get(); }
     [[nodiscard]] bool has(KvmCapability capability) const { return capabilities_.has(capability); }
+    [[nodiscard]] const KvmVm& vm() const { return vm_; }
 
   private:
     KvmVcpu(UniqueFd file, std::byte* page, const KvmVm& vm, std::uint32_t index);
     void bind_to_this_thread();
     [[nodiscard]] VcpuExit enter();
 
+    const KvmVm& vm_;
     UniqueFd file_;
     std::byte* page_;
     std::size_t page_size_;

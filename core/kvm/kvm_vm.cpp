@@ -16,7 +16,8 @@ constexpr std::uint64_t tss_address = 0xFFFB'D000;
 
 KvmVm::KvmVm(UniqueFd file, Options options, const KvmSystem& system)
     : file_(std::move(file)), options_(options), capabilities_(system.capabilities()),
-      vcpu_page_size_(system.vcpu_page_size()), max_memory_slots_(system.max_memory_slots()) {}
+      vcpu_page_size_(system.vcpu_page_size()), max_memory_slots_(system.max_memory_slots()),
+      state_msrs_(system.state_msrs()) {}
 
 KvmVm::~KvmVm() = default;
 

@@ -57,6 +57,11 @@ class KvmVm {
     // All ranges of the guest's RAM; on error none of them stays. The GuestMemory must outlive the VM.
     [[nodiscard]] Result<std::vector<MemorySlotId>> add_guest_memory(const GuestMemory& memory,
                                                                      bool log_dirty = false);
+    // Whether the guest's writes to that RAM are logged. Costs each page a fault at its first write since.
+    [[nodiscard]] Result<void> log_guest_memory(bool enabled);
+    // The pages of that RAM that the guest wrote since the log was turned on or last taken: a bit a page, by its place in
+    // GuestMemory's ranges, which follow each other.
+    [[nodiscard]] Result<std::vector<std::uint64_t>> take_dirty_guest_memory();
     // From now on exactly these pages of that RAM are left out, or are read-only: needs readonly_memory. The
     // slots that change are removed and added anew, so no vCPU runs meanwhile.
     [[nodiscard]] Result<void> watch_guest_memory(std::span<const WatchedRam> watched);
@@ -107,6 +112,7 @@ class KvmVm {
     // For KvmVcpu.
     [[nodiscard]] int file() const { return file_.get(); }
     [[nodiscard]] std::size_t vcpu_page_size() const { return vcpu_page_size_; }
+    [[nodiscard]] const std::vector<std::uint32_t>& state_msrs() const { return state_msrs_; }
 
   private:
     KvmVm(UniqueFd file, Options options, const KvmSystem& system);
@@ -119,12 +125,15 @@ class KvmVm {
     KvmCapabilitySet capabilities_;
     std::size_t vcpu_page_size_;
     std::uint32_t max_memory_slots_;
+    std::vector<std::uint32_t> state_msrs_;
 
     [[nodiscard]] Result<void> arrange_guest_memory(std::span<const MemorySlotRequest> wanted);
+    [[nodiscard]] Result<void> collect_dirty(MemorySlotId slot);
 
     const GuestMemory* guest_memory_ = nullptr;
     std::vector<MemorySlotId> guest_memory_slots_;
     bool guest_memory_logged_ = false;
+    std::vector<std::uint64_t> collected_dirty_; // as of take_dirty_guest_memory(), while it is logged
 
     std::mutex memory_mutex_;
     std::map<MemorySlotId, MemorySlotRequest> slots_; // guarded by memory_mutex_

@@ -110,8 +110,11 @@ Result<void> KvmVm::arrange_guest_memory(std::span<const MemorySlotRequest> want
         if (std::find(wanted.begin(), wanted.end(), request) != wanted.end()) {
             kept.push_back(slot);
             present.push_back(request);
-        } else if (auto removed = remove_memory(slot); !removed) {
-            return removed;
+        } else {
+            if (guest_memory_logged_) {
+                if (auto done = collect_dirty(slot); !done) return done; // the log goes with its slot
+            }
+            if (auto removed = remove_memory(slot); !removed) return removed;
         }
     }
     guest_memory_slots_ = kept;
@@ -122,6 +125,51 @@ Result<void> KvmVm::arrange_guest_memory(std::span<const MemorySlotRequest> want
         guest_memory_slots_.push_back(*slot);
     }
     return {};
+}
+
+Result<void> KvmVm::log_guest_memory(bool enabled) {
+    if (guest_memory_ == nullptr) return Error{"this VM has no guest memory to log", {}};
+    for (const MemorySlotId slot : guest_memory_slots_) {
+        if (auto done = set_dirty_log(slot, enabled); !done) return done;
+    }
+    guest_memory_logged_ = enabled;
+    collected_dirty_.assign(
+        enabled ? (guest_memory_->size() / page_size + pages_per_word - 1) / pages_per_word : 0, 0);
+    return {};
+}
+
+// Adds the slot's log to what was collected. Slots begin anywhere in the words of the whole.
+Result<void> KvmVm::collect_dirty(MemorySlotId slot) {
+    const auto log = dirty_log(slot);
+    if (!log) return log.error();
+    const std::byte* const host = slots_.at(slot).host;
+    const auto ranges = guest_memory_->ranges();
+    const auto range = std::ranges::find_if(
+        ranges, [&](const MemoryRange& each) { return host >= each.host && host < each.host + each.size; });
+    if (range == ranges.end()) return Error{"a slot of guest memory is not in its ranges", {}};
+    const std::uint64_t first =
+        (range->file_offset + static_cast<std::uint64_t>(host - range->host)) / page_size;
+    const std::uint64_t shift = first % pages_per_word;
+    for (std::size_t i = 0; i < log->size(); ++i) {
+        const std::uint64_t word = (*log)[i];
+        if (word == 0) continue;
+        const std::size_t at = first / pages_per_word + i;
+        collected_dirty_.at(at) |= word << shift;
+        // A bit of the next word is one of a page that exists, so the word does.
+        if (shift != 0 && word >> (pages_per_word - shift) != 0)
+            collected_dirty_.at(at + 1) |= word >> (pages_per_word - shift);
+    }
+    return {};
+}
+
+Result<std::vector<std::uint64_t>> KvmVm::take_dirty_guest_memory() {
+    if (!guest_memory_logged_) return Error{"the guest's writes to its memory are not logged", {}};
+    for (const MemorySlotId slot : guest_memory_slots_) {
+        if (auto done = collect_dirty(slot); !done) return std::move(done).error();
+    }
+    auto taken = collected_dirty_;
+    std::ranges::fill(collected_dirty_, 0);
+    return taken;
 }
 
 Result<void> KvmVm::watch_guest_memory(std::span<const WatchedRam> watched) {

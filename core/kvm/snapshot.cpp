@@ -1,22 +1,25 @@
-#include "core/kvm/snapshot.hpp"
+#include "core/kvm/snapshot_state.hpp"
 
 #include "core/base/errno_error.hpp"
 #include "core/kvm/kvm_abi.hpp"
 #include "core/kvm/kvm_vcpu.hpp"
 #include "core/kvm/kvm_vm.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <iterator>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace plugbay::core {
 
 namespace {
 
-// What a guest can set and a reset has to undo (Intel SDM volume 4; KVM's own:
-// Documentation/virt/kvm/x86/msr.rst). Those that a processor or a KVM does not have are skipped.
-constexpr std::uint32_t msr_numbers[] = {
+// What a guest can set and a reset has to undo (Intel SDM volume 4; KVM's own: Documentation/virt/kvm/x86/msr.rst), in
+// addition to what KVM says of itself, which may be nothing. Those that a processor or a KVM does not have are skipped.
+constexpr std::uint32_t known_msrs[] = {
     0x3b,                          // TSC adjust
     0x48,                          // speculation control
     0xc1,       0x186,      0x38f, // performance counting
@@ -39,6 +42,50 @@ constexpr std::uint32_t msr_numbers[] = {
     0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000102, 0xc0000103, // syscall, GS base, TSC auxiliary
 };
 
+constexpr std::uint32_t time_stamp_counter = 0x10;
+
+// Not what counts by itself, nor Hyper-V's, some of which do something when they are written.
+bool kept(std::uint32_t msr) {
+    constexpr std::uint32_t hyper_v = 0x4000'0000, end_of_hyper_v = 0x4000'0200;
+    return msr != time_stamp_counter && (msr < hyper_v || msr >= end_of_hyper_v);
+}
+
+// Ascending, each once.
+std::vector<std::uint32_t> msr_numbers(const KvmVm& vm) {
+    std::vector<std::uint32_t> numbers(std::begin(known_msrs), std::end(known_msrs));
+    std::ranges::copy_if(vm.state_msrs(), std::back_inserter(numbers), kept);
+    std::ranges::sort(numbers);
+    numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+    return numbers;
+}
+
+// Those that can be read, many with a call: KVM stops at the first that it refuses.
+std::vector<kvm_msr_entry> read_msrs(int file, std::span<const std::uint32_t> numbers) {
+    std::vector<kvm_msr_entry> read;
+    while (!numbers.empty()) {
+        abi::CountedArray<kvm_msr_entry> some(numbers.size());
+        for (std::size_t i = 0; i < numbers.size(); ++i)
+            some.entries()[i].index = numbers[i];
+        const int result = abi::call(file, abi::get_msrs, some.data());
+        const std::size_t done = result < 0 ? 0 : static_cast<std::size_t>(result);
+        read.insert(read.end(), some.entries().begin(),
+                    some.entries().begin() + static_cast<std::ptrdiff_t>(done));
+        numbers = numbers.subspan(std::min(done + 1, numbers.size()));
+    }
+    return read;
+}
+
+// A value that was read and cannot be written is one that no guest can have changed: it is skipped.
+void write_msrs(int file, std::span<const kvm_msr_entry> entries) {
+    while (!entries.empty()) {
+        abi::CountedArray<kvm_msr_entry> some(entries.size());
+        std::ranges::copy(entries, some.entries().begin());
+        const int result = abi::call(file, abi::set_msrs, some.data());
+        const std::size_t done = result < 0 ? 0 : static_cast<std::size_t>(result);
+        entries = entries.subspan(std::min(done + 1, entries.size()));
+    }
+}
+
 // A call that reads or writes a part of the state failed. `errno` is looked at before anything can change it.
 Error state_error(const std::string& what, const char* call, int error_number) {
     return with_context(what,
@@ -54,19 +101,6 @@ Error chip_error(const char* chip, const char* done, const char* call, int error
 constexpr std::array chip_names{"the first PIC", "the second PIC", "the I/O APIC"};
 
 } // namespace
-
-struct VcpuSnapshot::State {
-    kvm_regs registers{};
-    kvm_sregs special{};
-    kvm_fpu fpu{};
-    std::optional<abi::ExtendedState> extended;
-    std::optional<kvm_xcrs> control;
-    std::optional<kvm_debugregs> debug;
-    std::optional<kvm_vcpu_events> events;
-    kvm_lapic_state apic{};
-    kvm_mp_state run_state{};
-    std::vector<kvm_msr_entry> msrs;
-};
 
 VcpuSnapshot::VcpuSnapshot(std::unique_ptr<State> state) : state_(std::move(state)) {}
 VcpuSnapshot::VcpuSnapshot(VcpuSnapshot&&) noexcept = default;
@@ -101,11 +135,9 @@ Result<VcpuSnapshot> VcpuSnapshot::take(const KvmVcpu& vcpu) {
         if (abi::call(file, KVM_GET_VCPU_EVENTS, &state->events.emplace()) < 0)
             return failed("KVM_GET_VCPU_EVENTS");
     }
-    for (const std::uint32_t number : msr_numbers) {
-        abi::CountedArray<kvm_msr_entry> one(1);
-        one.entries()[0].index = number;
-        if (abi::call(file, abi::get_msrs, one.data()) == 1) state->msrs.push_back(one.entries()[0]);
-    }
+    state->msrs = read_msrs(file, msr_numbers(vcpu.vm()));
+    for (const kvm_msr_entry& entry : read_msrs(file, {&time_stamp_counter, 1}))
+        state->time_stamp = entry.data;
     return VcpuSnapshot(std::move(state));
 }
 
@@ -128,12 +160,7 @@ Result<void> VcpuSnapshot::apply(const KvmVcpu& vcpu) const {
         return failed("KVM_SET_FPU");
     }
     if (abi::call(file, KVM_SET_LAPIC, &state.apic) < 0) return failed("KVM_SET_LAPIC");
-    for (const kvm_msr_entry& entry : state.msrs) {
-        abi::CountedArray<kvm_msr_entry> one(1);
-        one.entries()[0] = entry;
-        // A value that was read and cannot be written is one that no guest can have changed.
-        static_cast<void>(abi::call(file, abi::set_msrs, one.data()));
-    }
+    write_msrs(file, state.msrs);
     if (state.debug && abi::call(file, KVM_SET_DEBUGREGS, &*state.debug) < 0)
         return failed("KVM_SET_DEBUGREGS");
     if (state.events && abi::call(file, KVM_SET_VCPU_EVENTS, &*state.events) < 0) {
@@ -142,10 +169,16 @@ Result<void> VcpuSnapshot::apply(const KvmVcpu& vcpu) const {
     return {};
 }
 
-struct ChipSnapshot::State {
-    std::array<kvm_irqchip, 3> chips{};
-    std::optional<kvm_pit_state2> pit;
-};
+Result<void> VcpuSnapshot::apply_time_stamp(const KvmVcpu& vcpu) const {
+    abi::CountedArray<kvm_msr_entry> one(1);
+    one.entries()[0] = {.index = time_stamp_counter, .reserved = 0, .data = state_->time_stamp};
+    if (abi::call(vcpu.file(), abi::set_msrs, one.data()) != 1) {
+        return state_error("the time stamp counter of vCPU " + std::to_string(vcpu.index()) +
+                               " cannot be set",
+                           "KVM_SET_MSRS", errno);
+    }
+    return {};
+}
 
 ChipSnapshot::ChipSnapshot(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ChipSnapshot::ChipSnapshot(ChipSnapshot&&) noexcept = default;
@@ -178,11 +211,6 @@ Result<void> ChipSnapshot::apply(const KvmVm& vm) const {
         return chip_error("the PIT", "put back", "KVM_SET_PIT2");
     return {};
 }
-
-struct ClockSnapshot::State {
-    std::optional<kvm_clock_data> clock;
-    std::optional<kvm_pit_state2> pit;
-};
 
 ClockSnapshot::ClockSnapshot(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ClockSnapshot::ClockSnapshot(ClockSnapshot&&) noexcept = default;

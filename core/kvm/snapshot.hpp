@@ -1,8 +1,11 @@
 // The whole architectural state of a vCPU, and of the in-kernel interrupt controllers and timer, taken and
 // put back. A machine takes both at power-on and puts them back on reset; and what tells the guest time, around a pause.
+// Each has an image, in the encoding of devices' states, for checkpoints.
 #pragma once
 
 #include "core/base/result.hpp"
+
+#include <plugbay/state_image.hpp>
 
 #include <memory>
 
@@ -17,6 +20,13 @@ class VcpuSnapshot {
   public:
     [[nodiscard]] static Result<VcpuSnapshot> take(const KvmVcpu& vcpu);
     [[nodiscard]] Result<void> apply(const KvmVcpu& vcpu) const;
+    // The time stamp counter as it was when the snapshot was taken, for a guest that goes on in another VM. Of several vCPUs
+    // it is set right after each other, before any of them is applied: KVM takes counters that are set to about the same
+    // within a second for synchronised, and makes them exactly so.
+    [[nodiscard]] Result<void> apply_time_stamp(const KvmVcpu& vcpu) const;
+
+    [[nodiscard]] Result<StateImage> save() const;
+    [[nodiscard]] static Result<VcpuSnapshot> load(const StateImage& image);
 
     VcpuSnapshot(VcpuSnapshot&&) noexcept;
     VcpuSnapshot& operator=(VcpuSnapshot&&) noexcept;
@@ -33,6 +43,9 @@ class ChipSnapshot {
   public:
     [[nodiscard]] static Result<ChipSnapshot> take(const KvmVm& vm);
     [[nodiscard]] Result<void> apply(const KvmVm& vm) const;
+
+    [[nodiscard]] Result<StateImage> save() const;
+    [[nodiscard]] static Result<ChipSnapshot> load(const StateImage& image);
 
     ChipSnapshot(ChipSnapshot&&) noexcept;
     ChipSnapshot& operator=(ChipSnapshot&&) noexcept;
@@ -51,6 +64,9 @@ class ClockSnapshot {
   public:
     [[nodiscard]] static Result<ClockSnapshot> take(const KvmVm& vm);
     [[nodiscard]] Result<void> apply(const KvmVm& vm) const;
+
+    [[nodiscard]] Result<StateImage> save() const;
+    [[nodiscard]] static Result<ClockSnapshot> load(const StateImage& image);
     // Tells the guest of a vCPU that it stood still, so that its watchdogs stay calm. Nothing to a guest that does not
     // use kvmclock.
     static void tell_paused(const KvmVcpu& vcpu);

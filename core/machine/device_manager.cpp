@@ -3,6 +3,7 @@
 #include "core/base/log.hpp"
 #include "core/base/nearest_name.hpp"
 #include "core/device/guest_clock.hpp"
+#include "core/machine/device_addition.hpp"
 #include "core/machine/device_hold.hpp"
 #include "core/machine/link_groups.hpp"
 #include "core/pci/pci_bus.hpp"
@@ -18,11 +19,6 @@ namespace plugbay::core {
 
 namespace {
 
-MachineChange change_of(MachineChange::Kind kind, const Link& link) {
-    return {kind, port_name(*link.backend().device, link.backend().port),
-            port_name(*link.frontend().device, link.frontend().port)};
-}
-
 // A configuration names ports by number, and may have been made for another type.
 Result<void> check_port(const Device& device, std::uint32_t port, std::uint32_t role) {
     const plugbay_device_type& type = device.type();
@@ -32,40 +28,6 @@ Result<void> check_port(const Device& device, std::uint32_t port, std::uint32_t 
 }
 
 } // namespace
-
-// Devices that are being added: taken away again unless kept.
-class DeviceManager::Addition {
-  public:
-    explicit Addition(DeviceManager& manager) : manager_(manager), first_(manager.devices_.size()) {}
-    Addition(const Addition&) = delete;
-    Addition& operator=(const Addition&) = delete;
-    ~Addition() {
-        if (kept_) return;
-        {
-            DeviceHold hold; // those that were started already
-            for (Device* device : manager_.frontends_first(devices())) {
-                if (auto held = hold.add(*device); !held)
-                    log_for(Subsystem::devices).warn("{}", held.error().text());
-            }
-            for (Device* device : devices())
-                hold.let_go(*device);
-        }
-        while (manager_.devices_.size() > first_)
-            manager_.take_away(*manager_.devices_.back());
-    }
-    [[nodiscard]] std::vector<Device*> devices() const {
-        std::vector<Device*> added;
-        for (std::size_t i = first_; i < manager_.devices_.size(); ++i)
-            added.push_back(manager_.devices_[i].get());
-        return added;
-    }
-    void keep() { kept_ = true; }
-
-  private:
-    DeviceManager& manager_;
-    const std::size_t first_;
-    bool kept_ = false;
-};
 
 DeviceManager::DeviceManager(MachineServices& services, LoadType load_type,
                              std::vector<std::unique_ptr<IoLoop>> loops)
@@ -111,6 +73,19 @@ Result<void> DeviceManager::refuse_inside_callback() const {
 
 Result<void> DeviceManager::add(std::span<const DeviceConfig> devices, const Place& place) {
     if (auto allowed = refuse_inside_callback(); !allowed) return allowed;
+    DeviceHold hold; // of devices that are there already and get a link
+    Addition addition(*this);
+    if (auto done = bring_in(devices, place, hold); !done) return done;
+    for (Device* device : addition.devices()) {
+        if (auto started = device->start(); !started) return started;
+    }
+    addition.keep();
+    announce(devices);
+    return {};
+}
+
+Result<void> DeviceManager::bring_in(std::span<const DeviceConfig> devices, const Place& place,
+                                     DeviceHold& hold) {
     const auto at = [&](const SourcePosition& position, Error error) {
         return place ? with_context(place(position), std::move(error)) : error;
     };
@@ -124,9 +99,6 @@ Result<void> DeviceManager::add(std::span<const DeviceConfig> devices, const Pla
     for (IoLoop*& loop : loops) {
         if (loop == nullptr) loop = loops_[next_loop_++ % loops_.size()].get();
     }
-
-    DeviceHold hold; // of devices that are there already and get a link
-    Addition addition(*this);
     for (const DeviceConfig& config : devices) {
         if (auto created = create(config, *loops[groups.of(config.id)]); !created)
             return at(config.position, std::move(created).error());
@@ -140,10 +112,10 @@ Result<void> DeviceManager::add(std::span<const DeviceConfig> devices, const Pla
         if (auto connected = connect_new(config); !connected)
             return at(config.link->position, std::move(connected).error());
     }
-    for (Device* device : addition.devices()) {
-        if (auto started = device->start(); !started) return started;
-    }
-    addition.keep();
+    return {};
+}
+
+void DeviceManager::announce(std::span<const DeviceConfig> devices) const {
     for (const DeviceConfig& config : devices)
         change_({MachineChange::Kind::device_added, config.id, {}});
     for (const DeviceConfig& config : devices) {
@@ -151,7 +123,6 @@ Result<void> DeviceManager::add(std::span<const DeviceConfig> devices, const Pla
         const Link* const link = registry_.link_at(*find(config.id), config.link->backend_port);
         change_(change_of(MachineChange::Kind::connected, *link));
     }
-    return {};
 }
 
 Result<void> DeviceManager::create(const DeviceConfig& config, IoLoop& loop) {

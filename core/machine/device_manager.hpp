@@ -7,6 +7,7 @@
 #include "core/device/machine_services.hpp"
 #include "core/io/io_loop.hpp"
 #include "core/machine/machine_change.hpp"
+#include "core/machine/machine_state.hpp"
 #include "core/machine/swap_journal.hpp"
 #include "core/plugin/master_device_table.hpp"
 #include "core/registry/registry.hpp"
@@ -25,6 +26,8 @@
 #include <vector>
 
 namespace plugbay::core {
+
+class DeviceHold;
 
 // Thread: [control], never inside a callback of a device (refused). Every change is a transaction: when it fails, the
 // devices and links are what they were before. Only accesses to the devices that a change touches wait for it.
@@ -96,6 +99,22 @@ class DeviceManager {
     // Back to power-on. `between` runs while every device holds still.
     [[nodiscard]] Result<void> reset_all(const std::function<Result<void>()>& between);
 
+    // --- checkpoints; the order of events: docs/checkpoint.md.
+    // Saves all, oldest first, and gives the states to `between` while every device holds still. A device that has no
+    // state, or cannot save it, fails the whole.
+    [[nodiscard]] Result<void>
+    save_all(const std::function<Result<void>(std::vector<DeviceState> states)>& between);
+    // add() for devices that go on from saved states instead of starting; each has exactly one of `states`. They hold
+    // still while `between` runs, when all are loaded. No vCPU runs meanwhile.
+    [[nodiscard]] Result<void> restore(std::span<const DeviceConfig> devices,
+                                       std::span<const DeviceState> states, const Place& place,
+                                       const std::function<Result<void>()>& between);
+
+    // The same for devices that are there and go on from `states` in place of what they are at: each has exactly one. When
+    // one refuses its state, all are put back and `between` is not called.
+    [[nodiscard]] Result<void> load_all(std::span<const DeviceState> states,
+                                        const std::function<Result<void>()>& between);
+
     // --- looking
     // What all devices were made from, oldest first, with the links that are there now.
     [[nodiscard]] std::vector<DeviceConfig> configs() const;
@@ -114,6 +133,10 @@ class DeviceManager {
     class Swap;
 
     [[nodiscard]] Result<void> refuse_inside_callback() const;
+    // Creates and connects them. What is held for it goes into `hold`.
+    [[nodiscard]] Result<void> bring_in(std::span<const DeviceConfig> devices, const Place& place,
+                                        DeviceHold& hold);
+    void announce(std::span<const DeviceConfig> devices) const;
     [[nodiscard]] Result<void> create(const DeviceConfig& config, IoLoop& loop);
     [[nodiscard]] Result<void> connect_new(const DeviceConfig& config);
     [[nodiscard]] Result<void> join(Device& backend, std::uint32_t port, std::string_view frontend,

@@ -12,15 +12,21 @@
 
 namespace plugbay::core {
 
-Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config,
-                                                 MasterDeviceTable& device_types) {
+Result<KvmSystem> Machine::open_kvm() {
     auto system = KvmSystem::open();
-    if (!system) return std::move(system).error();
+    if (!system) return system;
     if (const auto missing = system->missing_required(); !missing.empty()) {
         return Error{
             fmt::format("this machine's KVM lacks {} ({})", missing.front().name, missing.front().purpose),
             "see `plugbay doctor`"};
     }
+    return system;
+}
+
+Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config,
+                                                 MasterDeviceTable& device_types) {
+    auto system = open_kvm();
+    if (!system) return std::move(system).error();
     auto memory = GuestMemory::create(config.memory);
     if (!memory) return std::move(memory).error();
     auto vm = KvmVm::create(*system);
@@ -32,7 +38,10 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config,
     if (auto slots = machine->vm_->add_guest_memory(*machine->memory_); !slots)
         return std::move(slots).error();
     if (auto done = machine->create_vcpus(); !done) return std::move(done).error();
-    if (auto done = machine->create_devices(device_types); !done) return std::move(done).error();
+    if (auto done = machine->create_device_manager(device_types); !done) return std::move(done).error();
+    const auto place = [&](const SourcePosition& position) { return where(machine->config_, position); };
+    if (auto done = machine->devices_->add(machine->config_.devices, place); !done)
+        return std::move(done).error();
     if (auto done = machine->power_on_vcpus(*system); !done) return std::move(done).error();
     if (auto done = machine->boot(); !done) return std::move(done).error();
     return machine;
@@ -96,8 +105,8 @@ Result<void> Machine::create_vcpus() {
 Result<void> Machine::power_on_vcpus(const KvmSystem& system) {
     const auto supported = system.supported_cpuid();
     if (!supported) return supported.error();
-    CpuidTable trial = *supported;
-    if (auto possible = cpuid_.apply(trial); !possible) return possible;
+    guest_cpuid_ = *supported;
+    if (auto possible = cpuid_.apply(guest_cpuid_); !possible) return possible;
     const CpuidEditor edit = [this](CpuidTable& table, std::uint32_t) {
         static_cast<void>(cpuid_.apply(table)); // tried above
     };
@@ -113,7 +122,7 @@ Result<void> Machine::power_on_vcpus(const KvmSystem& system) {
     return {};
 }
 
-Result<void> Machine::create_devices(MasterDeviceTable& device_types) {
+Result<void> Machine::create_device_manager(MasterDeviceTable& device_types) {
     std::vector<std::unique_ptr<IoLoop>> loops;
     for (std::uint32_t i = 0; i < config_.io_threads; ++i) {
         auto loop = IoLoop::create("io" + std::to_string(i));
@@ -124,8 +133,7 @@ Result<void> Machine::create_devices(MasterDeviceTable& device_types) {
         services_, [&device_types](std::string_view type) { return device_types.load(type); },
         std::move(loops));
     hot_plug_.emplace(*devices_, services_);
-    return devices_->add(config_.devices,
-                         [this](const SourcePosition& position) { return where(config_, position); });
+    return {};
 }
 
 Result<void> Machine::boot() {

@@ -16,11 +16,13 @@
 #include "core/device/ram_watches.hpp"
 #include "core/io/worker_pool.hpp"
 #include "core/kvm/kvm_vm.hpp"
+#include "core/kvm/processor_facts.hpp"
 #include "core/kvm/snapshot.hpp"
 #include "core/machine/device_manager.hpp"
 #include "core/machine/hot_plug.hpp"
 #include "core/machine/kvm_platform.hpp"
 #include "core/machine/machine_change.hpp"
+#include "core/machine/machine_state.hpp"
 #include "core/machine/vcpu_thread.hpp"
 #include "core/memory/guest_memory.hpp"
 #include "core/pci/pci_bus.hpp"
@@ -69,6 +71,11 @@ class Machine {
     // so far is undone in reverse order. `config` is copied.
     [[nodiscard]] static Result<std::unique_ptr<Machine>> create(const MachineConfig& config,
                                                                  MasterDeviceTable& device_types);
+    // The same machine as it was when `state` was saved, with `memory`, paused. Nothing is booted.
+    [[nodiscard]] static Result<std::unique_ptr<Machine>> restore(const MachineConfig& config,
+                                                                  MasterDeviceTable& device_types,
+                                                                  const MachineState& state,
+                                                                  std::unique_ptr<GuestMemory> memory);
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
     ~Machine();
@@ -97,6 +104,24 @@ class Machine {
     // As the reset line would: every device, bus, interrupt controller and CPU back to power-on, memory empty, image
     // loaded again.
     [[nodiscard]] Result<void> reset();
+    // --- checkpoints, see docs/checkpoint.md
+    // Gives the machine's state to `write` while vCPUs and devices hold still, and with them what is in memory() and on
+    // disks. Afterwards the guest runs again, unless it was paused before.
+    [[nodiscard]] Result<void> save(const std::function<Result<void>(const MachineState& state)>& write);
+    // Goes back to `state`, with what `fill` puts into RAM, and then runs, unless it was paused before. When a device or
+    // what is in the state is refused, the machine is what it was; when `fill` fails, it stays paused and is good for nothing but to
+    // be ended.
+    [[nodiscard]] Result<void> load(const MachineState& state,
+                                    const std::function<Result<void>(const GuestMemory& memory)>& fill);
+    // Whether writes to RAM are tracked, for checkpoints that have only what changed; `false` forgets what was.
+    [[nodiscard]] Result<void> track_memory(bool on);
+    [[nodiscard]] bool memory_tracked() const { return memory_tracked_; }
+    // The pages that were written since tracking began or this was last called: a bit a page, by its place in
+    // GuestMemory's ranges, which follow each other.
+    [[nodiscard]] Result<std::vector<std::uint64_t>> take_written_pages();
+    // What was taken and did not get where it was to go: the next take_written_pages() has it again.
+    void put_back_written_pages(std::vector<std::uint64_t> pages) { written_pages_ = std::move(pages); }
+
     // Presses and releases it; the guest decides what it means. An error when no device has one.
     [[nodiscard]] Result<void> press_power_button();
     // run() returns soon.
@@ -136,10 +161,14 @@ class Machine {
 
   private:
     Machine(const MachineConfig& config, std::unique_ptr<GuestMemory> memory, std::unique_ptr<KvmVm> vm);
+    [[nodiscard]] static Result<KvmSystem> open_kvm();
 
     [[nodiscard]] Result<void> create_vcpus();
     [[nodiscard]] Result<void> power_on_vcpus(const KvmSystem& system);
-    [[nodiscard]] Result<void> create_devices(MasterDeviceTable& device_types);
+    [[nodiscard]] Result<void> create_device_manager(MasterDeviceTable& device_types);
+    struct Processors;
+    [[nodiscard]] Result<Processors> read_processors(const MachineState& state) const;
+    [[nodiscard]] Result<void> apply(Processors processors);
     [[nodiscard]] Result<void> boot();
     [[nodiscard]] Result<void> keep_time();
     [[nodiscard]] std::vector<std::uint32_t> all_vcpus() const;
@@ -178,7 +207,10 @@ class Machine {
     std::optional<HotPlug> hot_plug_;        // made with devices_
     std::vector<std::unique_ptr<VcpuThread>> vcpus_;
     std::vector<std::uint32_t> going_ =
-        all_vcpus(); // those that run when the guest does: not all while one is stepped
+        all_vcpus();         // those that run when the guest does: not all while one is stepped
+    CpuidTable guest_cpuid_; // before topology
+    bool memory_tracked_ = false;
+    std::vector<std::uint64_t> written_pages_; // put back
     std::vector<VcpuSnapshot> vcpus_at_power_on_;
     std::optional<ChipSnapshot> chips_at_power_on_;
     std::optional<ClockSnapshot> paused_since_;  // the guest's time then; nothing while it runs

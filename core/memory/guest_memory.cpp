@@ -3,35 +3,95 @@
 #include "core/base/errno_error.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 namespace plugbay::core {
 
 namespace {
 constexpr std::uint64_t page_size = 4096;
 constexpr std::uint64_t minimum_size = 1 << 20;
+constexpr std::size_t most_mapped_parts = 4096;
+constexpr std::uint64_t always_mapped = 1 << 20;
+constexpr int private_zeroes = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
+Result<void> check_size(std::uint64_t size) {
+    if (size >= minimum_size && size % page_size == 0) return {};
+    return Error{"guest memory of " + std::to_string(size) + " bytes is not possible",
+                 "choose at least 1M, in whole 4K pages"};
+}
+
+Result<UniqueFd> memory_file(std::uint64_t size) {
+    UniqueFd file(::memfd_create("plugbay-guest-memory", MFD_CLOEXEC));
+    if (!file) return errno_error("memfd_create for guest memory");
+    if (::ftruncate(file.get(), static_cast<off_t>(size)) != 0)
+        return errno_error("cannot size guest memory to " + std::to_string(size) + " bytes");
+    return file;
+}
+
+bool fits(const MemoryPart& part, std::uint64_t size) {
+    return (part.memory_offset | part.file_offset | part.length) % page_size == 0 &&
+           part.memory_offset <= size && part.length <= size - part.memory_offset;
+}
+Error misplaced() {
+    return Error{"a part of guest memory is not in whole pages inside it"};
+}
+
+Error map_error(std::uint64_t size) {
+    return errno_error("cannot map " + std::to_string(size) + " bytes of guest memory", errno,
+                       "choose a smaller \"memory\"");
+}
 } // namespace
 
 Result<std::unique_ptr<GuestMemory>> GuestMemory::create(std::uint64_t size) {
-    if (size < minimum_size || size % page_size != 0) {
-        return Error{"guest memory of " + std::to_string(size) + " bytes is not possible",
-                     "choose at least 1M, in whole 4K pages"};
-    }
-    UniqueFd file(::memfd_create("plugbay-guest-memory", MFD_CLOEXEC));
-    if (!file) return errno_error("memfd_create for guest memory");
-    if (::ftruncate(file.get(), static_cast<off_t>(size)) != 0) {
-        return errno_error("cannot size guest memory to " + std::to_string(size) + " bytes");
-    }
-    void* base = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file.get(), 0);
-    if (base == MAP_FAILED) {
-        return errno_error("cannot map " + std::to_string(size) + " bytes of guest memory", errno,
-                           "choose a smaller \"memory\"");
-    }
+    if (auto possible = check_size(size); !possible) return std::move(possible).error();
+    auto file = memory_file(size);
+    if (!file) return std::move(file).error();
+    void* base = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file->get(), 0);
+    if (base == MAP_FAILED) return map_error(size);
     return std::unique_ptr<GuestMemory>(
-        new GuestMemory(std::move(file), static_cast<std::byte*>(base), size));
+        new GuestMemory(std::move(*file), static_cast<std::byte*>(base), size));
+}
+
+Result<std::unique_ptr<GuestMemory>> GuestMemory::create(std::uint64_t size,
+                                                         std::span<const MemoryPart> parts) {
+    if (auto possible = check_size(size); !possible) return std::move(possible).error();
+    void* base = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, private_zeroes, -1, 0);
+    if (base == MAP_FAILED) return map_error(size);
+    std::unique_ptr<GuestMemory> memory(new GuestMemory({}, static_cast<std::byte*>(base), size));
+    for (const MemoryPart& part : parts) {
+        if (!fits(part, size)) return misplaced();
+        // The kernel allows 65,530 mappings by default, and a chain of checkpoints may have more pieces than that.
+        const bool map = parts.size() <= most_mapped_parts || part.length >= always_mapped;
+        if (auto done = map ? memory->map_part(part) : memory->read_part(part); !done)
+            return std::move(done).error();
+    }
+    return memory;
+}
+
+Result<void> GuestMemory::map_part(const MemoryPart& part) const {
+    if (part.length == 0) return {};
+    void* const mapped =
+        ::mmap(base_ + part.memory_offset, part.length, PROT_READ | PROT_WRITE,
+               MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, part.file, static_cast<off_t>(part.file_offset));
+    if (mapped == MAP_FAILED) return errno_error("cannot map a part of guest memory from its file");
+    return {};
+}
+
+Result<void> GuestMemory::read_part(const MemoryPart& part) const {
+    for (std::uint64_t done = 0; done < part.length;) {
+        const ssize_t got = ::pread(part.file, base_ + part.memory_offset + done, part.length - done,
+                                    static_cast<off_t>(part.file_offset + done));
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return errno_error("cannot read a part of guest memory from its file");
+        if (got == 0) return Error{"the file of a part of guest memory ends too early"};
+        done += static_cast<std::uint64_t>(got);
+    }
+    return {};
 }
 
 GuestMemory::GuestMemory(UniqueFd file, std::byte* base, std::uint64_t size)
@@ -49,11 +109,39 @@ GuestMemory::~GuestMemory() {
 }
 
 Result<void> GuestMemory::clear() const {
-    if (::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size_)) !=
-        0) {
-        return errno_error("cannot clear guest memory");
+    const bool cleared =
+        file_ ? ::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                            static_cast<off_t>(size_)) == 0
+              : ::mmap(base_, size_, PROT_READ | PROT_WRITE, private_zeroes | MAP_FIXED, -1, 0) != MAP_FAILED;
+    if (!cleared) return errno_error("cannot clear guest memory");
+    return {};
+}
+
+Result<void> GuestMemory::replace(std::span<const MemoryPart> parts) const {
+    if (auto cleared = clear(); !cleared) return cleared;
+    for (const MemoryPart& part : parts) {
+        if (!fits(part, size_)) return misplaced();
+        if (auto read = read_part(part); !read) return read;
     }
     return {};
+}
+
+Result<UniqueFd> GuestMemory::share() const {
+    if (file_) {
+        UniqueFd same(::fcntl(file_.get(), F_DUPFD_CLOEXEC, 0));
+        if (!same) return errno_error("cannot duplicate the descriptor of guest memory");
+        return same;
+    }
+    auto copy = memory_file(size_);
+    if (!copy) return copy;
+    for (std::uint64_t offset = 0; offset < size_; offset += page_size) {
+        const std::span page(base_ + offset, page_size);
+        if (std::ranges::all_of(page, [](std::byte each) { return each == std::byte{0}; })) continue;
+        if (::pwrite(copy->get(), page.data(), page.size(), static_cast<off_t>(offset)) !=
+            static_cast<ssize_t>(page.size()))
+            return errno_error("cannot copy guest memory");
+    }
+    return copy;
 }
 
 bool GuestMemory::read(std::uint64_t address, std::span<std::byte> bytes) const {

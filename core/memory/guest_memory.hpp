@@ -1,4 +1,5 @@
-// The guest's RAM: one memfd, mapped once, shown to the guest as one or two ranges around the PCI hole.
+// The guest's RAM: one mapping, shown to the guest as one or two ranges around the PCI hole. It is that of a memfd, or, in a
+// machine that was restored, a private one of the checkpoint's files.
 #pragma once
 
 #include "core/base/result.hpp"
@@ -26,19 +27,39 @@ struct MemoryRange {
     std::uint64_t file_offset;
 };
 
+// Some bytes of a file, in whole pages, and where in the guest's RAM they are: counted as in MemoryRange::file_offset.
+struct MemoryPart {
+    int file; // borrowed
+    std::uint64_t file_offset;
+    std::uint64_t memory_offset;
+    std::uint64_t length;
+};
+
 // Sizes and ranges are fixed for the life of the object, so every const member may be called from any thread
 // without a lock. The bytes themselves are shared with the running guest: read a value once, then check it.
 class GuestMemory {
   public:
     // `size` is in bytes, a multiple of 4 KiB, at least 1 MiB. Bytes past pci_hole_start move up to 4 GiB.
     [[nodiscard]] static Result<std::unique_ptr<GuestMemory>> create(std::uint64_t size);
+    // The same with contents: `parts` are mapped privately, so that only what is used is ever read, and overlap nowhere;
+    // what is in none of them is zero. The files' contents must stay as they are while the object lives; they may be
+    // deleted.
+    [[nodiscard]] static Result<std::unique_ptr<GuestMemory>> create(std::uint64_t size,
+                                                                     std::span<const MemoryPart> parts);
 
     GuestMemory(const GuestMemory&) = delete;
     GuestMemory& operator=(const GuestMemory&) = delete;
     ~GuestMemory();
 
     [[nodiscard]] std::uint64_t size() const { return size_; }
-    [[nodiscard]] int file() const { return file_.get(); }
+    // What all ranges are in, one after the other.
+    [[nodiscard]] std::span<const std::byte> bytes() const {
+        return {base_, static_cast<std::size_t>(size_)};
+    }
+    [[nodiscard]] int file() const { return file_.get(); } // -1: the mapping is private
+    // A file with what is in RAM now, to be mapped privately by another process: RAM itself, which may change on, or a
+    // copy. No vCPU and no device writes meanwhile, if the copy has to be of one moment.
+    [[nodiscard]] Result<UniqueFd> share() const;
     [[nodiscard]] const std::vector<MemoryRange>& ranges() const { return ranges_; }
 
     // The host's view of [address, address + length), or an empty span when any byte of it is not RAM or when
@@ -76,14 +97,18 @@ class GuestMemory {
 
     // Makes every byte zero and gives the pages back to the host. No vCPU runs meanwhile.
     [[nodiscard]] Result<void> clear() const;
+    // clear(), then reads what is in `parts`.
+    [[nodiscard]] Result<void> replace(std::span<const MemoryPart> parts) const;
 
     // [control] The host's view outlives the object: somebody who cannot be stopped may still write through it.
     void keep_mapped() { keep_mapped_ = true; }
 
   private:
     GuestMemory(UniqueFd file, std::byte* base, std::uint64_t size);
+    [[nodiscard]] Result<void> map_part(const MemoryPart& part) const;
+    [[nodiscard]] Result<void> read_part(const MemoryPart& part) const;
 
-    UniqueFd file_;
+    UniqueFd file_; // none: the mapping is private
     std::byte* base_;
     std::uint64_t size_;
     std::vector<MemoryRange> ranges_;

@@ -42,6 +42,7 @@ class ConfigSpace {
     bool operator==(const ConfigSpace&) const = default;
 
     [[nodiscard]] std::uint32_t read(std::uint32_t offset, std::uint32_t width) const;
+    [[nodiscard]] std::uint8_t writable(std::uint32_t offset) const { return writable_[offset]; }
     // As the guest: changes only writable bits.
     void write(std::uint32_t offset, std::uint32_t width, std::uint32_t value);
     // As the host: changes anything.

@@ -108,6 +108,29 @@ bool MsixTable::notify(std::uint32_t vector) {
     return true;
 }
 
+MsixTable::Saved MsixTable::save() {
+    const std::lock_guard guard(mutex_);
+    Saved saved;
+    for (const Entry& entry : entries_) {
+        saved.words.insert(saved.words.end(), std::begin(entry.words), std::end(entry.words));
+        saved.pending.push_back(entry.pending ? 1 : 0);
+    }
+    return saved;
+}
+
+bool MsixTable::load(const Saved& saved) {
+    const std::lock_guard guard(mutex_);
+    if (saved.words.size() != 4 * entries_.size() || saved.pending.size() != entries_.size()) return false;
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+        Entry& entry = entries_[i];
+        std::copy_n(saved.words.begin() + static_cast<std::ptrdiff_t>(4 * i), 4, entry.words);
+        entry.words[3] &= masked_bit;
+        entry.pending = saved.pending[i] != 0;
+        entry.routed = false;
+    }
+    return true;
+}
+
 void MsixTable::reset() {
     const std::lock_guard guard(mutex_);
     enabled_ = false;

@@ -39,6 +39,15 @@ class MsixTable : public AccessHandler {
     // As after power-on.
     void reset();
 
+    // The table and the pending bits, for a checkpoint; four words a vector. set_control() has to follow the loading,
+    // which is refused when there are other vectors.
+    struct Saved {
+        std::vector<std::uint32_t> words = {};
+        std::vector<std::uint8_t> pending = {};
+    };
+    [[nodiscard]] Saved save();
+    [[nodiscard]] bool load(const Saved& saved);
+
   private:
     struct Entry {
         std::uint32_t words[4] = {0, 0, 0, 1}; // address low, high, data, control (bit 0: masked)

@@ -1,6 +1,7 @@
 #include "core/pci/pci_function.hpp"
 
 #include "core/base/log.hpp"
+#include "core/base/own_state.hpp"
 #include "core/bus/access_bus.hpp"
 #include "core/device/host/hold.hpp"
 #include "core/memory/guest_memory.hpp"
@@ -20,6 +21,21 @@ constexpr std::uint32_t kind_mask = 0xf;
 constexpr std::uint16_t interrupt_status = 1 << 3;
 constexpr std::uint64_t largest_narrow_bar = std::uint64_t{1} << 31;
 constexpr std::uint64_t largest_bar = std::uint64_t{1} << 40;
+
+constexpr const char* state_type = "pci-function";
+constexpr std::uint32_t state_version = 1;
+
+struct FunctionState {
+    std::array<std::uint8_t, ConfigSpace::size> configuration{};
+    bool pin = false;
+    MsixTable::Saved msix = {};
+    void state(auto& fields) {
+        fields("configuration", configuration);
+        fields("pin", pin);
+        fields("msix.table", msix.words, 4 * MsixTable::max_vectors);
+        fields("msix.pending", msix.pending, MsixTable::max_vectors);
+    }
+};
 } // namespace
 
 Result<std::unique_ptr<PciFunction>> PciFunction::create(Device& device,
@@ -447,6 +463,49 @@ void PciFunction::update_pin() {
     const bool msix_enabled = msix_ && (config_.read(msix_capability_ + 2, 2) & msix_enable) != 0;
     const bool high = pin_level_ && !disabled && !msix_enabled;
     if (line_ && line_->set(high)) device().counts().interrupts.add();
+}
+
+Result<std::optional<StateImage>> PciFunction::save() {
+    FunctionState state;
+    {
+        const std::lock_guard guard(mutex_);
+        for (std::uint32_t offset = 0; offset < ConfigSpace::size; ++offset)
+            state.configuration[offset] = static_cast<std::uint8_t>(config_.read(offset, 1));
+        state.pin = pin_level_;
+        if (msix_) state.msix = msix_->save();
+    }
+    auto image = save_own_state(state_type, state_version, state);
+    if (!image) return std::move(image).error();
+    return std::optional(*std::move(image));
+}
+
+Result<void> PciFunction::load(const StateImage& image) {
+    FunctionState state;
+    if (auto loaded = load_own_state(image, state_type, state_version, state); !loaded) return loaded;
+    std::unique_lock guard(mutex_);
+    for (std::uint32_t offset = 0; offset < ConfigSpace::size; ++offset) {
+        auto differing = (state.configuration[offset] ^ config_.read(offset, 1)) & ~config_.writable(offset);
+        if (offset == pci_register::status) differing &= ~std::uint32_t{interrupt_status};
+        if (differing == 0) continue;
+        return Error{
+            fmt::format("it is another PCI function than the one that was saved: its configuration space "
+                        "has {:#04x} at offset {:#x}, not {:#04x}",
+                        config_.read(offset, 1), offset, state.configuration[offset])};
+    }
+    if (msix_ ? !msix_->load(state.msix) : !state.msix.words.empty())
+        return Error{"it has another number of MSI-X vectors than the one that was saved"};
+    for (std::uint32_t offset = 0; offset < ConfigSpace::size; ++offset)
+        config_.write(offset, 1, state.configuration[offset]);
+    pin_level_ = state.pin;
+    const bool left = update_decoding();
+    if (msix_) {
+        update_msix_control();
+    } else {
+        update_pin();
+    }
+    guard.unlock();
+    if (left) make_room();
+    return {};
 }
 
 void PciFunction::reset() {

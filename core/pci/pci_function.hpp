@@ -81,6 +81,10 @@ class PciFunction : public Resource {
     // [control] As after power-on: nothing is decoded.
     void reset();
 
+    // Configuration space, pin and MSI-X table.
+    [[nodiscard]] Result<std::optional<StateImage>> save() override;
+    [[nodiscard]] Result<void> load(const StateImage& image) override;
+
   private:
     friend class BarRegion;
 

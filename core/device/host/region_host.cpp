@@ -1,3 +1,4 @@
+#include "core/base/own_state.hpp"
 #include "core/device/device.hpp"
 #include "core/device/guest_clock.hpp"
 #include "core/device/host/guest_range.hpp"
@@ -10,6 +11,7 @@
 #include <plugbay/abi/region.h>
 
 #include <algorithm>
+#include <cstring>
 #include <fmt/format.h>
 
 namespace plugbay::core {
@@ -17,6 +19,15 @@ namespace plugbay::core {
 namespace {
 
 constexpr std::uint64_t page_size = 4096;
+
+constexpr const char* contents_type = "memory-region";
+constexpr std::uint32_t contents_version = 1;
+constexpr std::uint64_t most_contents = std::uint64_t{1} << 32;
+
+struct RegionContents {
+    std::vector<std::uint8_t> bytes = {};
+    void state(auto& fields) { fields("bytes", bytes, most_contents); }
+};
 
 // Memory beside the guest's RAM.
 class MemoryRegionResource : public Resource {
@@ -43,6 +54,23 @@ class MemoryRegionResource : public Resource {
         return kind_ == kind && region_->base == address && region_->length == length;
     }
     [[nodiscard]] void* data() const { return memory_->data(); }
+    [[nodiscard]] Result<std::optional<StateImage>> save() override {
+        const auto* const bytes = reinterpret_cast<const std::uint8_t*>(memory_->data());
+        RegionContents contents{.bytes = {bytes, bytes + memory_->size()}};
+        auto image = save_own_state(contents_type, contents_version, contents);
+        if (!image) return std::move(image).error();
+        return std::optional(*std::move(image));
+    }
+    [[nodiscard]] Result<void> load(const StateImage& image) override {
+        RegionContents contents;
+        if (auto loaded = load_own_state(image, contents_type, contents_version, contents); !loaded)
+            return loaded;
+        if (contents.bytes.size() != memory_->size())
+            return Error{fmt::format("{} bytes of it were saved, and it has {}", contents.bytes.size(),
+                                     memory_->size())};
+        std::memcpy(memory_->data(), contents.bytes.data(), contents.bytes.size());
+        return {};
+    }
     [[nodiscard]] std::shared_ptr<const void> memory() const override { return memory_; }
     void mapped(std::unique_ptr<PlatformMemory> mapped) { mapped_ = std::move(mapped); }
     [[nodiscard]] std::uint64_t pages() const { return region_->length / page_size; }

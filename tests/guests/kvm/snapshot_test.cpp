@@ -100,6 +100,41 @@ TEST_F(SnapshotTest, PutsDebugRegistersBack) {
     EXPECT_EQ(debug.db[0], before);
 }
 
+TEST_F(SnapshotTest, AnImageHoldsAllOfIt) {
+    const auto snapshot = VcpuSnapshot::take(vcpu());
+    ASSERT_TRUE(snapshot) << snapshot.error().text();
+    const auto general = vcpu().general_registers();
+    const auto image = snapshot->save();
+    ASSERT_TRUE(image) << image.error().text();
+    const auto loaded = VcpuSnapshot::load(*image);
+    ASSERT_TRUE(loaded) << loaded.error().text();
+    const auto again = loaded->save();
+    ASSERT_TRUE(again);
+    EXPECT_EQ(*again, *image);
+
+    GeneralRegisters other = *general;
+    other.rax = 0x1234;
+    ASSERT_TRUE(vcpu().set_general_registers(other));
+    const auto stamped = loaded->apply_time_stamp(vcpu());
+    ASSERT_TRUE(stamped) << stamped.error().text();
+    const auto done = loaded->apply(vcpu());
+    ASSERT_TRUE(done) << done.error().text();
+    EXPECT_EQ(*vcpu().general_registers(), *general);
+}
+
+TEST_F(SnapshotTest, AnImageOfSomethingElseIsRefused) {
+    const auto chips = ChipSnapshot::take(guest_->vm());
+    ASSERT_TRUE(chips) << chips.error().text();
+    const auto image = chips->save();
+    ASSERT_TRUE(image) << image.error().text();
+    const auto refused = VcpuSnapshot::load(*image);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("it is one of a kvm-chips"), std::string::npos);
+    const auto loaded = ChipSnapshot::load(*image);
+    ASSERT_TRUE(loaded);
+    EXPECT_TRUE(loaded->apply(guest_->vm()));
+}
+
 TEST_F(SnapshotTest, AFailureNamesTheVcpuAndARemedy) {
     const auto snapshot = VcpuSnapshot::take(vcpu());
     ASSERT_TRUE(snapshot) << snapshot.error().text();

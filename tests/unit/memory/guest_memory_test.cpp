@@ -3,6 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <unistd.h>
+#include <vector>
 
 namespace plugbay::core {
 namespace {
@@ -48,6 +53,101 @@ TEST(GuestMemory, WhatIsWrittenIsRead) {
     ASSERT_TRUE((*memory)->read(pci_hole_end + 5, back));
     EXPECT_EQ(back, bytes);
     EXPECT_FALSE((*memory)->write(pci_hole_start - 2, bytes));
+}
+
+// A file of pages, each full of its number plus one.
+class GuestMemoryParts : public ::testing::Test {
+  protected:
+    static constexpr std::uint64_t page = 4096;
+    GuestMemoryParts() : file_(std::tmpfile(), &std::fclose) {
+        for (int number = 1; number <= 4; ++number) {
+            const std::string bytes(page, static_cast<char>(number));
+            EXPECT_EQ(std::fwrite(bytes.data(), 1, page, file_.get()), page);
+        }
+        std::fflush(file_.get());
+    }
+    [[nodiscard]] MemoryPart part(std::uint64_t from, std::uint64_t to, std::uint64_t pages) const {
+        return {.file = fileno(file_.get()),
+                .file_offset = from * page,
+                .memory_offset = to * page,
+                .length = pages * page};
+    }
+    static int at(const GuestMemory& memory, std::uint64_t number) {
+        return std::to_integer<int>(memory.bytes()[number * page + 17]);
+    }
+
+    std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
+};
+
+TEST_F(GuestMemoryParts, AreWhereTheyBelongAndNothingElseIsThere) {
+    const std::array parts{part(2, 5, 2), part(0, 255, 1)};
+    const auto memory = GuestMemory::create(mebibyte, parts);
+    ASSERT_TRUE(memory) << memory.error().text();
+    EXPECT_EQ(at(**memory, 4), 0);
+    EXPECT_EQ(at(**memory, 5), 3);
+    EXPECT_EQ(at(**memory, 6), 4);
+    EXPECT_EQ(at(**memory, 255), 1);
+    EXPECT_LT((*memory)->file(), 0);
+}
+
+TEST_F(GuestMemoryParts, AreNeverWrittenTo) {
+    const std::array parts{part(0, 0, 4)};
+    const auto memory = GuestMemory::create(mebibyte, parts);
+    ASSERT_TRUE(memory);
+    const std::array bytes{std::byte{9}};
+    ASSERT_TRUE((*memory)->write(17, bytes));
+    EXPECT_EQ(at(**memory, 0), 9);
+    const auto other = GuestMemory::create(mebibyte, parts);
+    ASSERT_TRUE(other);
+    EXPECT_EQ(at(**other, 0), 1);
+}
+
+TEST_F(GuestMemoryParts, AreGoneAfterClearing) {
+    const std::array parts{part(0, 0, 4)};
+    const auto memory = GuestMemory::create(mebibyte, parts);
+    ASSERT_TRUE(memory);
+    ASSERT_TRUE((*memory)->clear());
+    EXPECT_EQ(at(**memory, 0), 0);
+    ASSERT_TRUE((*memory)->replace(parts));
+    EXPECT_EQ(at(**memory, 3), 4);
+}
+
+TEST_F(GuestMemoryParts, CanBeShared) {
+    const std::array parts{part(1, 7, 1)};
+    const auto memory = GuestMemory::create(mebibyte, parts);
+    ASSERT_TRUE(memory);
+    const auto shared = (*memory)->share();
+    ASSERT_TRUE(shared) << shared.error().text();
+    char byte = 0;
+    ASSERT_EQ(::pread(shared->get(), &byte, 1, 7 * page), 1);
+    EXPECT_EQ(byte, 2);
+    ASSERT_EQ(::pread(shared->get(), &byte, 1, 8 * page), 1);
+    EXPECT_EQ(byte, 0);
+}
+
+TEST_F(GuestMemoryParts, AreReadWhereThereAreTooManyToMap) {
+    std::vector<MemoryPart> parts;
+    for (std::uint64_t i = 0; i < 5000; ++i)
+        parts.push_back(part(i % 4, 2 * i, 1));
+    const auto memory = GuestMemory::create(64 * mebibyte, parts);
+    ASSERT_TRUE(memory) << memory.error().text();
+    for (std::uint64_t i = 0; i < 5000; ++i) {
+        ASSERT_EQ(at(**memory, 2 * i), static_cast<int>(i % 4 + 1));
+        ASSERT_EQ(at(**memory, 2 * i + 1), 0);
+    }
+}
+
+TEST_F(GuestMemoryParts, OutsideOrAcrossPagesAreRefused) {
+    for (const MemoryPart& bad :
+         {part(0, 256, 1), part(0, 255, 2), part(0, ~std::uint64_t{0} / page, 1),
+          MemoryPart{.file = 0, .file_offset = 0, .memory_offset = 1, .length = page}}) {
+        const auto memory = GuestMemory::create(mebibyte, {&bad, 1});
+        EXPECT_FALSE(memory);
+    }
+    // A file that is too short is found when it is read.
+    const auto memory = GuestMemory::create(mebibyte);
+    const std::array beyond{part(3, 0, 2)};
+    EXPECT_FALSE((*memory)->replace(beyond));
 }
 
 TEST(GuestMemory, OddSizesAreRefusedWithAHint) {

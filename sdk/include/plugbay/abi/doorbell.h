@@ -15,7 +15,8 @@ extern "C" {
 struct plugbay_doorbell_callbacks {
     uint32_t size;
     uint32_t reserved;
-    /* [io] The doorbell was rung once or more since the last call. */
+    /* [io] The doorbell was rung once or more since the last call; or the machine goes on from a checkpoint, and it may
+     * have been rung before that. */
     void (*rung)(void* instance, uint64_t token);
 };
 

@@ -1,0 +1,176 @@
+// All devices of a machine saved, and made anew from what was saved. The order of events: docs/checkpoint.md.
+#include "core/machine/device_addition.hpp"
+#include "core/machine/device_hold.hpp"
+#include "core/machine/device_manager.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <map>
+#include <ranges>
+#include <utility>
+
+namespace plugbay::core {
+
+namespace {
+
+Result<DeviceState> save(Device& device) {
+    DeviceState saved{
+        .id = device.id(), .type = device.type().name, .state_version = device.type().state_version};
+    if (device.plugin() != nullptr) {
+        const PluginDescription& plugin = device.plugin()->description();
+        saved.plugin = plugin.name;
+        saved.version = plugin.version;
+        saved.build_id = plugin.build_id;
+        saved.abi_major = plugin.abi_major;
+        saved.abi_minor = plugin.abi_minor;
+    }
+    auto state = device.save();
+    if (!state) return std::move(state).error();
+    saved.state = *std::move(state);
+    for (const auto& resource : device.resources().all()) {
+        auto image = resource->save();
+        if (!image) return with_context("device \"" + device.id() + "\"", std::move(image).error());
+        if (*image) saved.held.push_back({.name = resource->describe(), .state = (*image)->bytes()});
+    }
+    return saved;
+}
+
+Result<void> load_held(Device& device, const DeviceState& saved) {
+    const auto refused = [&](Error error) {
+        return with_context("device \"" + device.id() + "\"", std::move(error));
+    };
+    std::vector<std::shared_ptr<Resource>> resources = device.resources().all();
+    for (const DeviceState::Held& held : saved.held) {
+        const auto found =
+            std::ranges::find(resources, held.name, [](const auto& each) { return each->describe(); });
+        if (found == resources.end())
+            return refused(
+                Error{"a state of its " + held.name + " was saved, and this build does not have that",
+                      "use the build that saved it, " + saved.plugin + " " + saved.version});
+        std::string why;
+        const auto image = StateImage::parse(held.state, why);
+        if (!image) return refused(Error{held.name + ": " + why});
+        if (auto loaded = (*found)->load(*image); !loaded)
+            return refused(with_context(held.name, std::move(loaded).error()));
+        resources.erase(found);
+    }
+    for (const auto& resource : resources) {
+        const auto image = resource->save();
+        if (image && *image)
+            return refused(Error{"no state of its " + resource->describe() + " was saved",
+                                 "use the build that saved it, " + saved.plugin + " " + saved.version});
+    }
+    return {};
+}
+
+Result<void> load(Device& device, const DeviceState& saved) {
+    if (auto loaded = load_held(device, saved); !loaded) return loaded;
+    return device.load(saved.state);
+}
+
+// The states by the devices' ids; an error unless each device has one and each state a device.
+Result<std::map<std::string_view, const DeviceState*>> match(std::span<const DeviceConfig> devices,
+                                                             std::span<const DeviceState> states) {
+    std::map<std::string_view, const DeviceState*> by_id;
+    for (const DeviceState& saved : states) {
+        if (!by_id.emplace(saved.id, &saved).second)
+            return Error{fmt::format("device \"{}\" has two states", saved.id)};
+        if (std::ranges::find(devices, saved.id, &DeviceConfig::id) == devices.end()) {
+            return Error{fmt::format("a state of device \"{}\" was saved, and the machine has no such device",
+                                     saved.id),
+                         "restore into the machine that was saved"};
+        }
+    }
+    for (const DeviceConfig& config : devices) {
+        const auto found = by_id.find(config.id);
+        if (found == by_id.end()) {
+            return Error{fmt::format("no state of device \"{}\" was saved", config.id),
+                         "restore into the machine that was saved"};
+        }
+        if (found->second->type != config.type) {
+            return Error{fmt::format("device \"{}\" is a {}, and the state is one of a {}", config.id,
+                                     config.type, found->second->type)};
+        }
+    }
+    return by_id;
+}
+
+} // namespace
+
+Result<void> DeviceManager::save_all(const std::function<Result<void>(std::vector<DeviceState>)>& between) {
+    if (auto allowed = refuse_inside_callback(); !allowed) return allowed;
+    std::vector<Device*> all;
+    for (const auto& device : devices_)
+        all.push_back(device.get());
+    DeviceHold hold;
+    for (Device* device : frontends_first(all)) {
+        if (auto held = hold.add(*device); !held) return held;
+    }
+    std::vector<DeviceState> states;
+    for (Device* device : all) {
+        auto saved = save(*device);
+        if (!saved) return std::move(saved).error();
+        states.push_back(*std::move(saved));
+    }
+    return between(std::move(states));
+}
+
+Result<void> DeviceManager::load_all(std::span<const DeviceState> states,
+                                     const std::function<Result<void>()>& between) {
+    if (auto allowed = refuse_inside_callback(); !allowed) return allowed;
+    const std::vector<DeviceConfig> present = configs();
+    const auto by_id = match(present, states);
+    if (!by_id) return by_id.error();
+    std::vector<Device*> all;
+    for (const auto& device : devices_)
+        all.push_back(device.get());
+    DeviceHold hold;
+    for (Device* device : frontends_first(all)) {
+        if (auto held = hold.add(*device); !held) return held;
+    }
+    std::vector<DeviceState> before;
+    for (Device* device : all) {
+        auto saved = save(*device);
+        if (!saved) return std::move(saved).error();
+        before.push_back(*std::move(saved));
+    }
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        auto loaded = load(*all[i], *by_id->at(all[i]->id()));
+        if (loaded) continue;
+        for (std::size_t back = 0; back <= i; ++back) {
+            if (auto done = load(*all[back], before[back]); !done)
+                log_for(Subsystem::devices)
+                    .error("the state before could not be put back: {}", done.error().text());
+        }
+        return loaded;
+    }
+    if (auto done = between(); !done) return done;
+    for (Device* device : all) {
+        for (const auto& resource : device->resources().all())
+            resource->restored();
+    }
+    return {};
+}
+
+Result<void> DeviceManager::restore(std::span<const DeviceConfig> devices,
+                                    std::span<const DeviceState> states, const Place& place,
+                                    const std::function<Result<void>()>& between) {
+    if (auto allowed = refuse_inside_callback(); !allowed) return allowed;
+    const auto by_id = match(devices, states);
+    if (!by_id) return by_id.error();
+    DeviceHold hold;
+    Addition addition(*this);
+    if (auto done = bring_in(devices, place, hold); !done) return done;
+    for (Device* device : addition.devices()) {
+        if (auto loaded = load(*device, *by_id->at(device->id())); !loaded) return loaded;
+    }
+    if (auto done = between(); !done) return done;
+    // Backends are ready before what calls them.
+    for (Device* device : std::views::reverse(frontends_first(addition.devices())))
+        device->go_on();
+    addition.keep();
+    announce(devices);
+    return {};
+}
+
+} // namespace plugbay::core

@@ -1,0 +1,190 @@
+// A machine saved, and made anew from what was saved. Why in this order: docs/checkpoint.md.
+#include "core/machine/machine.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+namespace plugbay::core {
+
+namespace {
+
+template <typename Snapshot>
+Result<std::vector<std::byte>> bytes_of(const Snapshot& snapshot) {
+    auto image = snapshot.save();
+    if (!image) return std::move(image).error();
+    return image->bytes();
+}
+
+// `what` it is a state of, for errors.
+template <typename Snapshot>
+Result<Snapshot> read(const std::vector<std::byte>& bytes, const std::string& what) {
+    std::string why;
+    const auto image = StateImage::parse(bytes, why);
+    if (!image) return Error{what + ": " + why};
+    auto loaded = Snapshot::load(*image);
+    if (!loaded) return with_context(what, std::move(loaded).error());
+    return loaded;
+}
+
+} // namespace
+
+// What was saved of vCPUs, interrupt controllers and clock.
+struct Machine::Processors {
+    ProcessorFacts facts;
+    ChipSnapshot chips;
+    ClockSnapshot clock;
+    std::vector<VcpuSnapshot> vcpus;
+};
+
+Result<void> Machine::save(const std::function<Result<void>(const MachineState&)>& write) {
+    const bool was_paused = paused();
+    if (auto done = pause(); !done) return done;
+    auto saved = devices_->save_all([&](std::vector<DeviceState> devices) -> Result<void> {
+        MachineState state{.devices = std::move(devices), .guest_time = clock_.now()};
+        for (const auto& thread : vcpus_) {
+            const auto snapshot = VcpuSnapshot::take(thread->vcpu());
+            if (!snapshot) return snapshot.error();
+            auto bytes = bytes_of(*snapshot);
+            if (!bytes) return std::move(bytes).error();
+            state.vcpus.push_back(*std::move(bytes));
+        }
+        const auto chips = ChipSnapshot::take(*vm_);
+        if (!chips) return chips.error();
+        const auto add = [](Result<std::vector<std::byte>> bytes,
+                            std::vector<std::byte>& to) -> Result<void> {
+            if (!bytes) return std::move(bytes).error();
+            to = *std::move(bytes);
+            return {};
+        };
+        if (auto done = add(bytes_of(*chips), state.chips); !done) return done;
+        if (auto done = add(bytes_of(*paused_since_), state.clock); !done) return done;
+        const ProcessorFacts facts = ProcessorFacts::of(vcpus_.front()->vcpu(), guest_cpuid_);
+        if (auto done = add(bytes_of(facts), state.processor); !done) return done;
+        return write(state);
+    });
+    if (was_paused) return saved;
+    auto resumed = resume();
+    return saved ? std::move(resumed) : std::move(saved);
+}
+
+Result<std::unique_ptr<Machine>> Machine::restore(const MachineConfig& config,
+                                                  MasterDeviceTable& device_types, const MachineState& state,
+                                                  std::unique_ptr<GuestMemory> memory) {
+    if (memory->size() != config.memory || state.vcpus.size() != config.cpus) {
+        return Error{fmt::format("{} bytes of memory and {} vCPUs were saved, and the machine has {} and {}",
+                                 memory->size(), state.vcpus.size(), config.memory, config.cpus),
+                     "restore into the machine that was saved"};
+    }
+    auto system = open_kvm();
+    if (!system) return std::move(system).error();
+    auto vm = KvmVm::create(*system);
+    if (!vm) return std::move(vm).error();
+    std::unique_ptr<Machine> machine(new Machine(config, std::move(memory), std::move(*vm)));
+    if (auto slots = machine->vm_->add_guest_memory(*machine->memory_); !slots)
+        return std::move(slots).error();
+    if (auto done = machine->create_vcpus(); !done) return std::move(done).error();
+    if (auto done = machine->create_device_manager(device_types); !done) return std::move(done).error();
+    machine->clock_.set(state.guest_time); // deadlines that devices set while they load are on this clock
+    const auto place = [&](const SourcePosition& position) { return where(machine->config_, position); };
+    // Devices have set their lines, which the interrupt controllers' states overrule; and none of them sends an interrupt
+    // before the local APICs are there to take it.
+    const auto between = [&]() -> Result<void> {
+        if (auto done = machine->power_on_vcpus(*system); !done) return done;
+        auto processors = machine->read_processors(state);
+        if (!processors) return std::move(processors).error();
+        return machine->apply(*std::move(processors));
+    };
+    auto restored = machine->devices_->restore(machine->config_.devices, state.devices, place, between);
+    if (!restored) return std::move(restored).error();
+    machine->boot_summary_ = "goes on from a checkpoint";
+    return machine;
+}
+
+Result<Machine::Processors> Machine::read_processors(const MachineState& state) const {
+    if (state.vcpus.size() != vcpus_.size()) {
+        return Error{
+            fmt::format("{} vCPUs were saved, and the machine has {}", state.vcpus.size(), vcpus_.size()),
+            "restore into the machine that was saved"};
+    }
+    auto facts = read<ProcessorFacts>(state.processor, "processor");
+    if (!facts) return std::move(facts).error();
+    auto chips = read<ChipSnapshot>(state.chips, "interrupt controllers");
+    if (!chips) return std::move(chips).error();
+    auto clock = read<ClockSnapshot>(state.clock, "clock");
+    if (!clock) return std::move(clock).error();
+    Processors processors{*std::move(facts), *std::move(chips), *std::move(clock), {}};
+    for (std::size_t i = 0; i < state.vcpus.size(); ++i) {
+        auto snapshot = read<VcpuSnapshot>(state.vcpus[i], fmt::format("vCPU {}", i));
+        if (!snapshot) return std::move(snapshot).error();
+        processors.vcpus.push_back(*std::move(snapshot));
+    }
+    for (const auto& thread : vcpus_) {
+        const KvmVcpu& vcpu = thread->vcpu();
+        if (auto good = accept_processor(processors.facts, ProcessorFacts::of(vcpu, guest_cpuid_), vcpu);
+            !good)
+            return std::move(good).error();
+    }
+    return processors;
+}
+
+Result<void> Machine::apply(Processors processors) {
+    for (std::size_t i = 0; i < vcpus_.size(); ++i) {
+        if (auto done = processors.vcpus[i].apply_time_stamp(vcpus_[i]->vcpu()); !done) return done;
+    }
+    if (auto done = processors.chips.apply(*vm_); !done) return done;
+    for (std::size_t i = 0; i < vcpus_.size(); ++i) {
+        if (auto done = processors.vcpus[i].apply(vcpus_[i]->vcpu()); !done) return done;
+    }
+    paused_since_ = std::move(processors.clock);
+    return {};
+}
+
+Result<void> Machine::load(const MachineState& state,
+                           const std::function<Result<void>(const GuestMemory&)>& fill) {
+    const bool was_paused = paused();
+    if (auto done = pause(); !done) return done;
+    const std::uint64_t before = clock_.now();
+    bool begun = false; // what is not a device's is being replaced
+    const auto load = [&]() -> Result<void> {
+        auto processors = read_processors(state);
+        if (!processors) return std::move(processors).error();
+        clock_.set(state.guest_time);
+        return devices_->load_all(state.devices, [&]() -> Result<void> {
+            begun = true;
+            if (auto filled = fill(*memory_); !filled) return filled;
+            return apply(*std::move(processors));
+        });
+    };
+    auto loaded = load();
+    if (!loaded && begun) return with_context("the machine cannot go on any more", std::move(loaded).error());
+    if (!loaded) clock_.set(before);
+    if (was_paused) return loaded;
+    auto resumed = resume();
+    return loaded ? std::move(resumed) : std::move(loaded);
+}
+
+Result<void> Machine::track_memory(bool on) {
+    if (auto done = vm_->log_guest_memory(on); !done) return done;
+    if (on) {
+        memory_->start_dirty_tracking();
+    } else {
+        memory_->stop_dirty_tracking();
+    }
+    memory_tracked_ = on;
+    written_pages_.clear();
+    return {};
+}
+
+Result<std::vector<std::uint64_t>> Machine::take_written_pages() {
+    auto pages = vm_->take_dirty_guest_memory();
+    if (!pages) return pages;
+    const std::vector<std::uint64_t> by_host = memory_->take_dirty_pages();
+    for (const auto& others : {by_host, std::exchange(written_pages_, {})}) {
+        for (std::size_t i = 0; i < std::min(pages->size(), others.size()); ++i)
+            (*pages)[i] |= others[i];
+    }
+    return pages;
+}
+
+} // namespace plugbay::core

@@ -1,0 +1,253 @@
+// Machines that are saved, ended, and restored: what the guest computes and prints is what it would have been.
+#include "core/control/control_client.hpp"
+#include "machine_test.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <thread>
+
+// A chain of numbers: each goes into a table of 64 KiB at 0x10000 and, every 64th, to the debug console; every 1024th also
+// through the CMOS memory, from which the chain goes on. Beside it the PIT's interrupt, by a vector of the PIC, counts at
+// 0x9000. In the end the guest waits for ten more ticks, prints the sum of the table and ends with status 42; it is 43 when the
+// count of links in memory is not what it should be.
+asm(PLUGBAY_GUEST_BEGIN(chain) R"(
+    .code16
+    cli
+    xorw %ax, %ax
+    movw %ax, %ds
+    movw %ax, %ss
+    movw $0x7000, %sp
+    movw $0x1000, %ax
+    movw %ax, %es
+    movw $(.Lchain_tick - plugbay_guest_chain + 0x7c00), 0x20 * 4
+    movw $0, 0x20 * 4 + 2
+    movb $0x11, %al
+    outb %al, $0x20
+    movb $0x20, %al
+    outb %al, $0x21
+    movb $4, %al
+    outb %al, $0x21
+    movb $1, %al
+    outb %al, $0x21
+    movb $0xfe, %al
+    outb %al, $0x21
+    movb $0x34, %al
+    outb %al, $0x43
+    movb $0x9c, %al
+    outb %al, $0x40
+    movb $0x2e, %al
+    outb %al, $0x40
+    movl $0, 0x9008
+    movl $1, %ebx
+    xorl %ecx, %ecx
+    sti
+1:  imull $1664525, %ebx, %ebx
+    addl $1013904223, %ebx
+    incl 0x9008
+    movl %ecx, %edi
+    andl $0x3fff, %edi
+    shll $2, %edi
+    xorl %ebx, %es:(%di)
+    incl %ecx
+    testb $0x3f, %cl
+    jnz 2f
+    movw $0x402, %dx
+    movb %bl, %al
+    outb %al, %dx
+    testw $0x3ff, %cx
+    jnz 2f
+    cli
+    movb $0x50, %al
+    outb %al, $0x70
+    movb %bl, %al
+    outb %al, $0x71
+    movb $0, %bl
+    movb $0x50, %al
+    outb %al, $0x70
+    inb $0x71, %al
+    movb %al, %bl
+    sti
+2:  cmpl $40000, %ecx
+    jb 1b
+    movw 0x9000, %bx
+    addw $10, %bx
+3:  hlt
+    cmpw %bx, 0x9000
+    jb 3b
+    cli
+    movb $43, %al
+    cmpl %ecx, 0x9008
+    jne 6f
+    xorl %edi, %edi
+    xorl %ebx, %ebx
+4:  addl %es:(%di), %ebx
+    roll $1, %ebx
+    addw $4, %di
+    jnz 4b
+    movw $0x402, %dx
+    movb $4, %cl
+5:  movb %bl, %al
+    outb %al, %dx
+    shrl $8, %ebx
+    decb %cl
+    jnz 5b
+    movb $42, %al
+6:  outb %al, $0xf4
+7:  hlt
+    jmp 7b
+.Lchain_tick:
+    pushw %ax
+    incw %cs:0x9000
+    movb $0x20, %al
+    outb %al, $0x20
+    popw %ax
+    iretw
+)" PLUGBAY_GUEST_END(chain));
+PLUGBAY_GUEST_DECLARE(chain)
+
+namespace plugbay::end_to_end {
+namespace {
+
+using core::ControlClient;
+using nlohmann::json;
+using namespace std::chrono_literals;
+
+class Checkpoints : public MachineTest {
+  protected:
+    void SetUp() override {
+        MachineTest::SetUp();
+        if (IsSkipped()) return;
+        ::setenv("PLUGBAY_RUNTIME_DIR", (folder_.path() / "run").c_str(), 1);
+        file_ = prepare(guest_program_chain(), devices());
+        undisturbed_ = run(plugbay_command({"run", file_}));
+        ASSERT_EQ(undisturbed_.status, 42) << undisturbed_.text();
+        expected_ = log();
+        ASSERT_EQ(expected_.size(), 40000U / 64 + 4);
+        std::filesystem::remove(folder_.path() / "log");
+    }
+    static std::string devices() {
+        return R"(, { "type": "debugcon", "id": "debug" })"
+               R"(, { "type": "char-file", "id": "log", "path": "log", "append": true, "frontend": { "id": "debug" } })"
+               R"(, { "type": "cmos-rtc", "id": "clock" })";
+    }
+    [[nodiscard]] std::string log() const {
+        std::ifstream file(folder_.path() / "log", std::ios::binary);
+        std::stringstream text;
+        text << file.rdbuf();
+        return text.str();
+    }
+    [[nodiscard]] std::string folder(const std::string& name) const {
+        return (folder_.path() / name).string();
+    }
+
+    void start(const std::string& command, const std::string& from) {
+        monitor_ = std::make_unique<Child>(plugbay_command({command, from, "--name", "chain"}));
+        client_.reset();
+        for (int i = 0; i < 400 && client_ == nullptr; ++i) {
+            if (auto client = ControlClient::find("chain"))
+                client_ = std::make_unique<ControlClient>(std::move(*client));
+            else
+                std::this_thread::sleep_for(25ms);
+        }
+        ASSERT_NE(client_, nullptr) << monitor_->finish(1s).text();
+    }
+    json call(const std::string& method, const json& params = json::object()) {
+        auto result = client_->call(method, params, 60s);
+        if (result) return *std::move(result);
+        ADD_FAILURE() << method << ": " << result.error().text();
+        return json::object();
+    }
+    // Until the guest has printed that much.
+    void wait_for_bytes(std::size_t bytes) {
+        for (int i = 0; i < 6000 && log().size() < bytes; ++i)
+            std::this_thread::sleep_for(5ms);
+        ASSERT_GE(log().size(), bytes);
+    }
+    void end() {
+        call("machine.quit");
+        EXPECT_EQ(monitor_->finish(20s).status, 0);
+    }
+    void expect_the_same() {
+        const Outcome outcome = monitor_->finish(120s);
+        EXPECT_EQ(outcome.status, 42) << outcome.text();
+        EXPECT_TRUE(log() == expected_) << "what the guest printed is not what it should have";
+    }
+
+    std::string file_;
+    Outcome undisturbed_;
+    std::string expected_;
+    std::unique_ptr<Child> monitor_;
+    std::unique_ptr<ControlClient> client_;
+};
+
+TEST_F(Checkpoints, AGuestThatIsSavedAndRestoredAgainAndAgainNoticesNothing) {
+    start("run", file_);
+    for (int round = 0; round < 5; ++round) {
+        wait_for_bytes(static_cast<std::size_t>(40 + 110 * round));
+        call("machine.pause");
+        const std::string name = "c" + std::to_string(round);
+        const json saved = call("checkpoint", {{"folder", folder(name)}});
+        EXPECT_EQ(saved["pause_microseconds"], 0);
+        end();
+        start("restore", folder(name));
+    }
+    expect_the_same();
+}
+
+TEST_F(Checkpoints, AChainOfFiveIsAsGoodAsAWholeOne) {
+    start("run", file_);
+    std::uint64_t first_pages = 0;
+    for (int number = 0; number < 5; ++number) {
+        wait_for_bytes(static_cast<std::size_t>(40 + 100 * number));
+        if (number == 4) call("machine.pause");
+        const json saved = call("checkpoint", {{"folder", folder("c" + std::to_string(number))},
+                                               {"incremental", number > 0},
+                                               {"track", number == 0}});
+        if (number == 0) {
+            first_pages = saved["pages"];
+            EXPECT_GT(saved["pause_microseconds"], 0);
+        } else {
+            EXPECT_LE(saved["pages"], first_pages + 17); // the table, and what the processor marks
+        }
+    }
+    end();
+    start("restore", folder("c4"));
+    expect_the_same();
+}
+
+TEST_F(Checkpoints, TheMachineThatWasSavedGoesOn) {
+    start("run", file_);
+    wait_for_bytes(100);
+    call("checkpoint", {{"folder", folder("c")}});
+    expect_the_same();
+}
+
+TEST_F(Checkpoints, IncrementalOnesNeedABase) {
+    start("run", file_);
+    call("machine.pause");
+    const auto refused = client_->call("checkpoint", {{"folder", folder("a")}, {"incremental", true}}, 10s);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().text(), ::testing::HasSubstr("make one with \"track\" first"));
+    EXPECT_FALSE(std::filesystem::exists(folder("a")));
+    end();
+}
+
+TEST_F(Checkpoints, AnotherMachineIsRefusedBeforeAnythingIsMade) {
+    start("run", file_);
+    call("machine.pause");
+    call("checkpoint", {{"folder", folder("a")}});
+    end();
+    for (const auto& [setting, why] : {std::pair{"memory=32M", "bytes of memory were saved"},
+                                       std::pair{"cpus=2", "1 vCPUs were saved, and the machine has 2"}}) {
+        const Outcome outcome = run(plugbay_command({"restore", folder("a"), "--set", setting}));
+        EXPECT_EQ(outcome.status, 1);
+        EXPECT_THAT(outcome.errors, ::testing::HasSubstr(why));
+    }
+    EXPECT_EQ(run(plugbay_command({"restore", folder("nowhere")})).status, 1);
+}
+
+} // namespace
+} // namespace plugbay::end_to_end
