@@ -1,5 +1,6 @@
 #include "core/checkpoint/stream_writer.hpp"
 
+#include "core/checkpoint/checksum.hpp"
 #include "core/checkpoint/origin.hpp"
 
 #include <algorithm>
@@ -54,7 +55,7 @@ Result<void> StreamWriter::send_manifest(Kind kind, Manifest& manifest) {
         for (SavedDevice& device : manifest.devices)
             device.state.reset();
     } else if (states_) {
-        manifest.files[state_file] = {.size = placer_.end(), .checksum = state_checksum_.value()};
+        manifest.files[state_file] = {.size = placer_.end()};
     }
     const ManifestStage stage = opening ? ManifestStage::opening : ManifestStage::closing;
     auto text = manifest_text(manifest, stage);
@@ -117,7 +118,6 @@ Result<StatePlace> StreamWriter::add_state(const StateImage& image) {
     auto place = placer_.place(image);
     if (!place) return place;
     std::span<const std::byte> bytes = image.bytes();
-    state_checksum_.add(bytes);
     while (!bytes.empty()) {
         const auto part = bytes.first(std::min<std::size_t>(bytes.size(), stream::largest_state));
         if (auto sent = send(Kind::state, part); !sent) return std::move(sent).error();
