@@ -132,6 +132,9 @@ Result<void> FolderDraft::take_draft() {
         if (!locked && is_there) return std::move(locked).error();
         if (!locked || !is_named(beside_.get(), draft_name_, locked->get())) continue;
         if (!made) {
+            // Who made it could change what is written there.
+            if (::fstat(locked->get(), &status) != 0 || status.st_uid != ::geteuid())
+                return Error{shown + " belongs to another user", "choose a folder of yours"};
             const auto stranger = find_stranger(locked->get(), shown);
             if (!stranger) return stranger.error();
             if (!stranger->empty())
@@ -146,10 +149,10 @@ Result<void> FolderDraft::take_draft() {
 }
 
 FolderDraft::~FolderDraft() {
-    if (!draft_) return;
+    // It has the other name when it was published, could not be put on the disk, and could not be renamed back either.
+    if (!draft_ || !is_named(beside_.get(), draft_name_, draft_.get())) return;
     remove_files(draft_.get());
-    if (is_named(beside_.get(), draft_name_, draft_.get()))
-        ::unlinkat(beside_.get(), draft_name_.c_str(), AT_REMOVEDIR);
+    ::unlinkat(beside_.get(), draft_name_.c_str(), AT_REMOVEDIR);
 }
 
 Result<void> FolderDraft::publish() {

@@ -103,6 +103,7 @@ Result<void> StreamWriter::send_run(std::uint64_t offset, std::span<const std::b
 
 Result<void> StreamWriter::write_zeros(std::uint64_t offset, std::uint64_t length) {
     if (!memory_size_ || !are_pages(offset, length, *memory_size_)) return nothing_held("such memory");
+    if (length == 0) return {};
     Numbers run;
     append(run, offset);
     append(run, length);
@@ -110,6 +111,7 @@ Result<void> StreamWriter::write_zeros(std::uint64_t offset, std::uint64_t lengt
 }
 
 Result<void> StreamWriter::end_round() {
+    if (!memory_size_) return nothing_held("a round of memory");
     return send(Kind::round, {});
 }
 
