@@ -46,7 +46,11 @@ class StatePlacer {
         if (size > largest_states - end_)
             return Error{"the states have more than " + std::to_string(largest_states) + " bytes",
                          "a disk in memory may be too large for a checkpoint"};
-        StatePlace place{.type = image.type(), .version = image.version(), .offset = end_, .size = size};
+        StatePlace place{.type = image.type(),
+                         .version = image.version(),
+                         .offset = end_,
+                         .size = size,
+                         .checksum = checksum_in(image)};
         end_ += size;
         return place;
     }

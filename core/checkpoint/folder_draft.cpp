@@ -50,7 +50,7 @@ bool is_named(int beside, const std::string& name, int folder) {
            one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
-// Opened and locked; an error with EWOULDBLOCK's meaning in `busy` when somebody else has the lock.
+// An error, too, when somebody else has the lock.
 Result<UniqueFd> open_locked(int beside, const std::string& name, const std::string& shown) {
     UniqueFd folder(::openat(beside, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!folder)
@@ -99,10 +99,10 @@ Result<FolderDraft> FolderDraft::create(const std::filesystem::path& folder, boo
     result.may_replace_ = may_replace;
     if (!is_folder_name(result.name_))
         return Error{"\"" + folder.string() + "\" is no name for a new folder", "end it with a name"};
-    const std::filesystem::path parent = result.path_.has_parent_path() ? result.path_.parent_path() : ".";
-    result.beside_ = UniqueFd(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    result.beside_shown_ = result.path_.has_parent_path() ? result.path_.parent_path().string() : ".";
+    result.beside_ = UniqueFd(::open(result.beside_shown_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!result.beside_)
-        return errno_error(parent.string() + ", where the checkpoint is to be, cannot be opened");
+        return errno_error(result.beside_shown_ + ", where the checkpoint is to be, cannot be opened");
     struct stat status {};
     if (::fstatat(result.beside_.get(), result.name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
         if (!may_replace) return name_taken(result.path_.string());
@@ -126,11 +126,15 @@ Result<void> FolderDraft::take_draft() {
         if (!made && errno != EEXIST)
             return errno_error(shown + " cannot be made", errno, "choose a folder that you may write to");
         auto locked = open_locked(beside_.get(), draft_name_, shown);
-        if (!is_named(beside_.get(), draft_name_, locked ? locked->get() : -1)) {
-            if (locked) continue; // its writer was done and removed it
-            return std::move(locked).error();
-        }
+        struct stat status {};
+        const bool is_there =
+            ::fstatat(beside_.get(), draft_name_.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+        if (!locked && is_there) return std::move(locked).error();
+        if (!locked || !is_named(beside_.get(), draft_name_, locked->get())) continue;
         if (!made) {
+            // Who made it could change what is written there.
+            if (::fstat(locked->get(), &status) != 0 || status.st_uid != ::geteuid())
+                return Error{shown + " belongs to another user", "choose a folder of yours"};
             const auto stranger = find_stranger(locked->get(), shown);
             if (!stranger) return stranger.error();
             if (!stranger->empty())
@@ -145,10 +149,10 @@ Result<void> FolderDraft::take_draft() {
 }
 
 FolderDraft::~FolderDraft() {
-    if (!draft_) return;
+    // It has the other name when it was published, could not be put on the disk, and could not be renamed back either.
+    if (!draft_ || !is_named(beside_.get(), draft_name_, draft_.get())) return;
     remove_files(draft_.get());
-    if (is_named(beside_.get(), draft_name_, draft_.get()))
-        ::unlinkat(beside_.get(), draft_name_.c_str(), AT_REMOVEDIR);
+    ::unlinkat(beside_.get(), draft_name_.c_str(), AT_REMOVEDIR);
 }
 
 Result<void> FolderDraft::publish() {
@@ -174,7 +178,7 @@ Result<void> FolderDraft::publish_new() {
         if (why == EEXIST || why == ENOTEMPTY) return name_taken(path_.string());
         return errno_error(path_.string() + " cannot be given its name", why);
     }
-    if (auto done = make_durable(beside_.get(), path_.parent_path().string()); !done) {
+    if (auto done = make_durable(beside_.get(), beside_shown_); !done) {
         static_cast<void>(rename(name_, draft_name_)); // the destructor removes it
         return done;
     }
@@ -190,7 +194,7 @@ Result<void> FolderDraft::publish_instead(UniqueFd old) {
     if (!exchange())
         return errno_error(path_.string() + " cannot be replaced", errno,
                            "this file system may not be able to; choose another name");
-    if (auto done = make_durable(beside_.get(), path_.parent_path().string()); !done) {
+    if (auto done = make_durable(beside_.get(), beside_shown_); !done) {
         static_cast<void>(exchange());
         return done;
     }

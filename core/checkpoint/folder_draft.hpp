@@ -38,6 +38,7 @@ class FolderDraft {
     Result<void> publish_instead(UniqueFd old);
 
     std::filesystem::path path_;
+    std::string beside_shown_;
     std::string name_;
     std::string draft_name_;
     bool may_replace_ = false;

@@ -5,6 +5,7 @@
 #include "core/base/result.hpp"
 
 #include <nlohmann/json.hpp>
+#include <plugbay/state_image.hpp>
 
 #include <cstdint>
 #include <map>
@@ -37,7 +38,17 @@ struct StatePlace {
     std::uint32_t version = 0;
     std::uint64_t offset = 0;
     std::uint64_t size = 0;
+    // The image's own, its last four bytes. One over several images would say nothing: what a CRC over data and their CRC is
+    // depends on the length alone.
+    std::uint32_t checksum = 0;
 };
+
+// Of a state's image.
+[[nodiscard]] inline std::uint32_t checksum_in(const StateImage& image) {
+    const std::span<const std::byte> bytes = image.bytes();
+    return plugbay::detail::state_load<std::uint32_t>(
+        bytes.last(plugbay::detail::state_checksum_size).data());
+}
 
 // The state of something that is no device: a vCPU, an interrupt chip, the clock.
 struct NamedState {
@@ -83,8 +94,7 @@ struct ParentCheckpoint {
 
 struct StoredFile {
     std::uint64_t size = 0;
-    std::optional<std::uint32_t> checksum =
-        {}; // `memory` has none of its own, but a word a page in memory.sums
+    std::optional<std::uint32_t> checksum = {}; // of memory.sums and memory.pages
 };
 
 using HostFact = std::variant<std::string, std::uint64_t>;

@@ -268,12 +268,22 @@ class ManifestReader {
         }
     }
 
+    static std::uint32_t read_checksum(Section& section) {
+        const std::string digits = section.text(
+            "crc32c", [](std::string_view text) { return is_hexadecimal(text, crc_length); },
+            "8 hexadecimal digits");
+        std::uint32_t number = 0;
+        std::from_chars(digits.data(), digits.data() + digits.size(), number, 16);
+        return number;
+    }
+
     static StatePlace read_place(Section& section) {
         StatePlace place;
         place.type = section.text("type", plugbay::detail::state_name_valid, "1 to 255 printable characters");
         place.version = static_cast<std::uint32_t>(section.number("version", 0, UINT32_MAX));
         place.offset = section.number("offset", 0, largest_states);
         place.size = section.number("size", 1, largest_states);
+        place.checksum = read_checksum(section);
         return place;
     }
 
@@ -332,14 +342,7 @@ class ManifestReader {
             Section file = section(*entry, files.path_of(name), "a file");
             StoredFile& stored = manifest_.files[name];
             stored.size = file.number("size", 0, most_bytes);
-            if (file.has("crc32c")) {
-                const std::string digits = file.text(
-                    "crc32c", [](std::string_view text) { return is_hexadecimal(text, crc_length); },
-                    "8 hexadecimal digits");
-                std::uint32_t number = 0;
-                std::from_chars(digits.data(), digits.data() + digits.size(), number, 16);
-                stored.checksum = number;
-            }
+            if (file.has("crc32c")) stored.checksum = read_checksum(file);
             file.finish();
         }
         files.finish();

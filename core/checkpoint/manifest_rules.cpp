@@ -84,7 +84,7 @@ std::optional<ManifestConflict> check_files(const Manifest& manifest, ManifestSt
     const std::uint64_t size = memory ? manifest.memory->size : 0;
     const std::uint64_t pages = size / checkpoint_page_size;
     const std::initializer_list<ExpectedFile> expected{
-        {state_file, stage != ManifestStage::opening && manifest.holds_states, std::nullopt, true},
+        {state_file, stage != ManifestStage::opening && manifest.holds_states, std::nullopt, false},
         {memory_file, memory, size, false},
         {memory_sums_file, memory, pages * 4, true},
         {memory_pages_file, incremental, (pages + 63) / 64 * 8, true}};
@@ -100,9 +100,8 @@ std::optional<ManifestConflict> check_files(const Manifest& manifest, ManifestSt
                                                         ", by the size of the memory, found " +
                                                         std::to_string(found->second.size)};
         if (found->second.checksum.has_value() != file.has_checksum)
-            return ManifestConflict{path + ".crc32c", file.has_checksum
-                                                          ? "is missing"
-                                                          : "is there; memory.sums has the checksums"};
+            return ManifestConflict{path + ".crc32c",
+                                    file.has_checksum ? "is missing" : "is there, where it means nothing"};
     }
     return std::nullopt;
 }

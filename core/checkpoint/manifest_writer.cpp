@@ -20,6 +20,7 @@ void add_place(Json& json, const StatePlace& place) {
     json["version"] = place.version;
     json["offset"] = place.offset;
     json["size"] = place.size;
+    json["crc32c"] = fmt::format("{:08x}", place.checksum);
 }
 
 Json states_json(const std::vector<NamedState>& states) {

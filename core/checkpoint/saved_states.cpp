@@ -1,7 +1,5 @@
 #include "core/checkpoint/saved_states.hpp"
 
-#include "core/checkpoint/checksum.hpp"
-
 #include <algorithm>
 #include <new>
 
@@ -35,6 +33,8 @@ Result<StateImage> decode(std::vector<std::byte> bytes, const Wanted& wanted, co
     std::string problem;
     auto image = StateImage::parse(std::move(bytes), problem);
     if (!image) return Error{place + problem, damaged_hint};
+    if (checksum_in(*image) != wanted.place->checksum)
+        return Error{place + "its checksum is not the one that the manifest has", damaged_hint};
     if (image->type() != wanted.place->type || image->version() != wanted.place->version)
         return Error{place + "expected a state of type " + wanted.place->type + ", version " +
                          std::to_string(wanted.place->version) + ", as the manifest says, found type " +
@@ -58,14 +58,12 @@ const StateImage* SavedStates::resource(std::string_view device, std::string_vie
 
 Result<SavedStates> SavedStates::read(const Manifest& manifest, const Read& read, const std::string& shown) {
     SavedStates states;
-    Checksum checksum;
     for (const Wanted& wanted : in_order(manifest)) {
         const std::string place = shown + ": state of " + wanted.name + ", at offset " +
                                   std::to_string(wanted.place->offset) + ": ";
         try {
             std::vector<std::byte> bytes(static_cast<std::size_t>(wanted.place->size));
             if (auto done = read(bytes, wanted.place->offset); !done) return std::move(done).error();
-            checksum.add(bytes);
             auto image = decode(std::move(bytes), wanted, place);
             if (!image) return std::move(image).error();
             auto& kind = wanted.is_device        ? states.devices_
@@ -78,9 +76,6 @@ Result<SavedStates> SavedStates::read(const Manifest& manifest, const Read& read
                          "restore where more memory is free"};
         }
     }
-    const auto file = manifest.files.find(state_file);
-    if (file != manifest.files.end() && file->second.checksum != checksum.value())
-        return Error{shown + ": its checksum is not the one that the manifest has", damaged_hint};
     return states;
 }
 

@@ -1,5 +1,6 @@
 #include "core/checkpoint/stream_writer.hpp"
 
+#include "core/checkpoint/checksum.hpp"
 #include "core/checkpoint/origin.hpp"
 
 #include <algorithm>
@@ -54,7 +55,7 @@ Result<void> StreamWriter::send_manifest(Kind kind, Manifest& manifest) {
         for (SavedDevice& device : manifest.devices)
             device.state.reset();
     } else if (states_) {
-        manifest.files[state_file] = {.size = placer_.end(), .checksum = state_checksum_.value()};
+        manifest.files[state_file] = {.size = placer_.end()};
     }
     const ManifestStage stage = opening ? ManifestStage::opening : ManifestStage::closing;
     auto text = manifest_text(manifest, stage);
@@ -102,6 +103,7 @@ Result<void> StreamWriter::send_run(std::uint64_t offset, std::span<const std::b
 
 Result<void> StreamWriter::write_zeros(std::uint64_t offset, std::uint64_t length) {
     if (!memory_size_ || !are_pages(offset, length, *memory_size_)) return nothing_held("such memory");
+    if (length == 0) return {};
     Numbers run;
     append(run, offset);
     append(run, length);
@@ -109,6 +111,7 @@ Result<void> StreamWriter::write_zeros(std::uint64_t offset, std::uint64_t lengt
 }
 
 Result<void> StreamWriter::end_round() {
+    if (!memory_size_) return nothing_held("a round of memory");
     return send(Kind::round, {});
 }
 
@@ -117,7 +120,6 @@ Result<StatePlace> StreamWriter::add_state(const StateImage& image) {
     auto place = placer_.place(image);
     if (!place) return place;
     std::span<const std::byte> bytes = image.bytes();
-    state_checksum_.add(bytes);
     while (!bytes.empty()) {
         const auto part = bytes.first(std::min<std::size_t>(bytes.size(), stream::largest_state));
         if (auto sent = send(Kind::state, part); !sent) return std::move(sent).error();

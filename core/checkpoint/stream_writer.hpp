@@ -2,7 +2,6 @@
 #pragma once
 
 #include "core/checkpoint/checkpoint_sink.hpp"
-#include "core/checkpoint/checksum.hpp"
 #include "core/checkpoint/stream_channel.hpp"
 #include "core/checkpoint/stream_format.hpp"
 
@@ -43,7 +42,6 @@ class StreamWriter final : public CheckpointSink {
     bool states_ = false;
     std::optional<std::uint64_t> memory_size_;
     StatePlacer placer_;
-    Checksum state_checksum_;
     std::uint32_t number_ = 0; // of the next record
 };
 
