@@ -42,24 +42,16 @@ std::string name_text(const RegisterDescription& one) {
     return one.count == 1 ? one.name : fmt::format("{}[0..{}]", one.name, one.count - 1);
 }
 
-void append(std::string& text, const std::string& more) {
-    if (!text.empty() && !more.empty()) text += text.back() == '.' ? " " : "; ";
-    text += more;
-}
-
 std::string help_text(const RegisterDescription& one) {
-    std::string text = one.help;
-    if (!one.when.empty()) append(text, "if " + one.when);
-    return text;
+    if (one.when.empty()) return one.help;
+    return one.help + (one.help.empty() ? "" : " ") + "[if " + one.when + "]";
 }
 
 std::string help_text(const RegisterFieldDescription& field) {
     std::string values;
     for (const RegisterValueDescription& value : field.values)
         values += fmt::format("{}{}: {}", values.empty() ? "" : ", ", value.value, value.name);
-    std::string text = field.help;
-    append(text, values);
-    return text;
+    return field.help + (field.help.empty() || values.empty() ? "" : " ") + values;
 }
 
 void print_block(std::ostream& out, const RegisterBlockDescription& block) {

@@ -156,7 +156,6 @@ TEST_F(Registers, LoadOnlyBitsThatExist) {
             if (field.name == "CONTROL") std::memset(elements.data(), 0xff, elements.size());
         });
     bench.load("probe", hostile);
-    bench.save("probe");
     bench.resume();
     EXPECT_EQ(bench.in(0x700, 2), 0x71u);
     bench.out(0x701, 1, 0xff); // its function tells what was stored

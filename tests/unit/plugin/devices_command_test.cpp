@@ -49,7 +49,7 @@ TEST(DevicesCommand, ShowsOneType) {
                   "  0x00       16    CONTROL       read/write        0x0001  What it does.\n"
                   "             0       ENABLE                                Runs.\n"
                   "             5:4     SPEED                                 0: slow, 2: fast\n"
-                  "  0x08 + 8i  32    STATUS[0..2]  write 1 to clear          if CONTROL.ENABLE=1\n"));
+                  "  0x08 + 8i  32    STATUS[0..2]  write 1 to clear          [if CONTROL.ENABLE=1]\n"));
 }
 
 TEST(DevicesCommand, JsonHoldsTheSame) {
