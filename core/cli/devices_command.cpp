@@ -1,5 +1,6 @@
 #include "core/cli/devices_command.hpp"
 
+#include "core/cli/register_listing.hpp"
 #include "core/config/value_reader.hpp"
 
 #include <plugbay/abi/plugin.h>
@@ -161,7 +162,8 @@ Json type_json(const MasterDeviceTable::Entry& entry) {
             {"state_version_oldest", type.state_version_oldest},
             {"concurrent", (type.flags & PLUGBAY_DEVICE_CONCURRENT) != 0},
             {"properties", properties_json(type.properties)},
-            {"ports", std::move(ports)}};
+            {"ports", std::move(ports)},
+            {"registers", registers_json(type.register_blocks)}};
 }
 
 // File names may hold any bytes; those that are not UTF-8 are replaced.
@@ -236,6 +238,7 @@ void print_device_type(std::ostream& out, const MasterDeviceTable::Entry& entry,
         out << '\n';
         if (!port.options.empty()) print_properties(out, "    ", port.options);
     }
+    print_registers(out, type.register_blocks);
 }
 
 Result<void> devices_command(std::ostream& out, const DevicesOptions& options) {

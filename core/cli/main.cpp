@@ -203,7 +203,8 @@ int main(int argc, char** argv) {
 
     DevicesOptions devices_options;
     devices_options.search.directories = default_plugin_directories();
-    auto* devices = app.add_subcommand("devices", "list the device types, or show one with its properties");
+    auto* devices =
+        app.add_subcommand("devices", "list the device types, or show one with its properties and registers");
     devices->add_option("TYPE", devices_options.type, "the device type to show");
     devices->add_flag("--json", devices_options.json, "for programs");
     devices->add_option("--plugin", devices_options.search.files, "look into this plugin too")

@@ -5,6 +5,7 @@
 #include "core/hotswap/rehearsal_peers.hpp"
 #include "core/hotswap/rehearsal_protocol.hpp"
 #include "core/hotswap/state_difference.hpp"
+#include "core/plugin/metadata_reader.hpp"
 
 #include <plugbay/testkit/testkit.hpp>
 #include <plugbay/unique_fd.hpp>
@@ -22,6 +23,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -53,6 +55,14 @@ void begin(const char* step) {
 [[noreturn]] void fail(const std::string& why, const std::string& hint) {
     report({{"failed", {{"why", why.substr(0, rehearsal::longest_text)}, {"hint", hint}}}});
     ::_exit(exit_status::success);
+}
+
+std::vector<RegisterBlockDescription> declared_registers(const std::string& file, std::string_view type) {
+    auto plugin = read_plugin_metadata(file);
+    if (!plugin) return {};
+    const auto found = std::ranges::find(plugin->types, type, &TypeDescription::name);
+    return found == plugin->types.end() ? std::vector<RegisterBlockDescription>{}
+                                        : std::move(found->register_blocks);
 }
 
 void limit(__rlimit_resource resource, std::uint64_t most) {
@@ -132,8 +142,9 @@ class Rehearsal {
     std::string state_;
     std::string id_;
     const plugbay_device_type* type_ = nullptr;
-    testkit::Bench* bench_ = nullptr; // never destroyed
-    bool complete_ = true;            // every port that needs a peer has one
+    std::vector<RegisterBlockDescription> registers_; // of the type, for names
+    testkit::Bench* bench_ = nullptr;                 // never destroyed
+    bool complete_ = true;                            // every port that needs a peer has one
 };
 
 testkit::Bench& Rehearsal::make_bench() {
@@ -193,7 +204,7 @@ void Rehearsal::load_and_compare() {
     bench_->load(id_, *before);
     begin("save");
     const StateImage after = bench_->save(id_);
-    const auto differences = state_differences(*before, after);
+    const auto differences = state_differences(*before, after, registers_);
     std::size_t lost = 0;
     std::string first;
     for (std::size_t i = 0; i < differences.size(); ++i) {
@@ -267,6 +278,7 @@ void Rehearsal::run() {
         const auto* plugin = new testkit::PluginFile(file); // stays open
         type_ = plugin->find(request_["type"].get<std::string>());
         if (type_ == nullptr) fail("it has another device type when loaded than in its file", "");
+        registers_ = declared_registers(file, type_->name);
         hand_over();
         live(file);
     } catch (const testkit::ContractViolation& violation) {

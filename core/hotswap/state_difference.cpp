@@ -1,6 +1,7 @@
 #include "core/hotswap/state_difference.hpp"
 
 #include "core/base/utf8.hpp"
+#include "core/device/register_names.hpp"
 
 #include <fmt/format.h>
 
@@ -13,10 +14,15 @@ namespace {
 
 constexpr std::size_t longest_text = 64;
 
-std::string element_text(std::uint32_t kind, std::span<const std::byte> element) {
+std::uint64_t number_of(std::span<const std::byte> element) {
     std::uint64_t value = 0;
     for (std::size_t i = element.size(); i-- > 0;)
         value = value << 8 | std::to_integer<std::uint64_t>(element[i]);
+    return value;
+}
+
+std::string element_text(std::uint32_t kind, std::span<const std::byte> element) {
+    const std::uint64_t value = number_of(element);
     if (kind == PLUGBAY_FIELD_I64) return std::to_string(static_cast<std::int64_t>(value));
     return std::to_string(value);
 }
@@ -65,25 +71,46 @@ std::string field_difference(const StateImage& before, const StateField& was, co
     return value_text(before, was) + " became " + value_text(after, is);
 }
 
+// A register's, of one value that became another; or empty.
+std::string bits_difference(const RegisterDescription* of, const StateImage& before, const StateField& was,
+                            const StateImage& after, const StateField& is) {
+    if (of == nullptr || was.count != 1 || is.count != 1 || was.kind == PLUGBAY_FIELD_TEXT ||
+        was.kind != is.kind)
+        return {};
+    const std::string text =
+        field_differences(*of, number_of(before.elements(was)), number_of(after.elements(is)));
+    return text.empty() ? text : " (" + text + ")";
+}
+
 } // namespace
 
-std::vector<StateDifference> state_differences(const StateImage& before, const StateImage& after) {
+std::vector<StateDifference> state_differences(const StateImage& before, const StateImage& after,
+                                               const std::vector<RegisterBlockDescription>& registers) {
+    const auto full_name = [&](const std::string& field) {
+        const RegisterDescription* of = register_of_state(registers, field);
+        return of == nullptr || of->name == field ? field : field + " (" + of->name + ")";
+    };
     const bool converted = before.version() != after.version();
     const auto optional = [](const StateField& field) { return (field.flags & PLUGBAY_FIELD_OPTIONAL) != 0; };
     std::vector<StateDifference> differences;
     for (const StateField& was : before.fields()) {
         const StateField* is = after.find(was.name);
         if (is == nullptr) {
-            differences.push_back({fmt::format("field {}: {} is gone", was.name, value_text(before, was)),
-                                   converted || optional(was)});
+            differences.push_back(
+                {fmt::format("field {}: {} is gone", full_name(was.name), value_text(before, was)),
+                 converted || optional(was)});
         } else if (const std::string text = field_difference(before, was, after, *is); !text.empty()) {
-            differences.push_back({fmt::format("field {}: {}", was.name, text), converted});
+            const std::string bits =
+                bits_difference(register_of_state(registers, was.name), before, was, after, *is);
+            differences.push_back(
+                {fmt::format("field {}: {}{}", full_name(was.name), text, bits), converted});
         }
     }
     for (const StateField& is : after.fields()) {
         if (before.find(is.name) == nullptr) {
-            differences.push_back({fmt::format("field {}: {} is new", is.name, value_text(after, is)),
-                                   converted || optional(is)});
+            differences.push_back(
+                {fmt::format("field {}: {} is new", full_name(is.name), value_text(after, is)),
+                 converted || optional(is)});
         }
     }
     return differences;

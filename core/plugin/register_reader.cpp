@@ -24,7 +24,8 @@ bool read_field(DescriptorSource& source, std::uint64_t address, const plugbay_r
     field.first_bit = raw.first_bit;
     field.bit_count = raw.bit_count;
     field.access = raw.access;
-    const auto one = [&](auto... each) { return read_value(source, each...); };
+    const auto one = [&](std::uint64_t at, const plugbay_register_value& each,
+                         RegisterValueDescription& value) { return read_value(source, at, each, value); };
     return source.read_text("its name", address + offsetof(plugbay_register_field, name),
                             PLUGBAY_REGISTERS_LONGEST_NAME, false, field.name) &&
            source.read_text("its help", address + offsetof(plugbay_register_field, help),

@@ -20,14 +20,10 @@ constexpr std::uint16_t gpe0_length = 4;
 
 constexpr std::uint8_t reset_value = 0x01;
 
-// Section 4.8.3.1.1 and 4.8.3.1.2. Timer, bus master, global, buttons, RTC, wake.
+// Section 4.8.3.1.1 and 4.8.3.2.1.
 constexpr std::uint16_t timer_event = 1u << 0;
 constexpr std::uint16_t power_button_event = 1u << 8;
-constexpr std::uint16_t status_bits = 0xc731;
-constexpr std::uint16_t enable_bits = 0x4721;
 constexpr std::uint16_t event_bits = 0x0721; // those that raise the SCI
-
-// Section 4.8.3.2.1.
 constexpr std::uint16_t sci_enable = 1u << 0;
 constexpr std::uint16_t bus_master_reload = 1u << 1;
 constexpr std::uint16_t sleep_type = 7u << 10;
@@ -49,14 +45,6 @@ std::uint64_t ticks_at(std::uint64_t nanoseconds) {
 std::uint64_t time_of(std::uint64_t ticks) {
     const std::uint64_t rest = ticks % timer_frequency * second;
     return ticks / timer_frequency * second + (rest + timer_frequency - 1) / timer_frequency;
-}
-
-// Puts `byte` in the place of the `index`-th byte of `word`.
-std::uint16_t with_byte(std::uint16_t word, std::uint64_t index, std::uint8_t byte) {
-    return static_cast<std::uint16_t>(index == 0 ? (word & 0xff00) | byte : (word & 0x00ff) | byte << 8);
-}
-std::uint8_t byte_of(std::uint64_t word, std::uint64_t index) {
-    return static_cast<std::uint8_t>(word >> (8 * index));
 }
 
 } // namespace
@@ -95,21 +83,43 @@ class AcpiPm {
         host.set_acpi_fixed_hardware(hardware);
     }
 
-    // Every register may be read by bytes; the timer is sampled once, so that its bytes belong together.
-    std::uint64_t read(plugbay::Access access) {
-        if (access.offset == pm_timer && access.width == 4) return ticks_at(now()) & timer_mask;
-        const std::uint64_t time = now();
-        collect_timer_event(time);
-        std::uint64_t value = 0;
-        for (std::uint32_t i = 0; i < access.width; ++i)
-            value |= std::uint64_t{read_byte(access.offset + i, time)} << (8 * i);
-        return value;
+    static constexpr auto registers() {
+        using plugbay::bit, plugbay::bits, plugbay::reg;
+        return plugbay::registers(
+            &AcpiPm::registers_,
+            reg(pm1_status, "PM1_STS", &Registers::status, "Events (4.8.3.1.1).")
+                .write_1_to_clear()
+                .fields(bit("TMR_STS", 0), bit("BM_STS", 4), bit("GBL_STS", 5), bit("PWRBTN_STS", 8),
+                        bit("SLPBTN_STS", 9), bit("RTC_STS", 10), bit("PCIEXP_WAKE_STS", 14),
+                        bit("WAK_STS", 15))
+                .read(&AcpiPm::read_status)
+                .state("pm1_status"),
+            reg(pm1_enable, "PM1_EN", &Registers::enable, "Which of them interrupt (4.8.3.1.2).")
+                .fields(bit("TMR_EN", 0), bit("GBL_EN", 5), bit("PWRBTN_EN", 8), bit("SLPBTN_EN", 9),
+                        bit("RTC_EN", 10), bit("PCIEXP_WAKE_DIS", 14))
+                .state("pm1_enable"),
+            reg(pm1_control, "PM1_CNT", &Registers::control, "Sleep (4.8.3.2.1).")
+                .fields(bit("SCI_EN", 0, "Always 1.").read_only(), bit("BM_RLD", 1),
+                        bit("GBL_RLS", 2).write_only(), bits("SLP_TYP", 10, 3).value(5, "soft-off"),
+                        bit("SLP_EN", 13).write_only())
+                .read(&AcpiPm::read_control)
+                .write(&AcpiPm::write_control)
+                .state("pm1_control"),
+            reg<std::uint32_t>(pm_timer, "PM_TMR", "Counts at 3.579545 MHz (4.8.3.3).")
+                .fields(bits("TMR_VAL", 0, 24))
+                .read(&AcpiPm::read_timer),
+            reg<std::uint8_t>(reset_register, "RESET_REG", "1 resets the machine (4.8.3.6).")
+                .write(&AcpiPm::write_reset),
+            reg(gpe0_status, "GPE0_STS", &Registers::gpe_status, "General-purpose events (4.8.4.1).")
+                .write_1_to_clear()
+                .state("gpe0_status"),
+            reg(gpe0_enable, "GPE0_EN", &Registers::gpe_enable, "Which of them interrupt.")
+                .state("gpe0_enable"));
     }
-
+    std::uint64_t read(plugbay::Access access) { return plugbay::read_register(*this, access); }
     void write(plugbay::Access access, std::uint64_t value) {
         collect_timer_event(now());
-        for (std::uint32_t i = 0; i < access.width; ++i)
-            write_byte(access.offset + i, static_cast<std::uint8_t>(value >> (8 * i)));
+        plugbay::write_register(*this, access, value);
         update();
     }
 
@@ -139,19 +149,10 @@ class AcpiPm {
     }
 
     void state(auto& fields) {
-        fields("pm1_status", registers_.status);
-        fields("pm1_enable", registers_.enable);
-        fields("pm1_control", registers_.control);
-        fields("gpe0_status", registers_.gpe_status);
-        fields("gpe0_enable", registers_.gpe_enable);
+        plugbay::state_of_registers(fields, *this);
         fields("timer_phase", registers_.timer_phase);
     }
-    void loaded() {
-        registers_.status &= status_bits;
-        registers_.enable &= enable_bits;
-        registers_.control &= sleep_type | bus_master_reload;
-        update();
-    }
+    void loaded() { update(); }
 
   private:
     struct Registers {
@@ -173,40 +174,23 @@ class AcpiPm {
         registers_.timer_phase = phase;
     }
 
-    [[nodiscard]] std::uint8_t read_byte(std::uint64_t offset, std::uint64_t time) const {
-        if (offset < pm1_enable) return byte_of(registers_.status, offset - pm1_status);
-        if (offset < pm1_control) return byte_of(registers_.enable, offset - pm1_enable);
-        if (offset < pm1_control + 2) return byte_of(registers_.control | sci_enable, offset - pm1_control);
-        if (offset >= pm_timer && offset < pm_timer + 4)
-            return byte_of(ticks_at(time) & timer_mask, offset - pm_timer);
-        if (offset >= gpe0_enable) return byte_of(registers_.gpe_enable, offset - gpe0_enable);
-        if (offset >= gpe0_status) return byte_of(registers_.gpe_status, offset - gpe0_status);
-        return 0;
+    std::uint16_t read_status() {
+        collect_timer_event(now());
+        return registers_.status;
     }
-
-    // Status bits are cleared by writing ones (section 4.8.1).
-    void write_byte(std::uint64_t offset, std::uint8_t value) {
-        if (offset < pm1_enable) {
-            registers_.status &= static_cast<std::uint16_t>(~with_byte(0, offset - pm1_status, value));
-        } else if (offset < pm1_control) {
-            registers_.enable = with_byte(registers_.enable, offset - pm1_enable, value) & enable_bits;
-        } else if (offset < pm1_control + 2) {
-            write_control(with_byte(registers_.control, offset - pm1_control, value),
-                          offset - pm1_control == 1);
-        } else if (offset == reset_register) {
-            if (value == reset_value) host_.request(PLUGBAY_REQUEST_RESET);
-        } else if (offset >= gpe0_enable) {
-            registers_.gpe_enable = with_byte(registers_.gpe_enable, offset - gpe0_enable, value);
-        } else if (offset >= gpe0_status) {
-            registers_.gpe_status &= static_cast<std::uint16_t>(~with_byte(0, offset - gpe0_status, value));
-        }
+    [[nodiscard]] std::uint32_t read_timer() const {
+        return static_cast<std::uint32_t>(ticks_at(now()) & timer_mask);
+    }
+    void write_reset(std::uint8_t value) {
+        if (value == reset_value) host_.request(PLUGBAY_REQUEST_RESET);
     }
 
     // SCI_EN belongs to the firmware, which has handed over already. GBL_RLS would call a firmware that does
     // not exist here: it is ignored and reads as zero, like SLP_EN.
-    void write_control(std::uint16_t value, bool high_byte) {
+    [[nodiscard]] std::uint16_t read_control() const { return registers_.control | sci_enable; }
+    void write_control(std::uint16_t value) {
         registers_.control = value & (sleep_type | bus_master_reload);
-        if (high_byte && (value & sleep_enable) != 0 && (value & sleep_type) == soft_off)
+        if ((value & sleep_enable) != 0 && (value & sleep_type) == soft_off)
             host_.request(PLUGBAY_REQUEST_POWER_OFF);
     }
 

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <tuple>
 
 namespace {
 
@@ -47,6 +48,7 @@ constexpr std::size_t memory_size = 128;
 constexpr std::uint8_t update_in_progress = 0x80;
 constexpr std::uint8_t divider_reset = 0x60; // and 0x70
 constexpr std::uint8_t rate = 0x0f;
+constexpr std::uint8_t at_power_on_a = 0x26; // 32768 Hz, 1024 periods a second
 
 // "Register B" and "Register C": enables and flags have the same places.
 constexpr std::uint8_t set = 0x80;
@@ -74,6 +76,47 @@ bool is_time(std::uint8_t index) {
 } // namespace
 
 class CmosRtc {
+    // For names: what each byte does is in read_data and write_data.
+    static constexpr auto memory_map() {
+        using plugbay::bit, plugbay::bits;
+        const auto byte = [](std::uint64_t index, const char* name, const char* help = "") {
+            return plugbay::reg<std::uint8_t>(index, name, help);
+        };
+        const auto word = [](std::uint64_t index, const char* name, const char* help) {
+            return plugbay::reg<std::uint8_t>(index, name, help).count(2);
+        };
+        return plugbay::registers(
+                   byte(seconds, "SECONDS"), byte(seconds_alarm, "SECONDS_ALARM", "From 0xc0: any."),
+                   byte(minutes, "MINUTES"), byte(minutes_alarm, "MINUTES_ALARM", "From 0xc0: any."),
+                   byte(hours, "HOURS", "Bit 7: afternoon, in 12-hour mode."),
+                   byte(hours_alarm, "HOURS_ALARM", "From 0xc0: any."),
+                   byte(day_of_week, "DAY_OF_WEEK", "1 is Sunday."), byte(day_of_month, "DAY_OF_MONTH"),
+                   byte(month, "MONTH"), byte(year, "YEAR", "In the century."),
+                   byte(register_a, "REGISTER_A")
+                       .fields(bits("RS", 0, 4, "Rate of the periodic interrupt."),
+                               bits("DV", 4, 3).value(2, "runs").value(6, "held").value(7, "held"),
+                               bit("UIP", 7, "An update is near.").read_only())
+                       .resets_to(at_power_on_a),
+                   byte(register_b, "REGISTER_B")
+                       .fields(bit("DSE", 0), bit("H24", 1).values("12 hours", "24 hours"),
+                               bit("DM", 2).values("BCD", "binary"), bit("SQWE", 3), bit("UIE", 4),
+                               bit("AIE", 5), bit("PIE", 6), bit("SET", 7, "Updates stop."))
+                       .resets_to(hours_24),
+                   byte(register_c, "REGISTER_C")
+                       .read_to_clear()
+                       .fields(bit("UF", 4), bit("AF", 5), bit("PF", 6), bit("IRQF", 7)),
+                   byte(register_d, "REGISTER_D")
+                       .fields(bit("VRT", 7, "Memory and time are valid."))
+                       .constant(valid_ram_and_time),
+                   word(base_memory, "BASE_MEMORY", "KiB below 640 KiB."),
+                   word(extended_memory, "EXTENDED_MEMORY", "KiB above 1 MiB."),
+                   word(checksum, "CHECKSUM", "Of 0x10 to 0x2d, the high byte first."),
+                   word(extended_memory_found, "EXTENDED_MEMORY_FOUND", "KiB above 1 MiB."),
+                   byte(century, "CENTURY"),
+                   word(memory_above_16mb, "MEMORY_ABOVE_16MB", "64 KiB above 16 MiB."))
+            .length(memory_size);
+    }
+
   public:
     static constexpr plugbay::Type type{.name = "cmos-rtc",
                                         .help = "The PC's real-time clock and its CMOS memory."};
@@ -89,8 +132,19 @@ class CmosRtc {
 
     CmosRtc(plugbay::Host host, const Options& options);
 
-    std::uint64_t read(plugbay::Access access);
-    void write(plugbay::Access access, std::uint64_t value);
+    // The index cannot be read.
+    static constexpr auto registers() {
+        return std::tuple(
+            plugbay::registers(
+                plugbay::reg<std::uint8_t>(0, "INDEX", "Which byte of the memory DATA is.")
+                    .fields(plugbay::bits("ADDRESS", 0, 7),
+                            plugbay::bit("NMI_OFF", 7, "No source of NMIs is here."))
+                    .write(&CmosRtc::write_index),
+                plugbay::reg<std::uint8_t>(1, "DATA").read(&CmosRtc::read_data).write(&CmosRtc::write_data))
+                .reads_elsewhere(0xff)
+                .name("ports"),
+            memory_map().name("memory").indirect());
+    }
     void on_timer(std::uint64_t) { refresh(); }
     void resume() { refresh(); }
     void reset();
@@ -117,6 +171,7 @@ class CmosRtc {
     };
 
     void fill_memory_sizes();
+    void write_index(std::uint8_t value);
     std::uint8_t read_data();
     void write_data(std::uint8_t value);
     void write_register_a(std::uint8_t value);
@@ -169,7 +224,7 @@ CmosRtc::CmosRtc(plugbay::Host host, const Options& options)
         std::tm local{};
         if (localtime_r(&utc, &local) != nullptr) offset_seconds_ = local.tm_gmtoff;
     }
-    memory_[register_a] = 0x26; // 32768 Hz, 1024 periods a second
+    memory_[register_a] = at_power_on_a;
     memory_[register_b] = hours_24;
     fill_memory_sizes();
     seen_second_ = now().second;
@@ -223,25 +278,9 @@ void CmosRtc::loaded() {
 
 // --- registers --------------------------------------------------------------------------------------------
 
-// Eight data lines: wider accesses are split into bytes, lowest port first. The index cannot be read.
-std::uint64_t CmosRtc::read(plugbay::Access access) {
-    std::uint64_t value = 0;
-    for (std::uint32_t i = 0; i < access.width; ++i) {
-        const std::uint8_t byte = access.offset + i == 0 ? 0xff : read_data();
-        value |= std::uint64_t{byte} << (8 * i);
-    }
-    return value;
-}
-
 // Bit 7 of the index masks NMIs on a PC; there is no source of them here.
-void CmosRtc::write(plugbay::Access access, std::uint64_t value) {
-    for (std::uint32_t i = 0; i < access.width; ++i) {
-        const auto byte = static_cast<std::uint8_t>(value >> (8 * i));
-        if (access.offset + i == 0)
-            index_ = byte & (memory_size - 1);
-        else
-            write_data(byte);
-    }
+void CmosRtc::write_index(std::uint8_t value) {
+    index_ = value & (memory_size - 1);
 }
 
 std::uint8_t CmosRtc::read_data() {

@@ -15,13 +15,15 @@ class DebugExit {
     DebugExit(plugbay::Host host, const Options& options)
         : host_(host), region_(host.map_ports(options.port, 1)) {}
 
-    std::uint64_t read(plugbay::Access) { return 0; }
-    void write(plugbay::Access, std::uint64_t value) {
-        host_.request(PLUGBAY_REQUEST_EXIT, static_cast<std::uint32_t>(value));
+    static constexpr auto registers() {
+        return plugbay::registers(
+            plugbay::reg<std::uint8_t>(0, "STATUS", "The exit status; reads as 0.").write(&DebugExit::exit));
     }
     void state(auto&) {}
 
   private:
+    void exit(std::uint8_t status) { host_.request(PLUGBAY_REQUEST_EXIT, status); }
+
     plugbay::Host host_;
     plugbay::Region region_;
 };

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
+#include <utility>
 
 namespace {
 
@@ -103,16 +105,39 @@ class I8042 {
         announce("PNP0F13", mouse_irq, false);
     }
 
-    std::uint64_t read(plugbay::Access access) {
-        return access.token == data_port ? read_data() : read_status();
-    }
-    void write(plugbay::Access access, std::uint64_t value) {
-        const auto byte = static_cast<std::uint8_t>(value);
-        if (access.token == data_port)
-            write_data(byte);
-        else
-            write_command(byte);
-        fill_output_buffer();
+    static constexpr auto registers() {
+        using plugbay::bit, plugbay::reg;
+        return std::tuple(
+            plugbay::registers(
+                reg<std::uint8_t>(0, "DATA", "Reads the output buffer, writes the input buffer.")
+                    .read(&I8042::read_data)
+                    .write(&I8042::write_data)
+                    .wrote(&I8042::fill_output_buffer))
+                .token(data_port)
+                .name("port 0x60"),
+            plugbay::registers(reg<std::uint8_t>(0, "STATUS")
+                                   .fields(bit("OBF", 0, "Output buffer full."), bit("IBF", 1),
+                                           bit("SYS", 2, "System flag."),
+                                           bit("A2", 3, "The last write was a command."),
+                                           bit("INH", 4, "The keyboard is not locked."),
+                                           bit("AOBF", 5, "From the mouse."), bit("TO", 6), bit("PERR", 7))
+                                   .resets_to(status::not_locked | status::system_flag)
+                                   .read(&I8042::read_status),
+                               reg<std::uint8_t>(0, "COMMAND")
+                                   .write(&I8042::write_command)
+                                   .wrote(&I8042::fill_output_buffer))
+                .token(command_port)
+                .name("port 0x64"),
+            plugbay::registers(
+                reg<std::uint8_t>(0, "COMMAND_BYTE", "Read by command 0x20, written by 0x60.")
+                    .fields(bit("INT", 0, "The keyboard interrupts."),
+                            bit("INT2", 1, "The mouse interrupts."), bit("SYS", 2, "System flag."),
+                            bit("EN", 4, "0 enables the keyboard."), bit("EN2", 5, "0 enables the mouse."),
+                            bit("XLATE", 6, "Scan codes become set 1."))
+                    .resets_to(command_byte::at_power_on),
+                reg<std::uint8_t>(1, "MEMORY").count(memory_size - 1))
+                .name("memory")
+                .indirect());
     }
 
     void reset() {

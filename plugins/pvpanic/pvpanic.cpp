@@ -43,17 +43,14 @@ class PvPanic {
                            .add_acpi_legacy_device(host.raw(), &acpi));
     }
 
-    std::uint64_t read(plugbay::Access) { return panicked | crash_loaded; } // what may be written
-    // A guest that has panicked may reset the machine next, and the first request counts, so it is made here;
-    // the log can wait for the I/O loop.
-    void write(plugbay::Access, std::uint64_t value) {
-        const auto events = static_cast<std::uint8_t>(value & (panicked | crash_loaded) & ~said_);
-        if (events == 0) return;
-        said_ |= events;
-        timer_.arm(0);
-        if ((events & panicked) == 0) return;
-        if (on_panic_ == OnPanic::exit) host_.request(PLUGBAY_REQUEST_EXIT, exit_status_);
-        if (on_panic_ == OnPanic::power_off) host_.request(PLUGBAY_REQUEST_POWER_OFF);
+    static constexpr auto registers() {
+        using plugbay::bit;
+        return plugbay::registers(
+            plugbay::reg<std::uint8_t>(0, "EVENTS", "Reads what may be written.")
+                .fields(bit("PANICKED", 0), bit("CRASH_LOADED", 1, "Another kernel goes on."))
+                .read(&PvPanic::known)
+                .write(&PvPanic::say)
+                .resets_to(panicked | crash_loaded));
     }
     void on_timer(std::uint64_t) { report(); }
     // Also at the end, which the request may have brought about before the timer went off.
@@ -69,6 +66,18 @@ class PvPanic {
     }
 
   private:
+    [[nodiscard]] std::uint8_t known() const { return panicked | crash_loaded; }
+    // A guest that has panicked may reset the machine next, and the first request counts, so it is made here;
+    // the log can wait for the I/O loop.
+    void say(std::uint8_t value) {
+        const auto events = static_cast<std::uint8_t>(value & ~said_);
+        if (events == 0) return;
+        said_ |= events;
+        timer_.arm(0);
+        if ((events & panicked) == 0) return;
+        if (on_panic_ == OnPanic::exit) host_.request(PLUGBAY_REQUEST_EXIT, exit_status_);
+        if (on_panic_ == OnPanic::power_off) host_.request(PLUGBAY_REQUEST_POWER_OFF);
+    }
     // Once for each event, until the guest is reset.
     void report() {
         const auto fresh = static_cast<std::uint8_t>(said_ & ~reported_);

@@ -1,75 +1,6 @@
 // The guest's view: what each register does when it is read or written.
 #include "serial_16550.hpp"
 
-// The chip has eight data lines: the bus splits wider accesses into bytes, lowest port first.
-std::uint64_t Serial16550::read(plugbay::Access access) {
-    std::uint64_t value = 0;
-    for (std::uint32_t i = 0; i < access.width; ++i)
-        value |= std::uint64_t{read_register(access.offset + i)} << (8 * i);
-    return value;
-}
-
-void Serial16550::write(plugbay::Access access, std::uint64_t value) {
-    for (std::uint32_t i = 0; i < access.width; ++i)
-        write_register(access.offset + i, static_cast<std::uint8_t>(value >> (8 * i)));
-}
-
-std::uint8_t Serial16550::read_register(std::uint64_t offset) {
-    switch (offset) {
-    case registers::receive_buffer:
-        return divisor_latch_accessed() ? static_cast<std::uint8_t>(registers_.divisor)
-                                        : read_receive_buffer();
-    case registers::interrupt_enable:
-        return divisor_latch_accessed() ? static_cast<std::uint8_t>(registers_.divisor >> 8)
-                                        : registers_.interrupt_enable;
-    case registers::interrupt_identification:
-        return read_interrupt_identification();
-    case registers::line_control:
-        return registers_.line_control;
-    case registers::modem_control:
-        return registers_.modem_control;
-    case registers::line_status:
-        return read_line_status();
-    case registers::modem_status:
-        return read_modem_status();
-    case registers::scratch:
-        return registers_.scratch;
-    default:
-        return 0xff;
-    }
-}
-
-void Serial16550::write_register(std::uint64_t offset, std::uint8_t value) {
-    switch (offset) {
-    case registers::transmit_holding:
-        if (divisor_latch_accessed())
-            registers_.divisor = static_cast<std::uint16_t>((registers_.divisor & 0xff00) | value);
-        else
-            write_transmit_holding(value);
-        return;
-    case registers::interrupt_enable:
-        if (divisor_latch_accessed())
-            registers_.divisor = static_cast<std::uint16_t>((registers_.divisor & 0x00ff) | value << 8);
-        else
-            write_interrupt_enable(value);
-        return;
-    case registers::fifo_control:
-        write_fifo_control(value);
-        return;
-    case registers::line_control:
-        write_line_control(value);
-        return;
-    case registers::modem_control:
-        write_modem_control(value);
-        return;
-    case registers::scratch:
-        registers_.scratch = value;
-        return;
-    default:
-        return; // line and modem status: writing them is for factory tests (section 8.3)
-    }
-}
-
 std::uint8_t Serial16550::read_receive_buffer() {
     if (receive_fifo_.empty()) return 0;
     const std::uint8_t byte = receive_fifo_.front();
@@ -106,13 +37,6 @@ std::uint8_t Serial16550::read_line_status() {
     return value;
 }
 
-std::uint8_t Serial16550::read_modem_status() {
-    const std::uint8_t value = registers_.modem_status;
-    registers_.modem_status &= modem_status::lines;
-    update_interrupt();
-    return value;
-}
-
 // The interrupt goes away and comes back even when the byte leaves at once: a guest with an edge-triggered
 // interrupt controller waits for that edge.
 void Serial16550::write_transmit_holding(std::uint8_t byte) {
@@ -131,9 +55,7 @@ void Serial16550::write_transmit_holding(std::uint8_t byte) {
 }
 
 // Enabling the transmitter's interrupt while the transmitter is empty raises it at once.
-void Serial16550::write_interrupt_enable(std::uint8_t value) {
-    const std::uint8_t before = registers_.interrupt_enable;
-    registers_.interrupt_enable = value & interrupt_enable::all;
+void Serial16550::interrupt_enable_written(std::uint8_t before) {
     const auto newly = static_cast<std::uint8_t>(registers_.interrupt_enable & ~before);
     if ((newly & interrupt_enable::transmitter_empty) != 0 && transmit_fifo_.empty())
         registers_.transmitter_empty_pending = true;
@@ -157,16 +79,14 @@ void Serial16550::write_fifo_control(std::uint8_t value) {
 }
 
 // A break that the guest sends goes nowhere, except in loopback: char/1 carries breaks to the guest only.
-void Serial16550::write_line_control(std::uint8_t value) {
-    const auto newly = static_cast<std::uint8_t>(value & ~registers_.line_control);
-    registers_.line_control = value;
+void Serial16550::line_control_written(std::uint8_t before) {
+    const auto newly = static_cast<std::uint8_t>(registers_.line_control & ~before);
     if ((newly & line_control::set_break) != 0 && loopback())
         receive_character(0, line_status::break_interrupt);
     update_interrupt();
 }
 
-void Serial16550::write_modem_control(std::uint8_t value) {
-    registers_.modem_control = value & modem_control::all;
+void Serial16550::modem_control_written() {
     update_modem_status();
     update_interrupt();
     offer_room();

@@ -1,24 +1,9 @@
-// Registers and bits of the PC16550D data sheet, section 8.0 ("Registers").
+// Bits of the registers, by the PC16550D data sheet, section 8.0 ("Registers").
 #pragma once
 
 #include <cstdint>
 
-namespace registers {
-
-// Offsets. With DLAB set, the first two are the divisor latch.
-inline constexpr std::uint64_t receive_buffer = 0;   // read
-inline constexpr std::uint64_t transmit_holding = 0; // write
-inline constexpr std::uint64_t interrupt_enable = 1;
-inline constexpr std::uint64_t interrupt_identification = 2; // read
-inline constexpr std::uint64_t fifo_control = 2;             // write
-inline constexpr std::uint64_t line_control = 3;
-inline constexpr std::uint64_t modem_control = 4;
-inline constexpr std::uint64_t line_status = 5;
-inline constexpr std::uint64_t modem_status = 6;
-inline constexpr std::uint64_t scratch = 7;
-inline constexpr std::uint32_t count = 8;
-
-} // namespace registers
+inline constexpr std::uint32_t register_count = 8;
 
 namespace interrupt_enable {
 inline constexpr std::uint8_t received_data = 0x01;

@@ -3,14 +3,14 @@
 #include <algorithm>
 
 Serial16550::Serial16550(plugbay::Host host, const Options& options)
-    : host_(host), region_(host.map_ports(options.port, registers::count)),
+    : host_(host), region_(host.map_ports(options.port, register_count)),
       line_(host.interrupt_line(options.irq)), character_timer_(host.timer()) {
     plugbay_acpi_legacy_device acpi{};
     acpi.size = sizeof acpi;
     acpi.line = options.irq;
     std::copy_n("PNP0501", sizeof acpi.hardware_id, acpi.hardware_id);
     acpi.first_port = options.port;
-    acpi.port_count = registers::count;
+    acpi.port_count = register_count;
     host.add_acpi_legacy_device(acpi);
 }
 
@@ -42,9 +42,7 @@ void Serial16550::reset() {
 }
 
 void Serial16550::loaded() {
-    registers_.interrupt_enable &= interrupt_enable::all;
     registers_.fifo_control &= fifo_control::kept;
-    registers_.modem_control &= modem_control::all;
     registers_.line_errors &= line_status::errors;
     while (receive_errors_.count() < receive_fifo_.count())
         receive_errors_.push(0);

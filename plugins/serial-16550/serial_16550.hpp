@@ -28,8 +28,71 @@ class Serial16550 {
     void resume();
     void reset();
 
-    std::uint64_t read(plugbay::Access access);
-    void write(plugbay::Access access, std::uint64_t value);
+    // The chip has eight data lines: the bus splits wider accesses into bytes, lowest port first. With DLAB set, the
+    // divisor latch is in the place of the first two. Writing line or modem status is for factory tests (section 8.3).
+    static constexpr auto registers() {
+        using plugbay::bit, plugbay::bits, plugbay::reg;
+        constexpr const char* transfer = "LCR.DLAB=0";
+        return plugbay::registers(
+                   &Serial16550::registers_,
+                   reg<std::uint8_t>(0, "RBR", "The oldest character received.")
+                       .read(&Serial16550::read_receive_buffer)
+                       .when(0, transfer),
+                   reg<std::uint8_t>(0, "THR", "The next character to send.")
+                       .write(&Serial16550::write_transmit_holding)
+                       .when(0, transfer),
+                   reg(0, "DL", &Registers::divisor,
+                       "Divisor latch: 115200 baud by this; its bytes are DLL and DLM.")
+                       .when(1, "LCR.DLAB=1")
+                       .state("divisor"),
+                   reg(1, "IER", &Registers::interrupt_enable, "Interrupt enable.")
+                       .fields(bit("ERBFI", 0, "Received data."), bit("ETBEI", 1, "Transmitter empty."),
+                               bit("ELSI", 2, "Line status."), bit("EDSSI", 3, "Modem status."))
+                       .wrote(&Serial16550::interrupt_enable_written)
+                       .when(0, transfer)
+                       .state("interrupt_enable"),
+                   reg<std::uint8_t>(2, "IIR", "Interrupt identification.")
+                       .fields(bits("ID", 0, 4)
+                                   .value(interrupt_id::modem_status, "modem status")
+                                   .value(interrupt_id::none, "none")
+                                   .value(interrupt_id::transmitter_empty, "transmitter empty")
+                                   .value(interrupt_id::received_data, "received data")
+                                   .value(interrupt_id::line_status, "line status")
+                                   .value(interrupt_id::character_timeout, "character timeout"),
+                               bits("FIFOS", 6, 2).value(3, "enabled"))
+                       .read(&Serial16550::read_interrupt_identification)
+                       .resets_to(interrupt_id::none),
+                   reg<std::uint8_t>(2, "FCR", "FIFO control.")
+                       .fields(bit("FIFO_EN", 0), bit("RX_RESET", 1), bit("TX_RESET", 2), bit("DMA_MODE", 3),
+                               bits("TRIGGER", 6, 2).values("1", "4", "8", "14"))
+                       .write(&Serial16550::write_fifo_control)
+                       .state("fifo_control"),
+                   reg(3, "LCR", &Registers::line_control, "Line control.")
+                       .fields(bits("WLS", 0, 2).values("5 bits", "6 bits", "7 bits", "8 bits"),
+                               bit("STB", 2, "Two stop bits."), bit("PEN", 3, "Parity."),
+                               bit("EPS", 4, "Even parity."), bit("STICK", 5, "Stick parity."),
+                               bit("BREAK", 6), bit("DLAB", 7, "Divisor latch access."))
+                       .wrote(&Serial16550::line_control_written)
+                       .state("line_control"),
+                   reg(4, "MCR", &Registers::modem_control, "Modem control.")
+                       .fields(bit("DTR", 0), bit("RTS", 1), bit("OUT1", 2), bit("OUT2", 3), bit("LOOP", 4))
+                       .wrote(&Serial16550::modem_control_written)
+                       .state("modem_control"),
+                   reg<std::uint8_t>(5, "LSR", "Line status.")
+                       .fields(bit("DR", 0, "Data ready."), bit("OE", 1, "Overrun."), bit("PE", 2),
+                               bit("FE", 3), bit("BI", 4, "Break."), bit("THRE", 5), bit("TEMT", 6),
+                               bit("FIFO_ERROR", 7))
+                       .read(&Serial16550::read_line_status)
+                       .resets_to(line_status::transmitter_holding_empty | line_status::transmitter_empty),
+                   reg(6, "MSR", &Registers::modem_status, "Modem status.")
+                       .read_only()
+                       .fields(bits("DELTAS", 0, 4, "CTS, DSR, RI and DCD have changed.").read_to_clear(),
+                               bit("CTS", 4), bit("DSR", 5), bit("RI", 6), bit("DCD", 7))
+                       .was_read(&Serial16550::update_interrupt)
+                       .state("modem_status"),
+                   reg(7, "SCR", &Registers::scratch, "Scratch.").state("scratch"))
+            .bank(&Serial16550::divisor_latch_accessed);
+    }
 
     void on_connect(std::uint64_t port, plugbay::Link link);
     void on_disconnect(std::uint64_t port);
@@ -39,13 +102,8 @@ class Serial16550 {
     void on_timer(std::uint64_t token);
 
     void state(auto& fields) {
-        fields("interrupt_enable", registers_.interrupt_enable);
+        plugbay::state_of_registers(fields, *this);
         fields("fifo_control", registers_.fifo_control);
-        fields("line_control", registers_.line_control);
-        fields("modem_control", registers_.modem_control);
-        fields("modem_status", registers_.modem_status);
-        fields("scratch", registers_.scratch);
-        fields("divisor", registers_.divisor);
         fields("line_errors", registers_.line_errors);
         fields("transmitter_empty_pending", registers_.transmitter_empty_pending);
         fields("character_timeout_pending", registers_.character_timeout_pending);
@@ -79,17 +137,14 @@ class Serial16550 {
         bool input_held = false; // the backend was refused and waits for receive_ready
     };
 
-    std::uint8_t read_register(std::uint64_t offset);
-    void write_register(std::uint64_t offset, std::uint8_t value);
     std::uint8_t read_receive_buffer();
     std::uint8_t read_interrupt_identification();
     std::uint8_t read_line_status();
-    std::uint8_t read_modem_status();
     void write_transmit_holding(std::uint8_t byte);
-    void write_interrupt_enable(std::uint8_t value);
+    void interrupt_enable_written(std::uint8_t before);
     void write_fifo_control(std::uint8_t value);
-    void write_line_control(std::uint8_t value);
-    void write_modem_control(std::uint8_t value);
+    void line_control_written(std::uint8_t before);
+    void modem_control_written();
 
     [[nodiscard]] bool fifos_enabled() const { return (registers_.fifo_control & fifo_control::enable) != 0; }
     [[nodiscard]] bool loopback() const { return (registers_.modem_control & modem_control::loop) != 0; }

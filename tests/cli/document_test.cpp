@@ -42,12 +42,14 @@ TEST_F(CommandLine, ReferenceShowsWhatCommandsPrint) {
     for (const std::string arguments : {"check configs/linux.json", "devices"})
         EXPECT_EQ(shown(reference, "plugbay " + arguments), printed(arguments));
 
-    std::string type = printed("devices virtio-blk");
     const std::string folder = std::filesystem::path(plugbay_binary()).parent_path() / "plugins";
-    const auto place = type.find(folder);
-    ASSERT_NE(place, std::string::npos) << type;
-    type.replace(place, folder.size(), "build/dev/bin/plugins");
-    EXPECT_EQ(shown(reference, "plugbay devices virtio-blk"), type);
+    for (const std::string arguments : {"devices virtio-blk", "devices acpi-pm"}) {
+        std::string type = printed(arguments);
+        const auto place = type.find(folder);
+        ASSERT_NE(place, std::string::npos) << type;
+        type.replace(place, folder.size(), "build/dev/bin/plugins");
+        EXPECT_EQ(shown(reference, "plugbay " + arguments), type);
+    }
 }
 
 TEST_F(CommandLine, MachineFilesPageHasAGoodExample) {

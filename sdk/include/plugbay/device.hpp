@@ -2,6 +2,7 @@
 //
 //     static constexpr plugbay::Type type{...}                 required
 //     struct Options { ...; properties() }                     see property.hpp
+//     static constexpr auto registers() { return plugbay::registers(...); }    see registers.hpp
 //     static constexpr auto ports() { return std::array{...}; }    see link.hpp
 //     Device(plugbay::Host)  or  Device(plugbay::Host, const Options&)     throws Failure
 //     void start();  void reset();
@@ -58,6 +59,7 @@
 #include <plugbay/interface_glue.hpp>
 #include <plugbay/link.hpp>
 #include <plugbay/old_state.hpp>
+#include <plugbay/register_glue.hpp>
 #include <plugbay/state.hpp>
 #include <plugbay/statistics.hpp>
 
@@ -97,7 +99,19 @@ class Glue : Entry<Device> {
 
     static constexpr bool has_options = requires { typename Device::Options; };
     static constexpr bool has_ports = requires { Device::ports(); };
-    static constexpr bool has_state = requires(Device & d, StateSaver& s) { d.state(s); };
+    static constexpr bool has_own_access = requires(Device & d, Access a) {
+        d.read(a);
+        d.write(a, std::uint64_t{});
+    };
+    static constexpr bool has_map = has_registers<Device>;
+    static constexpr bool has_stored_registers = [] {
+        if constexpr (has_map)
+            return RegisterGlue<Device>::is_stored;
+        else
+            return false;
+    }();
+    static constexpr bool has_own_state = requires(Device & d, StateSaver& s) { d.state(s); };
+    static constexpr bool has_state = has_own_state || has_stored_registers;
     static constexpr bool has_convert = requires(OldState & old) { Device::convert(old); };
     static_assert(!has_convert || Device::type.state_version_oldest < Device::type.state_version,
                   "convert() is never called: state_version_oldest is state_version");
@@ -150,7 +164,10 @@ class Glue : Entry<Device> {
     }
     static void reset(void* instance) noexcept {
         contained(instance, [&] {
-            if constexpr (requires(Device & d) { d.reset(); }) self(instance).device.reset();
+            if constexpr (requires(Device & d) { d.reset(); })
+                self(instance).device.reset();
+            else if constexpr (has_stored_registers)
+                RegisterGlue<Device>::reset(self(instance).device);
         });
     }
 
@@ -158,19 +175,24 @@ class Glue : Entry<Device> {
 
     static constexpr plugbay_access_callbacks make_access() {
         plugbay_access_callbacks table{sizeof(plugbay_access_callbacks), 0, nullptr, nullptr};
-        if constexpr (requires(Device & d, Access a) {
-                          d.read(a);
-                          d.write(a, std::uint64_t{});
-                      }) {
+        if constexpr (has_own_access || has_map) {
             table.read = [](void* i, std::uint64_t token, std::uint64_t offset,
                             std::uint32_t width) noexcept {
                 return contained(i, ~std::uint64_t{0}, [&]() -> std::uint64_t {
-                    return self(i).device.read(Access{token, offset, width});
+                    if constexpr (has_own_access)
+                        return self(i).device.read(Access{token, offset, width});
+                    else
+                        return read_register(self(i).device, Access{token, offset, width});
                 });
             };
             table.write = [](void* i, std::uint64_t token, std::uint64_t offset, std::uint32_t width,
                              std::uint64_t value) noexcept {
-                contained(i, [&] { self(i).device.write(Access{token, offset, width}, value); });
+                contained(i, [&] {
+                    if constexpr (has_own_access)
+                        self(i).device.write(Access{token, offset, width}, value);
+                    else
+                        write_register(self(i).device, Access{token, offset, width}, value);
+                });
             };
         }
         return table;
@@ -293,7 +315,10 @@ class Glue : Entry<Device> {
         plugbay_state_callbacks table{sizeof(plugbay_state_callbacks), 0, nullptr, nullptr};
         if constexpr (has_state) {
             table.save = [](void* i, const plugbay_state_writer* writer) noexcept {
-                return guarded(self(i).host.raw(), [&] { StateSaver(writer).all_of(self(i).device); });
+                return guarded(self(i).host.raw(), [&] {
+                    StateSaver saver(writer);
+                    all_fields(saver, self(i).device);
+                });
             };
             table.load = [](void* i, const plugbay_state_reader* reader) noexcept {
                 return guarded(self(i).host.raw(), [&] { load(self(i).device, reader); });
@@ -301,14 +326,23 @@ class Glue : Entry<Device> {
         }
         return table;
     }
+    static void all_fields(auto& fields, Device& device) {
+        if constexpr (has_own_state)
+            fields.all_of(device);
+        else
+            fields.all_of(device, [](auto& each, Device& whole) { state_of_registers(each, whole); });
+    }
     static void load(Device& device, const plugbay_state_reader* reader) {
         OldState saved(reader);
         if constexpr (has_convert) {
             if (saved.version() < Device::type.state_version) Device::convert(saved);
         }
-        StateLoader(saved.reader(), StateLoader::Pass::check).all_of(device);
+        StateLoader checking(saved.reader(), StateLoader::Pass::check);
+        all_fields(checking, device);
         saved.refuse_unread();
-        StateLoader(saved.reader(), StateLoader::Pass::store).all_of(device);
+        StateLoader storing(saved.reader(), StateLoader::Pass::store);
+        all_fields(storing, device);
+        if constexpr (has_stored_registers) RegisterGlue<Device>::drop_other_bits(device);
         if constexpr (requires { device.loaded(); }) device.loaded();
     }
     static constexpr plugbay_statistics_callbacks make_statistics() {
@@ -475,6 +509,10 @@ class Glue : Entry<Device> {
         result.resume = &resume;
         result.reset = &reset;
         result.extension = &extension;
+        if constexpr (has_map) {
+            result.declaration_count = 1;
+            result.declarations = &RegisterGlue<Device>::declaration;
+        }
         return result;
     }
 

@@ -191,8 +191,13 @@ class StateFields {
     // The fields of a device, or of a struct in it.
     template <typename T>
     void all_of(T& whole) {
+        all_of(whole, [](auto& fields, T& each) { each.state(fields); });
+    }
+    // By another function than its own state().
+    template <typename T>
+    void all_of(T& whole, auto state) {
         scopes_.push_back({prefix_.size(), renamed_in<T>()});
-        whole.state(derived());
+        state(derived(), whole);
         scopes_.pop_back();
     }
 

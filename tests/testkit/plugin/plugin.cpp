@@ -8,6 +8,7 @@
 #include "probe_net.hpp"
 #include "probe_pci.hpp"
 #include "probe_processor.hpp"
+#include "probe_registers.hpp"
 #include "probe_rogue.hpp"
 #include "probe_screen.hpp"
 #include "probe_state.hpp"
@@ -15,4 +16,4 @@
 PLUGBAY_PLUGIN("testkit-probe", "1.0.0", Probe, ProbePci, ProbeBridge, ProbeEcho, ProbeDisk, ProbeNic,
                ProbeScreen, ProbeRogue, ProbeMsr, ProbeCpuid, ProbeHypercall, ProbeRegion, ProbeWatch,
                ProbeWorker, ProbeEvents, ProbeGuest, ProbeFirmware, ProbeOptional, ProbeRenamed,
-               ProbeConverted, ProbeHandover)
+               ProbeConverted, ProbeHandover, ProbeRegisters, ProbeOwnAccess)

@@ -68,6 +68,33 @@ TEST(StateDifference, BothValuesAreTold) {
                             R"(field line: "a\tb" became "ab")"));
 }
 
+TEST(StateDifference, RegistersHaveNamesAndBits) {
+    RegisterDescription one;
+    one.name = "IER";
+    one.state = "interrupt_enable";
+    one.fields = {
+        {.first_bit = 0, .bit_count = 1, .access = 1, .name = "ERBFI", .help = "", .values = {}},
+        {.first_bit = 1, .bit_count = 2, .access = 1, .name = "MODE", .help = "", .values = {{2, "fast"}}}};
+    RegisterDescription plain;
+    plain.name = plain.state = "scratch";
+    const std::vector<RegisterBlockDescription> map{
+        {.flags = 0, .token = 0, .length = 8, .name = "", .registers = {one, plain}}};
+    Image before;
+    before.put("interrupt_enable", std::uint64_t{1})
+        .put("scratch", std::uint64_t{7})
+        .put("other", std::uint64_t{1});
+    Image after;
+    after.put("interrupt_enable", std::uint64_t{4}).put("scratch", std::uint64_t{8});
+    std::vector<std::string> texts;
+    for (const auto& each : state_differences(before.finish(), after.finish(), map))
+        texts.push_back(each.text);
+    EXPECT_THAT(texts,
+                ElementsAre("field interrupt_enable (IER): 1 became 4 (ERBFI 1 became 0, MODE 0 became fast)",
+                            "field scratch: 7 became 8", "field other: 1 is gone"));
+    EXPECT_THAT(state_differences(before.finish(), Image().finish(), map).front().text,
+                "field interrupt_enable (IER): 1 is gone");
+}
+
 TEST(StateDifference, OfManyElementsTheFirstIsTold) {
     Image before;
     before.put("fifo", std::vector<std::uint16_t>{1, 2, 3, 4}).put("ring", std::vector<std::uint16_t>{1, 2});

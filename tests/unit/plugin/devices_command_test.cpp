@@ -42,6 +42,14 @@ TEST(DevicesCommand, ShowsOneType) {
     EXPECT_THAT(out.str(), HasSubstr("  file  path      \"out.log\"  0 to 4095 bytes"));
     EXPECT_THAT(out.str(), HasSubstr("Ports:\n  frontend char/1, optional\n"));
     EXPECT_THAT(out.str(), HasSubstr("    blocking  boolean  false"));
+    EXPECT_THAT(
+        out.str(),
+        HasSubstr("\nRegisters:\n"
+                  "  OFFSET     BITS  NAME          ACCESS            RESET   HELP\n"
+                  "  0x00       16    CONTROL       read/write        0x0001  What it does.\n"
+                  "             0       ENABLE                                Runs.\n"
+                  "             5:4     SPEED                                 0: slow, 2: fast\n"
+                  "  0x08 + 8i  32    STATUS[0..2]  write 1 to clear          [if CONTROL.ENABLE=1]\n"));
 }
 
 TEST(DevicesCommand, JsonHoldsTheSame) {
@@ -55,6 +63,13 @@ TEST(DevicesCommand, JsonHoldsTheSame) {
     EXPECT_EQ(good["plugin"]["abi"], "1.0");
     EXPECT_EQ(good["properties"][1]["default"], "fast");
     EXPECT_EQ(good["ports"][0]["options"][0]["default"], false);
+    const auto& block = good["registers"][0];
+    EXPECT_EQ(block["token"], 7);
+    EXPECT_EQ(block["registers"][0]["state"], "control");
+    EXPECT_EQ(block["registers"][0]["fields"][1]["values"][1]["name"], "fast");
+    EXPECT_EQ(block["registers"][1]["access"], "write 1 to clear");
+    EXPECT_EQ(block["registers"][1]["when"], "CONTROL.ENABLE=1");
+    EXPECT_TRUE(json["types"][2]["registers"].is_array());
 
     std::ostringstream one;
     ASSERT_TRUE(devices_command(one, {.type = "good-device", .json = true, .search = two_good_one_bad}));

@@ -95,7 +95,7 @@ TEST(RegisterCheck, FieldsAreApart) {
     EXPECT_THAT(refusal(one), HasSubstr("0 bits from bit 0"));
     one.fields = {a_field(32, 1)};
     EXPECT_THAT(refusal(one), HasSubstr("the register has 32"));
-    one.fields = {a_field(1, 0xffffffff)};
+    one.fields = {a_field(1, ~0U)};
     EXPECT_THAT(refusal(one), HasSubstr("the register has 32"));
     one.fields = {a_field(0, 1), a_field(1, 1)};
     one.fields[1].name = "F0";
@@ -107,7 +107,8 @@ TEST(RegisterCheck, FieldsAreApart) {
     EXPECT_THAT(refusal(one), HasSubstr("its value 4 does not fit"));
     one.fields[0].values = {{1, ""}};
     EXPECT_THAT(refusal(one), HasSubstr("has no name"));
-    one.width = one.stride = 8;
+    one.width = 8;
+    one.stride = 8;
     one.fields = {a_field(0, 64)};
     one.fields[0].values = {{~std::uint64_t{0}, "all"}};
     EXPECT_EQ(refusal(one), "");
