@@ -7,16 +7,20 @@
 #include "core/cli/devices_command.hpp"
 #include "core/cli/doctor.hpp"
 #include "core/cli/exit_status.hpp"
+#include "core/cli/inspect_command.hpp"
 #include "core/cli/log_arguments.hpp"
 #include "core/cli/man_page.hpp"
+#include "core/cli/new_command.hpp"
 #include "core/cli/ps_command.hpp"
 #include "core/cli/restore_command.hpp"
 #include "core/cli/run_command.hpp"
 #include "core/cli/top_command.hpp"
+#include "core/cli/validate_command.hpp"
 #include "core/config/schema.hpp"
 #include "core/config/table_catalog.hpp"
 #include "core/hotswap/rehearsal_child.hpp"
 #include "core/hotswap/rehearsal_protocol.hpp"
+#include "core/validate/check_process.hpp"
 #include "core/version.hpp"
 
 #include <CLI/CLI.hpp>
@@ -147,6 +151,61 @@ CLI::App* add_dev(CLI::App& app, DevOptions& options) {
     return dev;
 }
 
+CLI::App* add_new(CLI::App& app, NewOptions& options) {
+    auto* command = app.add_subcommand("new", "make a folder with a device that works, to go on from");
+    command->add_option("TYPE", options.type, "the device type's name, such as temperature-sensor")
+        ->required();
+    command->add_option("--lang", options.language, "cpp (the default), c or rust")->type_name("LANGUAGE");
+    command->add_option("--kind", options.kind, "mmio (the default), pio, pci, virtio or backend")
+        ->type_name("KIND");
+    command
+        ->add_option("--directory", options.folder, "the folder to make; without it, one named like the type")
+        ->type_name("DIR");
+    return command;
+}
+
+int make_device(const NewOptions& options) {
+    const auto done = new_command(std::cout, options);
+    if (done) return exit_status::success;
+    std::cerr << "plugbay new: " << done.error().text() << '\n';
+    return exit_status::failure;
+}
+
+CLI::App* add_validate(CLI::App& app, ValidateCommand& command) {
+    validation::ValidateOptions& options = command.options;
+    auto* validate =
+        app.add_subcommand("validate", "try what every plugin has to do; status 0: nothing failed");
+    validate->add_option("FILE", options.file, "the plugin");
+    validate->add_flag("--json", command.json, "results for programs");
+    validate->add_flag("--list", command.list, "list the checks, and do nothing");
+    validate->add_option("--include", options.include, "only checks with these ids, such as PB-STATE-*")
+        ->type_name("PATTERN");
+    validate->add_option("--type", options.types, "only these device types of the plugin")
+        ->type_name("TYPE")
+        ->allow_extra_args(false);
+    validate
+        ->add_option("--set", options.settings,
+                     "a property's value for all checks, where its default cannot do")
+        ->type_name("[TYPE.]NAME=VALUE")
+        ->allow_extra_args(false);
+    validate->add_option("--kept", options.kept, "a field of the state that a reset rightly leaves alone")
+        ->type_name("[TYPE.]FIELD")
+        ->allow_extra_args(false);
+    validate->add_option("--seed", options.seed, "of everything that is random; 1 without it");
+    const auto seconds = [&](const char* name, std::chrono::seconds& value, const char* help) {
+        validate
+            ->add_option_function<std::uint32_t>(
+                name, [&value](std::uint32_t number) { value = std::chrono::seconds(number); }, help)
+            ->type_name("SECONDS")
+            ->check(CLI::Range(1U, longest_timeout));
+    };
+    seconds("--fuzz", options.fuzz, "live at random for this long, with the seed and those that follow");
+    seconds("--limit", options.limit, "for each check; 60 without it");
+    validate->add_flag("--in-process", options.in_process,
+                       "no process for each check and no limits, for debuggers");
+    return validate;
+}
+
 // What shells' completion, the build and a running machine ask for; no part of the interface. Nothing: it is neither.
 std::optional<int> answer_tools(const CLI::App& app, std::span<char* const> arguments) {
     if (arguments.size() < 2) return std::nullopt;
@@ -157,6 +216,7 @@ std::optional<int> answer_tools(const CLI::App& app, std::span<char* const> argu
         return exit_status::success;
     }
     if (first == rehearsal::command) return rehearse_as_child();
+    if (first == validation::check_command) return validation::check_as_child();
     if (first != "--man-page") return std::nullopt;
     std::cout << man_page(app);
     return exit_status::success;
@@ -210,6 +270,16 @@ int main(int argc, char** argv) {
     devices->add_option("--plugin", devices_options.search.files, "look into this plugin too")
         ->type_name("FILE");
 
+    InspectOptions inspect_options;
+    auto* inspect = app.add_subcommand("inspect", "say what a plugin file is, without running it");
+    inspect->add_option("FILE", inspect_options.path, "the plugin")->required();
+    inspect->add_flag("--json", inspect_options.json, "for programs");
+
+    NewOptions new_options;
+    auto* new_device = add_new(app, new_options);
+    ValidateCommand validate_options;
+    auto* validate = add_validate(app, validate_options);
+
     std::vector<std::filesystem::path> schema_plugins;
     auto* schema = app.add_subcommand("schema", "print the JSON Schema of machine files");
     schema->add_option("--plugin", schema_plugins, "describe this plugin's device types too")
@@ -261,6 +331,9 @@ int main(int argc, char** argv) {
     if (top->parsed()) return top_command(top_machine);
     if (ps->parsed()) return ps_command(std::cout, ps_json);
     if (devices->parsed()) return list_devices(devices_options);
+    if (inspect->parsed()) return inspect_command(std::cout, inspect_options);
+    if (new_device->parsed()) return make_device(new_options);
+    if (validate->parsed()) return validate_command(std::cout, validate_options);
     if (schema->parsed()) return schema_command(schema_plugins);
     if (doctor->parsed()) return doctor_command(std::cout, doctor_json);
     return exit_status::usage;
