@@ -1,6 +1,7 @@
 #include "core/cli/inspect_command.hpp"
 
 #include "core/cli/exit_status.hpp"
+#include "core/cli/inspect_checkpoint.hpp"
 #include "core/cli/inspect_plugin.hpp"
 
 #include <iostream>
@@ -12,8 +13,7 @@ namespace {
 Result<void> inspect(std::ostream& out, const InspectOptions& options) {
     std::error_code ignored;
     if (std::filesystem::is_directory(options.path, ignored))
-        return Error{options.path.string() + " is a directory; a plugin file is needed",
-                     "name a file, such as one that `plugbay devices TYPE` shows"};
+        return inspect_checkpoint(out, options.path, {.json = options.json, .verify = options.verify});
     return inspect_plugin(out, options.path, options.json);
 }
 

@@ -7,8 +7,9 @@
 namespace plugbay::core {
 
 struct InspectOptions {
-    std::filesystem::path path;
-    bool json = false; // for programs; the keys are part of the command's interface
+    std::filesystem::path path; // a plugin, or the folder of a checkpoint
+    bool json = false;          // for programs; the keys are part of the command's interface
+    bool verify = false;        // of a checkpoint: reads all of the memory and compares it with its checksums
 };
 
 // Returns the exit status; a refusal goes to standard error.

@@ -271,8 +271,10 @@ int main(int argc, char** argv) {
         ->type_name("FILE");
 
     InspectOptions inspect_options;
-    auto* inspect = app.add_subcommand("inspect", "say what a plugin file is, without running it");
-    inspect->add_option("FILE", inspect_options.path, "the plugin")->required();
+    auto* inspect =
+        app.add_subcommand("inspect", "say what a plugin file or a checkpoint is, without running it");
+    inspect->add_option("FILE", inspect_options.path, "the plugin, or the checkpoint's folder")->required();
+    inspect->add_flag("--verify", inspect_options.verify, "compare a checkpoint's memory with its checksums");
     inspect->add_flag("--json", inspect_options.json, "for programs");
 
     NewOptions new_options;

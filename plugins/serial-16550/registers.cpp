@@ -10,13 +10,17 @@ std::uint8_t Serial16550::read_receive_buffer() {
     expose_front_errors();
     restart_character_timeout();
     update_interrupt();
-    offer_room();
+    if (!enabled(interrupt_enable::received_data))
+        offer_room();
+    else if (registers_.input_held && receive_fifo_.empty())
+        wait_for_line();
     return byte;
 }
 
 // Reading clears the transmitter's interrupt when that is the one reported (section 8.5).
 std::uint8_t Serial16550::read_interrupt_identification() {
     const std::uint8_t id = highest_interrupt();
+    if (id == interrupt_id::none) handler_is_done();
     if (id == interrupt_id::transmitter_empty) {
         registers_.transmitter_empty_pending = false;
         update_interrupt();
@@ -37,18 +41,21 @@ std::uint8_t Serial16550::read_line_status() {
     return value;
 }
 
-// The interrupt goes away and comes back even when the byte leaves at once: a guest with an edge-triggered
-// interrupt controller waits for that edge.
+// The interrupt goes away and comes back for each byte: a guest with an edge-triggered interrupt controller waits for that
+// edge. Only a guest that does not ask for the interrupt has its byte sent at once.
 void Serial16550::write_transmit_holding(std::uint8_t byte) {
+    const bool interrupts = enabled(interrupt_enable::transmitter_empty);
+    if (interrupts && !loopback() && transmit_fifo_.count() >= fifo_depth()) drain_transmitter();
     registers_.transmitter_empty_pending = false;
     update_interrupt();
     if (loopback()) {
         receive_character(byte, 0);
-    } else if (!transmit_fifo_.empty() || send(std::span(&byte, 1)) == 0) {
+    } else if (interrupts || !transmit_fifo_.empty() || send(std::span(&byte, 1)) == 0) {
         if (transmit_fifo_.count() < fifo_depth())
             transmit_fifo_.push(byte);
         else if (!fifos_enabled())
             transmit_fifo_.back() = byte; // the holding register is overwritten; a full FIFO takes no more
+        if (interrupts) wait_for_line();
     }
     if (transmit_fifo_.empty()) registers_.transmitter_empty_pending = true;
     update_interrupt();

@@ -2,9 +2,18 @@
 
 #include <algorithm>
 
+namespace {
+
+constexpr std::uint64_t character_token = 0;
+constexpr std::uint64_t line_token = 1;
+
+} // namespace
+
 Serial16550::Serial16550(plugbay::Host host, const Options& options)
     : host_(host), region_(host.map_ports(options.port, register_count)),
-      line_(host.interrupt_line(options.irq)), character_timer_(host.timer()) {
+      line_(host.interrupt_line(options.irq)),
+      character_timer_(host.timer(PLUGBAY_CLOCK_GUEST, character_token)),
+      line_timer_(host.timer(PLUGBAY_CLOCK_GUEST, line_token)) {
     plugbay_acpi_legacy_device acpi{};
     acpi.size = sizeof acpi;
     acpi.line = options.irq;
@@ -18,14 +27,19 @@ void Serial16550::start() {
     resume();
 }
 
+// What was written is out when the machine stops, as far as the backend takes it.
+plugbay_status Serial16550::quiesce() {
+    drain_transmitter();
+    return PLUGBAY_OK;
+}
+
 // Both directions are tried again, once everything runs: a fresh peer does not know that the former one was
 // refused.
 void Serial16550::resume() {
     started_ = true;
-    if (!transmit_fifo_.empty() || registers_.input_held) {
-        character_timer_.arm(host_.now());
-        character_timer_armed_ = true;
-    }
+    if (transmit_fifo_.empty() && !registers_.input_held) return;
+    handler_done_ = true;
+    arm_line_timer(host_.now());
 }
 
 void Serial16550::reset() {
@@ -38,6 +52,8 @@ void Serial16550::reset() {
     registers_.modem_status = modem_lines();
     character_timer_.disarm();
     character_timer_armed_ = false;
+    line_timer_.disarm();
+    line_timer_armed_ = false;
     update_interrupt();
 }
 
@@ -50,6 +66,7 @@ void Serial16550::loaded() {
     if (!backend_) far_end_open_ = false;
     update_modem_status();
     character_timer_armed_ = false;
+    line_timer_armed_ = false;
     restart_character_timeout();
     update_interrupt();
     line_.set(line_level_); // also when it is what this object has had all along
@@ -140,34 +157,32 @@ std::uint8_t Serial16550::receive_trigger() const {
     return fifos_enabled() ? levels[registers_.fifo_control >> 6] : 1;
 }
 
-// Section 8.4, "FIFO interrupt mode operation": characters that stay below the trigger level are reported
-// once nothing was received or read for four character times.
-std::uint64_t Serial16550::four_characters() const {
+// Nanoseconds on the line.
+std::uint64_t Serial16550::time_of(unsigned characters) const {
     const std::uint8_t control = registers_.line_control;
     const std::uint64_t bits = 1 + 5 + (control & line_control::word_length) +
                                ((control & line_control::parity) != 0 ? 1 : 0) +
                                ((control & line_control::two_stop_bits) != 0 ? 2 : 1);
     constexpr std::uint64_t clock = 1843200 / 16;
-    return 4 * bits * std::max<std::uint64_t>(registers_.divisor, 1) * 1000000000 / clock;
+    return characters * bits * std::max<std::uint64_t>(registers_.divisor, 1) * 1000000000 / clock;
 }
 
-// The timer is not moved with each character: it looks at the receiver when it expires, and is then armed
-// for the rest.
+// Section 8.4, "FIFO interrupt mode operation": characters that stay below the trigger level are reported
+// once nothing was received or read for four character times. The timer is not moved with each character: it looks at
+// the receiver when it expires, and is then armed for the rest.
 void Serial16550::restart_character_timeout() {
     if (receive_fifo_.empty() || receive_fifo_.count() >= receive_trigger()) return;
-    if ((registers_.interrupt_enable & interrupt_enable::received_data) == 0) return;
+    if (!enabled(interrupt_enable::received_data)) return;
     receiver_idle_since_ = host_.now();
     if (character_timer_armed_) return;
-    character_timer_.arm(receiver_idle_since_ + four_characters());
+    character_timer_.arm(receiver_idle_since_ + time_of(4));
     character_timer_armed_ = true;
 }
 
-void Serial16550::on_timer(std::uint64_t) {
+void Serial16550::character_timeout() {
     character_timer_armed_ = false;
-    drain_transmitter();
-    offer_room();
     if (receive_fifo_.empty() || receive_fifo_.count() >= receive_trigger()) return;
-    const std::uint64_t due = receiver_idle_since_ + four_characters();
+    const std::uint64_t due = receiver_idle_since_ + time_of(4);
     if (host_.now() < due) {
         character_timer_.arm(due);
         character_timer_armed_ = true;
@@ -208,6 +223,54 @@ void Serial16550::drain_transmitter() {
     if (blocked) return;
     registers_.transmitter_empty_pending = true;
     update_interrupt();
+}
+
+// --- the line's pace --------------------------------------------------------------------------------------
+//
+// Characters do not take their time on the line, but a guest that works by interrupts has to get out of its handler: were
+// the receiver full and the transmitter empty again whenever the handler looks, it would never end while there is
+// something to move, with all interrupts of its processor held off. So what follows comes a character time after the
+// handler has found nothing more to do, or, if it does not look, after the time that the line would have taken. A guest
+// that polls is not held up.
+
+// Nanoseconds; slow lines are not waited for.
+std::uint64_t Serial16550::pace(unsigned characters) const {
+    constexpr std::uint64_t slowest_character = 1000000;
+    return std::min(time_of(characters), characters * slowest_character);
+}
+
+void Serial16550::wait_for_line() {
+    if (line_timer_armed_) return;
+    line_busy_since_ = host_.now();
+    handler_done_ = false;
+    arm_line_timer(line_busy_since_ + pace(1));
+}
+
+void Serial16550::arm_line_timer(std::uint64_t deadline) {
+    line_timer_.arm(deadline);
+    line_timer_armed_ = true;
+}
+
+void Serial16550::handler_is_done() {
+    if (!line_timer_armed_ || handler_done_) return;
+    handler_done_ = true;
+    arm_line_timer(host_.now() + pace(1));
+}
+
+void Serial16550::line_is_ready() {
+    line_timer_armed_ = false;
+    const unsigned characters = transmit_fifo_.empty() ? fifo_depth() : transmit_fifo_.count();
+    const std::uint64_t due = line_busy_since_ + pace(characters);
+    if (!handler_done_ && host_.now() < due) return arm_line_timer(due);
+    drain_transmitter();
+    offer_room();
+}
+
+void Serial16550::on_timer(std::uint64_t token) {
+    if (token == line_token)
+        line_is_ready();
+    else
+        character_timeout();
 }
 
 // --- modem lines and interrupts ---------------------------------------------------------------------------

@@ -25,6 +25,7 @@ class Serial16550 {
     Serial16550(plugbay::Host host, const Options& options);
 
     void start();
+    plugbay_status quiesce();
     void resume();
     void reset();
 
@@ -155,15 +156,24 @@ class Serial16550 {
     [[nodiscard]] std::uint8_t receive_trigger() const;
     [[nodiscard]] std::uint8_t highest_interrupt() const;
     [[nodiscard]] std::uint8_t modem_lines() const;
-    [[nodiscard]] std::uint64_t four_characters() const;
+    [[nodiscard]] std::uint64_t time_of(unsigned characters) const;
+    [[nodiscard]] bool enabled(std::uint8_t interrupt) const {
+        return (registers_.interrupt_enable & interrupt) != 0;
+    }
 
     void receive_character(std::uint8_t byte, std::uint8_t errors);
     void expose_front_errors();
     void clear_receiver();
     void restart_character_timeout();
+    void character_timeout();
     void offer_room();
     [[nodiscard]] std::size_t send(std::span<const std::uint8_t> bytes);
     void drain_transmitter();
+    [[nodiscard]] std::uint64_t pace(unsigned characters) const;
+    void wait_for_line();
+    void arm_line_timer(std::uint64_t deadline);
+    void handler_is_done();
+    void line_is_ready();
     void update_modem_status();
     void update_interrupt();
 
@@ -171,6 +181,7 @@ class Serial16550 {
     plugbay::Region region_;
     plugbay::InterruptLine line_;
     plugbay::Timer character_timer_;
+    plugbay::Timer line_timer_;
     plugbay::CharBackend backend_;
 
     Registers registers_;
@@ -187,4 +198,7 @@ class Serial16550 {
     bool line_level_ = false;
     bool character_timer_armed_ = false;
     std::uint64_t receiver_idle_since_ = 0; // guest clock
+    bool line_timer_armed_ = false;
+    bool handler_done_ = false;         // since then
+    std::uint64_t line_busy_since_ = 0; // guest clock
 };

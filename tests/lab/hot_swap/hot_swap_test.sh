@@ -94,7 +94,7 @@ echo START; read x; touch /tmp/stop; wait $l; grep -E "err=|IOPS" /tmp/fio*
 # A stream each way through a serial port, by two files on the host: KIB are read by the guest, and at least as many written
 # by it. Both the port and its backend are swapped.
 test_serial() {
-    local swaps=${1:-60} kib=${2:-64} script
+    local swaps=${1:-40} kib=${2:-16} script
     # shellcheck disable=SC2016 # for the guest's shell
     script='mkdir -p /tmp; dmesg -c >/dev/null; head -c 4096 /dev/urandom >/tmp/block; n=0
 exec 5<>/dev/ttyS1; stty -F /dev/ttyS1 raw -echo
