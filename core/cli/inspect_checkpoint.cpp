@@ -3,6 +3,7 @@
 #include "core/checkpoint/checkpoint.hpp"
 #include "core/cli/terminal_text.hpp"
 #include "core/config/number_text.hpp"
+#include "core/device/state_json.hpp"
 
 #include <fmt/format.h>
 
@@ -18,95 +19,41 @@ using Json = nlohmann::ordered_json;
 constexpr std::uint64_t most_elements_shown = 8;
 constexpr std::size_t longest_text_shown = 64;
 
-const char* kind_name(std::uint32_t kind) {
-    constexpr std::array<const char*, 8> names{"", "boolean", "u8", "u16", "u32", "u64", "i64", "text"};
-    return names.at(kind); // of a decoded image, so it is one of these
-}
-
-std::uint64_t number_of(std::span<const std::byte> element) {
-    std::uint64_t value = 0;
-    for (std::size_t i = element.size(); i-- > 0;)
-        value = value << 8 | std::to_integer<std::uint64_t>(element[i]);
-    return value;
-}
-
-Json element_json(std::uint32_t kind, std::span<const std::byte> element) {
-    const std::uint64_t value = number_of(element);
-    if (kind == PLUGBAY_FIELD_BOOLEAN) return value != 0;
-    if (kind == PLUGBAY_FIELD_I64) return static_cast<std::int64_t>(value);
-    return value;
-}
-
 // Registers read best in hexadecimal, small numbers do not.
-std::string element_text(std::uint32_t kind, std::span<const std::byte> element) {
+std::string element_text(const Json& element) {
     constexpr std::uint64_t largest_decimal = 9999;
-    const std::uint64_t value = number_of(element);
-    if (kind == PLUGBAY_FIELD_BOOLEAN) return value != 0 ? "true" : "false";
-    if (kind == PLUGBAY_FIELD_I64) return std::to_string(static_cast<std::int64_t>(value));
-    return value <= largest_decimal ? std::to_string(value) : fmt::format("{:#x}", value);
+    if (element.is_boolean()) return element.get<bool>() ? "true" : "false";
+    if (!element.is_number_unsigned() || element.get<std::uint64_t>() <= largest_decimal)
+        return element.dump();
+    return fmt::format("{:#x}", element.get<std::uint64_t>());
 }
 
-std::string_view text_of(std::span<const std::byte> bytes) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-template <typename Visit>
-void each_element(const StateImage& image, const StateField& field, std::uint64_t most, const Visit& visit) {
-    const std::size_t size = plugbay::detail::state_element_size(field.kind);
-    const auto elements = image.elements(field);
-    for (std::uint64_t i = 0; i < std::min(field.count, most); ++i)
-        visit(elements.subspan(i * size, size));
-}
-
-std::string value_text(const StateImage& image, const StateField& field) {
-    if (field.kind == PLUGBAY_FIELD_TEXT) {
-        const std::string_view text = text_of(image.elements(field));
-        return '"' + printable(text.substr(0, longest_text_shown)) + '"' +
-               (text.size() > longest_text_shown
-                    ? fmt::format(" and {} bytes more", text.size() - longest_text_shown)
-                    : std::string());
+std::string value_text(const Json& field) {
+    const Json& value = field["value"];
+    const auto count = field["count"].get<std::uint64_t>();
+    if (value.is_string()) {
+        const auto& whole = value.get_ref<const std::string&>();
+        std::string text = '"' + printable(std::string_view(whole).substr(0, longest_text_shown)) + '"';
+        if (count > longest_text_shown) text += fmt::format(" and {} bytes more", count - longest_text_shown);
+        return text;
     }
+    if (!value.is_array()) return element_text(value);
     std::string text;
-    each_element(image, field, most_elements_shown, [&](std::span<const std::byte> element) {
-        text += (text.empty() ? "" : " ") + element_text(field.kind, element);
-    });
-    if (field.count > most_elements_shown)
-        text += fmt::format(" and {} more", field.count - most_elements_shown);
+    for (const Json& element : value)
+        text += (text.empty() ? "" : " ") + element_text(element);
+    if (count > value.size()) text += fmt::format(" and {} more", count - value.size());
     return text;
 }
 
 void print_fields(std::ostream& out, const StateImage& image) {
     TextTable table;
-    for (const StateField& field : image.fields()) {
-        const bool is_array = field.count != 1 && field.kind != PLUGBAY_FIELD_TEXT;
-        std::string kind = kind_name(field.kind);
-        if (is_array) kind += fmt::format("[{}]", field.count);
-        if ((field.flags & PLUGBAY_FIELD_OPTIONAL) != 0) kind += ", optional";
-        table.add({field.name, std::move(kind), value_text(image, field)});
+    for (const Json& field : state_fields_json(image, most_elements_shown)) {
+        auto kind = field["kind"].get<std::string>();
+        if (field["value"].is_array()) kind += fmt::format("[{}]", field["count"].get<std::uint64_t>());
+        if (field["optional"].get<bool>()) kind += ", optional";
+        table.add({field["name"].get<std::string>(), std::move(kind), value_text(field)});
     }
     table.print(out, "  ");
-}
-
-Json fields_json(const StateImage& image) {
-    Json fields = Json::array();
-    for (const StateField& field : image.fields()) {
-        Json json{{"name", field.name},
-                  {"kind", kind_name(field.kind)},
-                  {"optional", (field.flags & PLUGBAY_FIELD_OPTIONAL) != 0},
-                  {"count", field.count}};
-        if (field.kind == PLUGBAY_FIELD_TEXT) {
-            json["value"] = text_of(image.elements(field));
-        } else if (field.count == 1) {
-            json["value"] = element_json(field.kind, image.elements(field));
-        } else {
-            json["value"] = Json::array();
-            each_element(image, field, field.count, [&](std::span<const std::byte> element) {
-                json["value"].push_back(element_json(field.kind, element));
-            });
-        }
-        fields.push_back(std::move(json));
-    }
-    return fields;
 }
 
 // The manifest as it is written, with the chain and the fields of the states added.
@@ -116,11 +63,16 @@ Result<Json> checkpoint_json(const Checkpoint& checkpoint) {
     Json json = Json::parse(*text);
     json.erase("checksum");
     for (Json& state : json["states"])
-        state["fields"] = fields_json(*checkpoint.states().named(state["name"].get<std::string>()));
+        state["fields"] = state_fields_json(*checkpoint.states().named(state["name"].get<std::string>()));
     for (Json& device : json["devices"]) {
+        const auto& id = device["id"].get_ref<const std::string&>();
         if (device.contains("state"))
-            device["state"]["fields"] =
-                fields_json(*checkpoint.states().device(device["id"].get<std::string>()));
+            device["state"]["fields"] = state_fields_json(*checkpoint.states().device(id));
+        if (!device.contains("resources")) continue;
+        for (Json& resource : device["resources"]) {
+            const auto& resource_name = resource["name"].get_ref<const std::string&>();
+            resource["fields"] = state_fields_json(*checkpoint.states().resource(id, resource_name));
+        }
     }
     json["chain"] = Json::array();
     if (checkpoint.memory() == nullptr) return json;
@@ -181,6 +133,10 @@ void print_states(std::ostream& out, const Checkpoint& checkpoint) {
         if (!device.state) continue;
         heading(device.id, *device.state);
         print_fields(out, *checkpoint.states().device(device.id));
+        for (const NamedState& resource : device.resources) {
+            heading(device.id + ", " + resource.name, resource.place);
+            print_fields(out, *checkpoint.states().resource(device.id, resource.name));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 #include "core/config/resolved_machine.hpp"
 #include "core/config/table_catalog.hpp"
 #include "core/control/methods.hpp"
+#include "core/device/state_json.hpp"
 #include "core/machine/device_tree.hpp"
 #include "core/machine/machine.hpp"
 #include "core/machine/running_catalog.hpp"
@@ -10,6 +11,7 @@
 #include <plugbay/abi/property.h>
 
 #include <algorithm>
+#include <chrono>
 #include <fmt/format.h>
 
 namespace plugbay::core {
@@ -17,6 +19,8 @@ namespace plugbay::core {
 using nlohmann::json;
 
 namespace {
+
+constexpr std::uint64_t most_elements_told = 256; // of one field of a state
 
 json port_schema() {
     return schema::object("",
@@ -65,6 +69,19 @@ Result<json> show(const ControlTarget& target, const json& params) {
         return all;
     }
     return target.machine.devices().find_named(id).error();
+}
+
+// The device is held for a moment.
+Result<json> state(const ControlTarget& target, const json& params) {
+    constexpr std::chrono::seconds limit(5);
+    auto bytes = target.machine.devices().snapshot(params["id"].get<std::string>(), limit);
+    if (!bytes) return std::move(bytes).error();
+    std::string why;
+    const auto image = StateImage::parse(*std::move(bytes), why);
+    if (!image) return Error{why};
+    return json{{"type", image->type()},
+                {"version", image->version()},
+                {"fields", state_fields_json(*image, most_elements_told)}};
 }
 
 Result<json> add(const ControlTarget& target, const json& params) {
@@ -136,6 +153,20 @@ void add_device_methods(MethodTable& table) {
                      .params = by_id,
                      .result = shown,
                      .run = &show});
+    const json field = schema::object(
+        "", {{"name", schema::text("the field's")},
+             {"kind", schema::choice("of its values", {"boolean", "u8", "u16", "u32", "u64", "i64", "text"})},
+             {"optional", schema::boolean("builds that do not know it skip it")},
+             {"count", schema::integer("of values")},
+             {"value", schema::anything("it; the first of them where there are several")}});
+    table.add(Method{.name = "devices.state",
+                     .help = "Tells the fields of a device's state; the device is held for a moment.",
+                     .params = by_id,
+                     .result = schema::object(
+                         "", {{"type", schema::text("the device type")},
+                              {"version", schema::integer("of the state")},
+                              {"fields", schema::list("in the order in which they are saved", field)}}),
+                     .run = &state});
     table.add(Method{
         .name = "devices.add",
         .help = "Adds devices, all or none; the guest is told of those on a bus with hot plug.",

@@ -1,6 +1,7 @@
 // Every method, through the real socket with a real machine.
 #include "tests/control/control_fixture.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <set>
@@ -286,6 +287,40 @@ class Methods : public ControlTest {
         EXPECT_THAT(refusal("stats", {{"device", "com3"}}), HasSubstr("com1"));
         call("stats.measure", {{"on", false}});
     }
+    void state() {
+        const json state = call("devices.state", {{"id", "com2"}});
+        EXPECT_EQ(state["type"], "serial-16550");
+        const auto divisor =
+            std::ranges::find(state["fields"], "divisor", [](const json& field) { return field["name"]; });
+        ASSERT_NE(divisor, state["fields"].end());
+        EXPECT_EQ((*divisor)["kind"], "u16");
+        EXPECT_EQ((*divisor)["count"], 1);
+        EXPECT_TRUE((*divisor)["value"].is_number());
+        EXPECT_THAT(refusal("devices.state", {{"id", "com3"}}), HasSubstr("com"));
+    }
+    // Saved while the guest runs; then one thing of the guest's and one of a device's are changed, and are as before again.
+    void checkpoint() {
+        const std::string folder = (folder_.path() / "saved").string();
+        std::filesystem::remove_all(folder);
+        EXPECT_THAT(refusal("checkpoint", {{"folder", folder}, {"incremental", true}}),
+                    HasSubstr("\"track\""));
+        const json saved = call("checkpoint", {{"folder", folder}, {"track", true}});
+        EXPECT_EQ(saved["folder"], folder);
+        EXPECT_GT(saved["pages"], 0);
+        EXPECT_THAT(refusal("checkpoint", {{"folder", folder}}), HasSubstr("saved"));
+        call("checkpoint", {{"folder", folder + "-2"}, {"incremental", true}});
+        call("machine.pause");
+        const double before = guest_seconds();
+        call("restore", {{"folder", folder}});
+        EXPECT_LT(guest_seconds(), before);
+        EXPECT_EQ(call("machine.status")["state"], "paused");
+        call("machine.resume");
+        call("devices.remove", {{"id", "ring"}});
+        EXPECT_THAT(refusal("restore", {{"folder", folder}}),
+                    HasSubstr("device \"ring\" was saved, and the machine has none"));
+        EXPECT_THAT(refusal("restore", {{"folder", folder + "-3"}}), HasSubstr("saved-3"));
+        std::filesystem::remove_all(folder + "-2");
+    }
     void describe() { EXPECT_EQ(call("describe"), core::description_of(core::control_methods())); }
     void subscribe() {
         EXPECT_EQ(call("events.subscribe", {{"events", {"machine.paused"}}})["events"],
@@ -298,6 +333,7 @@ class Methods : public ControlTest {
 
 TEST_F(Methods, AllWork) {
     const std::map<std::string, std::function<void()>> tests{
+        {"checkpoint", [&] { checkpoint(); }},
         {"describe", [&] { describe(); }},
         {"devices.add", [&] { add_and_remove(); }},
         {"devices.list", [&] { list(); }},
@@ -305,6 +341,7 @@ TEST_F(Methods, AllWork) {
         {"devices.reset", [&] { reset_device(); }},
         {"devices.set", [&] { set(); }},
         {"devices.show", [&] { show(); }},
+        {"devices.state", [&] { state(); }},
         {"devices.tree", [&] { tree(); }},
         {"events.subscribe", [&] { subscribe(); }},
         {"gdb.start", [&] { gdb(); }},
@@ -323,6 +360,7 @@ TEST_F(Methods, AllWork) {
         {"machine.status", [&] { status(); }},
         {"memory.read", [&] { memory(); }},
         {"registers.read", [&] { registers(); }},
+        {"restore", [] {}}, // with checkpoint
         {"stats", [&] { stats(); }},
         {"stats.measure", [] {}}, // with stats
         {"swap", [&] { swap(); }},
