@@ -40,6 +40,10 @@ void publish(ControlServer& server, const MachineChange& change) {
 
 } // namespace
 
+MachineControl::MachineControl(std::string name, Machine& machine, MasterDeviceTable& device_types)
+    : name_(std::move(name)), machine_(machine), device_types_(device_types), hot_swap_(machine),
+      tracer_(machine.devices(), listener()) {}
+
 Result<std::unique_ptr<MachineControl>> MachineControl::start(const ControlOptions& options, Machine& machine,
                                                               MasterDeviceTable& device_types) {
     const bool named = !options.name.empty();
@@ -70,6 +74,7 @@ Result<void> MachineControl::listen(const std::filesystem::path& socket) {
                   .machine = machine,
                   .device_types = device_types_,
                   .hot_swap = hot_swap_,
+                  .tracer = tracer_,
                   .debugger = debugger_});
         });
     };
@@ -80,6 +85,16 @@ Result<void> MachineControl::listen(const std::filesystem::path& socket) {
     hot_swap_.observe([this](const SwapReport& report) { server_->publish("swap.over", json_of(report)); });
     log_for(Subsystem::control).info("control socket: {}", socket.string());
     return {};
+}
+
+// Only methods of the server begin a trace, so the server is there.
+Tracer::Listener MachineControl::listener() {
+    return {
+        .access = [this](const TracedAccess& access) { server_->publish("trace.access", json_of(access)); },
+        .over =
+            [this](const std::string& device, const std::string& why, std::uint64_t left_out) {
+                server_->publish("trace.over", {{"device", device}, {"why", why}, {"left_out", left_out}});
+            }};
 }
 
 // Two machines of one file may run: the second is called "linux-2".

@@ -8,6 +8,7 @@
 #include <iosfwd>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace plugbay::core {
 
@@ -18,7 +19,8 @@ struct RunOptions {
     bool paused = false;                              // --pause: the guest waits for `plugbay ctl resume`
     std::optional<std::chrono::seconds> timeout = {}; // how long the guest may run
     std::string gdb = {}; // --gdb: where a GDB server listens; the guest waits for the debugger. Empty: none
-    Daemon* daemon = nullptr; // --daemon: told when the guest is about to run
+    std::vector<std::string> trace = {}; // --trace: devices whose accesses are told on standard error
+    Daemon* daemon = nullptr;            // --daemon: told when the guest is about to run
 };
 
 // Makes the machine and runs it to its end. Returns an exit_status. The calling thread becomes the control

@@ -21,6 +21,7 @@ class GdbServer;
 class HotSwap;
 class Machine;
 class MasterDeviceTable;
+class Tracer;
 
 // What methods work on.
 struct ControlTarget {
@@ -28,6 +29,7 @@ struct ControlTarget {
     Machine& machine;
     MasterDeviceTable& device_types;
     HotSwap& hot_swap;
+    Tracer& tracer;                       // its listener publishes the events
     std::unique_ptr<GdbServer>& debugger; // null: none is asked for
 };
 

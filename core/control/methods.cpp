@@ -12,6 +12,7 @@ const MethodTable& control_methods() {
         add_log_methods(all);
         add_statistics_methods(all);
         add_swap_methods(all);
+        add_trace_methods(all);
         add_session_methods(all);
         return all;
     }();

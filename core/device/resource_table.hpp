@@ -2,6 +2,8 @@
 // back, or was never given out, is noticed.
 #pragma once
 
+#include "core/device/access_place.hpp"
+
 #include <plugbay/abi/base.h>
 
 #include <algorithm>
@@ -61,6 +63,8 @@ class Resource {
     [[nodiscard]] virtual bool guest_visible() const { return false; }
     // [control], under the device's lock, with its gate closed. Its build has been replaced.
     virtual void serve([[maybe_unused]] const Served& served) {}
+    // Where guest accesses come in through it, with the tokens of the build that serves.
+    [[nodiscard]] virtual std::vector<AccessPlace> access_places() const { return {}; }
     // Memory that the device's code knows by pointer; see Device::retire().
     [[nodiscard]] virtual std::shared_ptr<const void> memory() const { return nullptr; }
 };

@@ -286,6 +286,24 @@ class Methods : public ControlTest {
         EXPECT_THAT(refusal("stats", {{"device", "com3"}}), HasSubstr("com1"));
         call("stats.measure", {{"on", false}});
     }
+    void trace() {
+        call("events.subscribe", {{"events", {"trace.access", "trace.over"}}});
+        call("trace.start", {{"device", "com1"}});
+        EXPECT_EQ(call("trace.list")["devices"], json({"com1"}));
+        EXPECT_THAT(refusal("trace.start", {{"device", "com1"}}), HasSubstr("is traced already"));
+        const std::string first = event();
+        for (const char* part :
+             {"trace.access", R"("device":"com1")", R"("from":"vcpu0")", R"("kind":"write")",
+              R"("offset":"0x0")", R"("region":"ports 0x3f8")", R"("value":"0x78")", R"("width":1)"})
+            EXPECT_THAT(first, HasSubstr(part));
+        call("trace.stop", {{"device", "com1"}});
+        std::string last;
+        for (int i = 0; i < 100'000 && last.find("trace.over") == std::string::npos; ++i)
+            last = event();
+        EXPECT_THAT(last, AllOf(HasSubstr(R"("device":"com1")"), HasSubstr("it was asked for")));
+        EXPECT_EQ(call("trace.list")["devices"], json::array());
+        EXPECT_THAT(refusal("trace.stop", {{"device", "com1"}}), HasSubstr("is not traced"));
+    }
     void describe() { EXPECT_EQ(call("describe"), core::description_of(core::control_methods())); }
     void subscribe() {
         EXPECT_EQ(call("events.subscribe", {{"events", {"machine.paused"}}})["events"],
@@ -328,6 +346,9 @@ TEST_F(Methods, AllWork) {
         {"swap", [&] { swap(); }},
         {"swap.back", [&] { swap_back(); }},
         {"swap.report", [] {}}, // with swap
+        {"trace.list", [] {}},  // with trace.start
+        {"trace.start", [&] { trace(); }},
+        {"trace.stop", [] {}}, // with trace.start
     };
     std::set<std::string> tested;
     std::set<std::string> known;
