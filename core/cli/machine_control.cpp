@@ -42,7 +42,7 @@ void publish(ControlServer& server, const MachineChange& change) {
 
 MachineControl::MachineControl(std::string name, Machine& machine, MasterDeviceTable& device_types)
     : name_(std::move(name)), machine_(machine), device_types_(device_types), hot_swap_(machine),
-      tracer_(machine.devices(), listener()) {}
+      shadow_(machine), tracer_(machine.devices(), listener()) {}
 
 Result<std::unique_ptr<MachineControl>> MachineControl::start(const ControlOptions& options, Machine& machine,
                                                               MasterDeviceTable& device_types) {
@@ -74,6 +74,7 @@ Result<void> MachineControl::listen(const std::filesystem::path& socket) {
                   .machine = machine,
                   .device_types = device_types_,
                   .hot_swap = hot_swap_,
+                  .shadow = shadow_,
                   .tracer = tracer_,
                   .debugger = debugger_});
         });
@@ -83,6 +84,7 @@ Result<void> MachineControl::listen(const std::filesystem::path& socket) {
     server_ = std::move(*server);
     machine_.observe([this](const MachineChange& change) { publish(*server_, change); });
     hot_swap_.observe([this](const SwapReport& report) { server_->publish("swap.over", json_of(report)); });
+    shadow_.observe([this](const ShadowReport& report) { server_->publish("shadow.over", json_of(report)); });
     log_for(Subsystem::control).info("control socket: {}", socket.string());
     return {};
 }

@@ -5,6 +5,7 @@
 #include "core/control/control_server.hpp"
 #include "core/debug/gdb_server.hpp"
 #include "core/hotswap/hot_swap.hpp"
+#include "core/hotswap/shadow.hpp"
 #include "core/trace/tracer.hpp"
 
 #include <filesystem>
@@ -52,6 +53,7 @@ class MachineControl {
     Machine& machine_;
     MasterDeviceTable& device_types_;
     HotSwap hot_swap_;
+    Shadow shadow_;
     std::string path_; // --control; empty: below the name
     std::unique_ptr<GdbServer> debugger_;
     std::unique_ptr<ControlServer> server_; // null: there is no socket

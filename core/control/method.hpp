@@ -21,6 +21,7 @@ class GdbServer;
 class HotSwap;
 class Machine;
 class MasterDeviceTable;
+class Shadow;
 class Tracer;
 
 // What methods work on.
@@ -29,6 +30,7 @@ struct ControlTarget {
     Machine& machine;
     MasterDeviceTable& device_types;
     HotSwap& hot_swap;
+    Shadow& shadow;
     Tracer& tracer;                       // its listener publishes the events
     std::unique_ptr<GdbServer>& debugger; // null: none is asked for
 };

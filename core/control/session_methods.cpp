@@ -40,6 +40,7 @@ void add_session_methods(MethodTable& table) {
     table.add(EventKind{"device.added", "A device is there and runs.", device});
     table.add(EventKind{"device.removed", "A device is gone.", device});
     table.add(EventKind{"device.swapped", "A device has another build, or the one before again.", device});
+    table.add(EventKind{"shadow.over", "A shadow has ended.", shadow_report_schema()});
     table.add(EventKind{"swap.over", "The probation of a swap is over, one way or the other.",
                         swap_report_schema()});
     table.add(EventKind{"trace.access",

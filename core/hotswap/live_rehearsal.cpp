@@ -33,6 +33,8 @@ void ask_peer(Device& device, const Link& link, RehearsedLink& rehearsed) {
     }
 }
 
+} // namespace
+
 RehearsedMachine as_seen(const Machine& machine) {
     RehearsedMachine seen{
         .memory = machine.memory().file(), .cpus = machine.config().cpus, .guest_time = machine.guest_time()};
@@ -46,11 +48,8 @@ RehearsedMachine as_seen(const Machine& machine) {
     return seen;
 }
 
-} // namespace
-
-Result<RehearsalReport> rehearse_live(Machine& machine, const DeviceManager::Replacement& replacement,
-                                      const std::shared_ptr<const StagedPlugin>& plugin,
-                                      std::chrono::milliseconds limit) {
+Result<RehearsalRequest> rehearsal_of(Machine& machine, const DeviceManager::Replacement& replacement,
+                                      const std::shared_ptr<const StagedPlugin>& plugin) {
     DeviceManager& devices = machine.devices();
     const auto device = devices.find_named(replacement.id);
     if (!device) return device.error();
@@ -68,13 +67,22 @@ Result<RehearsalReport> rehearse_live(Machine& machine, const DeviceManager::Rep
         ask_peer(**device, *link, rehearsed);
         request.links.push_back(std::move(rehearsed));
     }
-    auto state = devices.snapshot(replacement.id, limit);
+    return request;
+}
+
+Result<RehearsalReport> rehearse_live(Machine& machine, const DeviceManager::Replacement& replacement,
+                                      const std::shared_ptr<const StagedPlugin>& plugin,
+                                      std::chrono::milliseconds limit) {
+    auto rehearsal = rehearsal_of(machine, replacement, plugin);
+    if (!rehearsal) return std::move(rehearsal).error();
+    RehearsalRequest& request = *rehearsal;
+    auto state = machine.devices().snapshot(replacement.id, limit);
     if (!state) return std::move(state).error();
     request.machine = as_seen(machine); // now: a state may depend on the clocks
     std::string why;
     request.state = StateImage::parse(*std::move(state), why);
     if (!request.state) return Error{"the build that runs saved no good state: " + why};
-    const auto left = (*device)->handover()->duplicate_all();
+    const auto left = machine.devices().find(replacement.id)->handover()->duplicate_all();
     for (const auto& [name, descriptor] : left)
         request.handover.push_back({.name = name, .descriptor = descriptor.get()});
     return rehearse(request);

@@ -286,6 +286,16 @@ class Methods : public ControlTest {
         EXPECT_THAT(refusal("stats", {{"device", "com3"}}), HasSubstr("com1"));
         call("stats.measure", {{"on", false}});
     }
+    // The rest is in shadow_test.cpp.
+    void shadow() {
+        call("events.subscribe", {{"events", {"shadow.over"}}});
+        const std::string file = PLUGBAY_PLUGINS "/serial-16550.so";
+        EXPECT_EQ(call("shadow", {{"device", "com1"}, {"file", file}, {"duration", 60'000}})["outcome"],
+                  "running");
+        EXPECT_EQ(call("shadow.report", {{"device", "com1"}})["device"], "com1");
+        call("shadow.stop", {{"device", "com1"}});
+        EXPECT_THAT(event(), AllOf(HasSubstr("shadow.over"), HasSubstr(R"("outcome":"equal")")));
+    }
     void trace() {
         call("events.subscribe", {{"events", {"trace.access", "trace.over"}}});
         call("trace.start", {{"device", "com1"}});
@@ -341,6 +351,9 @@ TEST_F(Methods, AllWork) {
         {"machine.status", [&] { status(); }},
         {"memory.read", [&] { memory(); }},
         {"registers.read", [&] { registers(); }},
+        {"shadow", [&] { shadow(); }},
+        {"shadow.report", [] {}}, // with shadow
+        {"shadow.stop", [] {}},   // with shadow
         {"stats", [&] { stats(); }},
         {"stats.measure", [] {}}, // with stats
         {"swap", [&] { swap(); }},
