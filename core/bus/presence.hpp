@@ -49,6 +49,8 @@ class Presence {
 
     // The build behind `binding` crashed in the access that is on its way: it is to be made again, on the next build.
     void crashed_in(const Binding& binding) { crashed_ = &binding; }
+    // Whether the access that is on its way is going to be.
+    [[nodiscard]] bool repeats() const { return crashed_ != nullptr; }
     // Whether the access that has just left `slot` is to be made again; returns when there is another build to make it on,
     // or after a second.
     [[nodiscard]] bool again(const Slot& slot) { return crashed_ != nullptr && wait_for_another(slot); }

@@ -40,6 +40,10 @@ void publish(ControlServer& server, const MachineChange& change) {
 
 } // namespace
 
+MachineControl::MachineControl(std::string name, Machine& machine, MasterDeviceTable& device_types)
+    : name_(std::move(name)), machine_(machine), device_types_(device_types), hot_swap_(machine),
+      checkpoints_(machine, device_types), shadow_(machine), tracer_(machine.devices(), listener()) {}
+
 Result<std::unique_ptr<MachineControl>> MachineControl::start(const ControlOptions& options, Machine& machine,
                                                               MasterDeviceTable& device_types) {
     const bool named = !options.name.empty();
@@ -71,6 +75,8 @@ Result<void> MachineControl::listen(const std::filesystem::path& socket) {
                   .device_types = device_types_,
                   .hot_swap = hot_swap_,
                   .checkpoints = checkpoints_,
+                  .shadow = shadow_,
+                  .tracer = tracer_,
                   .debugger = debugger_});
         });
     };
@@ -79,8 +85,19 @@ Result<void> MachineControl::listen(const std::filesystem::path& socket) {
     server_ = std::move(*server);
     machine_.observe([this](const MachineChange& change) { publish(*server_, change); });
     hot_swap_.observe([this](const SwapReport& report) { server_->publish("swap.over", json_of(report)); });
+    shadow_.observe([this](const ShadowReport& report) { server_->publish("shadow.over", json_of(report)); });
     log_for(Subsystem::control).info("control socket: {}", socket.string());
     return {};
+}
+
+// Only methods of the server begin a trace, so the server is there.
+Tracer::Listener MachineControl::listener() {
+    return {
+        .access = [this](const TracedAccess& access) { server_->publish("trace.access", json_of(access)); },
+        .over =
+            [this](const std::string& device, const std::string& why, std::uint64_t left_out) {
+                server_->publish("trace.over", {{"device", device}, {"why", why}, {"left_out", left_out}});
+            }};
 }
 
 // Two machines of one file may run: the second is called "linux-2".

@@ -5,7 +5,9 @@
 #include "core/control/control_server.hpp"
 #include "core/debug/gdb_server.hpp"
 #include "core/hotswap/hot_swap.hpp"
+#include "core/hotswap/shadow.hpp"
 #include "core/machine/machine_checkpoint.hpp"
+#include "core/trace/tracer.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -43,9 +45,8 @@ class MachineControl {
     void tell_ended(const std::string& reason);
 
   private:
-    MachineControl(std::string name, Machine& machine, MasterDeviceTable& device_types)
-        : name_(std::move(name)), machine_(machine), device_types_(device_types), hot_swap_(machine),
-          checkpoints_(machine, device_types) {}
+    MachineControl(std::string name, Machine& machine, MasterDeviceTable& device_types);
+    [[nodiscard]] Tracer::Listener listener();
     [[nodiscard]] Result<void> listen(const std::filesystem::path& socket);
     [[nodiscard]] Result<void> listen_below_name(bool exactly);
 
@@ -54,9 +55,11 @@ class MachineControl {
     MasterDeviceTable& device_types_;
     HotSwap hot_swap_;
     MachineCheckpoints checkpoints_;
+    Shadow shadow_;
     std::string path_; // --control; empty: below the name
     std::unique_ptr<GdbServer> debugger_;
     std::unique_ptr<ControlServer> server_; // null: there is no socket
+    Tracer tracer_;                         // what it tells goes to the server
 };
 
 } // namespace plugbay::core

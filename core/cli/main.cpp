@@ -239,6 +239,9 @@ int main(int argc, char** argv) {
     run->add_flag("--dry-run", dry_run, "print the machine with all defaults, and make nothing");
     run->add_option("--gdb", run_options.gdb, "wait for GDB before the guest's first instruction")
         ->type_name("[ADDRESS:]PORT|unix:PATH");
+    run->add_option("--trace", run_options.trace, "print the guest's accesses to these devices")
+        ->type_name("DEVICE[,DEVICE]...")
+        ->delimiter(',');
     auto* check = app.add_subcommand("check", "check a machine file, without running it");
     add_machine_arguments(*check, machine);
     bool check_json = false;

@@ -1,7 +1,9 @@
 #include "core/cli/run_command.hpp"
 
 #include "core/base/log.hpp"
+#include "core/base/nearest_name.hpp"
 #include "core/base/utf8.hpp"
+#include "core/cli/access_printer.hpp"
 #include "core/cli/daemon.hpp"
 #include "core/cli/exit_status.hpp"
 #include "core/cli/service_manager.hpp"
@@ -13,6 +15,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <iostream>
 #include <pthread.h>
@@ -102,6 +105,17 @@ Result<std::unique_ptr<GdbServer>> start_debugging(Machine& machine, const GdbAd
     return server;
 }
 
+Result<void> check_traced(std::span<const std::string> traced, std::span<const std::string> devices) {
+    for (const std::string& id : traced) {
+        if (std::ranges::find(devices, id) != devices.end()) continue;
+        const std::string near = nearest_name(id, devices);
+        return Error{"there is no device \"" + id + "\"", near.empty()
+                                                              ? "the machine's devices have other ids"
+                                                              : "did you mean \"" + near + "\"?"};
+    }
+    return {};
+}
+
 Result<void> tell_ready(Daemon& daemon, const MachineControl& control) {
     if (control.place().empty())
         return Error{"a machine in the background needs a control socket", "leave out \"--control none\""};
@@ -133,6 +147,10 @@ int run_loaded(LoadedMachine& loaded, const MakeMachine& make, bool goes_on, con
         std::cerr << "plugbay: " << names.error().text() << '\n';
         return exit_status::usage;
     }
+    if (const auto traced = check_traced(options.trace, ids_of(loaded.config)); !traced) {
+        std::cerr << "plugbay run --trace: " << traced.error().text() << '\n';
+        return exit_status::usage;
+    }
     const auto service_manager = ServiceManager::of_environment();
     block_ending_signals();
     auto machine = make(loaded);
@@ -144,6 +162,11 @@ int run_loaded(LoadedMachine& loaded, const MakeMachine& make, bool goes_on, con
     log_for(Subsystem::boot).info("{}: {}", loaded.config.name, (*machine)->boot_summary());
     if (options.paused) {
         if (auto paused = (*machine)->pause(); !paused) return failed(paused.error());
+    }
+    std::optional<AccessPrinter> printer;
+    if (!options.trace.empty()) {
+        printer.emplace((*machine)->devices());
+        if (auto started = printer->start(options.trace); !started) return failed(started.error());
     }
     auto control = MachineControl::start(options.control, **machine, loaded.device_types);
     if (!control) return failed(control.error());
@@ -169,6 +192,7 @@ int run_loaded(LoadedMachine& loaded, const MakeMachine& make, bool goes_on, con
     if (auto& gdb = (*control)->debugger()) gdb->machine_ended();
     (*control)->tell_ended(outcome ? reason_of(*outcome) : outcome.error().text());
     control->reset();
+    printer.reset();
     machine->reset(); // devices go (and terminals are themselves again) before anything is said
     if (!outcome) return failed(outcome.error());
     return report(*outcome);

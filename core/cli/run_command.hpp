@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace plugbay::core {
 
@@ -20,7 +21,8 @@ struct RunOptions {
     bool paused = false;                              // --pause: the guest waits for `plugbay ctl resume`
     std::optional<std::chrono::seconds> timeout = {}; // how long the guest may run
     std::string gdb = {}; // --gdb: where a GDB server listens; the guest waits for the debugger. Empty: none
-    Daemon* daemon = nullptr; // --daemon: told when the guest is about to run
+    std::vector<std::string> trace = {}; // --trace: devices whose accesses are told on standard error
+    Daemon* daemon = nullptr;            // --daemon: told when the guest is about to run
 };
 
 // How a machine comes to be: new, or from a checkpoint, and then paused.

@@ -22,6 +22,8 @@ class HotSwap;
 class Machine;
 class MachineCheckpoints;
 class MasterDeviceTable;
+class Shadow;
+class Tracer;
 
 // What methods work on.
 struct ControlTarget {
@@ -30,6 +32,8 @@ struct ControlTarget {
     MasterDeviceTable& device_types;
     HotSwap& hot_swap;
     MachineCheckpoints& checkpoints;
+    Shadow& shadow;
+    Tracer& tracer;                       // its listener publishes the events
     std::unique_ptr<GdbServer>& debugger; // null: none is asked for
 };
 

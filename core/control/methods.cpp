@@ -11,8 +11,10 @@ const MethodTable& control_methods() {
         add_debug_methods(all);
         add_log_methods(all);
         add_statistics_methods(all);
+        add_shadow_methods(all);
         add_swap_methods(all);
         add_checkpoint_methods(all);
+        add_trace_methods(all);
         add_session_methods(all);
         return all;
     }();

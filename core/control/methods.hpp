@@ -4,6 +4,8 @@
 #include "core/config/diagnostic.hpp"
 #include "core/control/method.hpp"
 #include "core/hotswap/hot_swap.hpp"
+#include "core/hotswap/shadow.hpp"
+#include "core/trace/tracer.hpp"
 
 #include <span>
 
@@ -15,8 +17,10 @@ void add_link_methods(MethodTable& table);
 void add_debug_methods(MethodTable& table);
 void add_log_methods(MethodTable& table);
 void add_statistics_methods(MethodTable& table);
+void add_shadow_methods(MethodTable& table);
 void add_swap_methods(MethodTable& table);
 void add_checkpoint_methods(MethodTable& table);
+void add_trace_methods(MethodTable& table);
 // `describe`, `events.subscribe`, and the events.
 void add_session_methods(MethodTable& table);
 
@@ -38,6 +42,14 @@ void add_session_methods(MethodTable& table);
 // What became of a swap, for `swap`, `swap.report` and the event swap.over.
 [[nodiscard]] nlohmann::json swap_report_schema();
 [[nodiscard]] nlohmann::json json_of(const SwapReport& report);
+
+// What became of a shadow, for `shadow.report` and the event shadow.over.
+[[nodiscard]] nlohmann::json shadow_report_schema();
+[[nodiscard]] nlohmann::json json_of(const ShadowReport& report);
+
+// One access to a device that is traced, for the event trace.access.
+[[nodiscard]] nlohmann::json traced_access_schema();
+[[nodiscard]] nlohmann::json json_of(const TracedAccess& access);
 
 // What a method gives that only does something: an empty object.
 [[nodiscard]] inline nlohmann::json nothing() {

@@ -40,8 +40,17 @@ void add_session_methods(MethodTable& table) {
     table.add(EventKind{"device.added", "A device is there and runs.", device});
     table.add(EventKind{"device.removed", "A device is gone.", device});
     table.add(EventKind{"device.swapped", "A device has another build, or the one before again.", device});
+    table.add(EventKind{"shadow.over", "A shadow has ended.", shadow_report_schema()});
     table.add(EventKind{"swap.over", "The probation of a swap is over, one way or the other.",
                         swap_report_schema()});
+    table.add(EventKind{"trace.access",
+                        "The guest has accessed a device that is traced, or something else came to it.",
+                        traced_access_schema()});
+    table.add(EventKind{
+        "trace.over", "A device is not traced any more.",
+        schema::object("", {{"device", schema::text("its id")},
+                            {"why", schema::text("why not")},
+                            {"left_out", schema::integer("what was not told since the last that was")}})});
     table.add(EventKind{"link.connected", "A backend serves a frontend.", link});
     table.add(EventKind{"link.disconnected", "It does so no more.", link});
 }

@@ -6,6 +6,7 @@
 #include "core/device/firmware_records.hpp"
 #include "core/device/host/host_extensions.hpp"
 #include "core/device/status.hpp"
+#include "core/device/tapped_binding.hpp"
 #include "core/memory/guest_memory.hpp"
 #include "core/pci/pci_bus.hpp"
 #include "core/version.hpp"
@@ -67,6 +68,7 @@ Device::Device(std::string id, LoadedType type, MachineServices& services, IoLoo
       slot_(predecessor == nullptr ? std::make_shared<Slot>() : predecessor->slot_), loaded_(std::move(type)),
       services_(services), loop_(&loop),
       lock_(predecessor == nullptr ? std::make_shared<CallbackLock>() : predecessor->lock_),
+      build_(predecessor == nullptr ? std::uint16_t{1} : static_cast<std::uint16_t>(predecessor->build_ + 1)),
       counts_(predecessor == nullptr ? std::make_shared<DeviceCounts>() : predecessor->counts_),
       handover_(predecessor == nullptr ? std::make_shared<HandoverStore>(this) : predecessor->handover_),
       standing_(predecessor == nullptr ? Standing::serving : Standing::detached) {
@@ -100,6 +102,7 @@ void Device::leave_machine() {
         const GateClosed closed(*slot_, services_.bus.presences());
         vacate_slot();
     }
+    if (serves()) end_taps();
     phase_.store(Phase::quiesced);
 }
 
@@ -214,7 +217,7 @@ Result<void> Device::start() {
     }
     end_hold();
     // Only now: the guest may be running already.
-    slot_->binding.store(&binding_, std::memory_order_release);
+    slot_->binding.store(slot_binding(), std::memory_order_release);
     return {};
 }
 
@@ -319,7 +322,7 @@ void Device::move_to(IoLoop& loop) {
 
 void Device::reset() {
     const std::lock_guard guard(*lock_);
-    if (binding_.type->reset != nullptr) protect("reset", [&] { binding_.type->reset(binding_.instance); });
+    if (binding_.type->reset != nullptr) deliver("reset", [&] { binding_.type->reset(binding_.instance); });
 }
 
 Result<void> Device::change(std::span<const plugbay_value> values) {
@@ -330,6 +333,7 @@ Result<void> Device::change(std::span<const plugbay_value> values) {
     }
     const std::lock_guard guard(*lock_);
     forget_error();
+    note_input(AccessRecord::Kind::input, "a live property");
     const plugbay_status status =
         table->change(binding_.instance, values.data(), static_cast<std::uint32_t>(values.size()));
     if (status != PLUGBAY_OK) return explain("refused new values", status);
@@ -346,6 +350,7 @@ Result<void> Device::connected(std::uint64_t port, const plugbay_link& link,
     }
     const std::lock_guard guard(*lock_);
     forget_error();
+    note_input(AccessRecord::Kind::input, "a link that begins");
     const plugbay_status status = ask("connected", [&] {
         return table->connected(binding_.instance, port, &link, options.data(),
                                 static_cast<std::uint32_t>(options.size()));
@@ -356,7 +361,7 @@ Result<void> Device::connected(std::uint64_t port, const plugbay_link& link,
 
 void Device::disconnected(std::uint64_t port) {
     const std::lock_guard guard(*lock_);
-    protect("disconnected",
+    deliver("disconnected",
             [&] { callbacks<plugbay_link_callbacks>(PLUGBAY_LINK)->disconnected(binding_.instance, port); });
 }
 

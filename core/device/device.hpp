@@ -13,6 +13,7 @@
 #include "core/device/slot.hpp"
 #include "core/plugin/loaded_plugin.hpp"
 #include "core/plugin/master_device_table.hpp"
+#include "core/trace/access_record.hpp"
 
 #include <plugbay/abi/host.h>
 #include <plugbay/abi/plugin.h>
@@ -34,7 +35,9 @@
 
 namespace plugbay::core {
 
+class AccessTap;
 class IoLoop;
+class TappedBinding;
 
 // Where the device stands; see docs/device-life.md.
 enum class Phase : std::uint32_t {
@@ -90,10 +93,21 @@ class Device {
     void end_probation();
     // Any thread. Empty: it has not crashed. "it crashed (SIGSEGV) in save"
     [[nodiscard]] std::string crash() const;
-    // Any thread. Runs `call`, which goes into the device's code; false when it crashed, now or before.
+    // Under the device's lock. Runs `call`, by which something comes in: an event that the device may not have foreseen, which
+    // taps are told of. False when it crashed, now or before. `where` is a text that is always there.
+    template <typename Call>
+    bool deliver(const char* where, Call&& call, AccessRecord::Kind kind = AccessRecord::Kind::input) {
+        if (attention_.load(std::memory_order_acquire) == 0) [[likely]] {
+            call();
+            return true;
+        }
+        note_input(kind, where);
+        return protect(where, call);
+    }
+    // Any thread. The same for calls that bring nothing in, or what taps see by themselves.
     template <typename Call>
     bool protect(const char* where, Call&& call) {
-        if (!on_probation_.load(std::memory_order_acquire)) [[likely]] {
+        if ((attention_.load(std::memory_order_acquire) & is_on_probation) == 0) [[likely]] {
             call();
             return true;
         }
@@ -104,6 +118,12 @@ class Device {
     }
     // The build's own, whatever the slot's is while it is on probation.
     [[nodiscard]] const Binding& binding() const { return binding_; }
+
+    // --- accesses that somebody looks at; see core/trace/access_tap.hpp
+    // What the device is entered for is noted there too from now on, also when other builds have taken over; the tap hears of
+    // these, and of the device's end. Its gate is closed for a moment. Without callback locks.
+    void tap(std::shared_ptr<AccessTap> tap);
+    void untap(const AccessTap& tap);
 
     // --- of a successor
     // Any thread. Before take_over().
@@ -252,7 +272,18 @@ class Device {
     }
     void note_crash(int signal, const char* where);
     void watch_binding();
-    [[nodiscard]] const Binding* slot_binding() const { return on_probation_ ? &watched_ : &binding_; }
+    // By which the build is reached, and what the slot points at.
+    [[nodiscard]] const Binding* build_binding() const { return on_probation() ? &watched_ : &binding_; }
+    [[nodiscard]] const Binding* slot_binding() const;
+    [[nodiscard]] bool on_probation() const {
+        return (attention_.load(std::memory_order_acquire) & is_on_probation) != 0;
+    }
+    [[nodiscard]] std::vector<std::shared_ptr<AccessTap>> taps() const;
+    void change_taps(std::vector<std::shared_ptr<AccessTap>> taps);
+    void set_taps(std::vector<std::shared_ptr<AccessTap>> taps);
+    void take_taps_of(Device& predecessor);
+    void end_taps();
+    void note_input(AccessRecord::Kind kind, const char* what);
     [[nodiscard]] Error explain(const std::string& what, plugbay_status status);
     void end_hold();
     void forget_error();
@@ -270,7 +301,12 @@ class Device {
     HostRecord record_;
     Binding binding_;
     Binding watched_; // on probation: leads to binding_ by protect()
-    std::atomic<bool> on_probation_{false};
+    // Why calls into the device are not just made: one of these, or both.
+    static constexpr std::uint32_t is_on_probation = 1;
+    static constexpr std::uint32_t has_taps = 2;
+    std::atomic<std::uint32_t> attention_{0};
+    std::unique_ptr<TappedBinding> tapped_;         // null: no taps. Changes under lock_ with the gate closed
+    const std::uint16_t build_;                     // its number among the builds of the device, from 1
     std::atomic<int> crashed_{0};                   // the signal
     std::atomic<const char*> crashed_in_{nullptr};  // where
     std::function<void()> tell_crashed_;            // fixed before create

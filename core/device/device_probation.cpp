@@ -1,6 +1,7 @@
 // Builds on probation: guest accesses go through tables of the core's, which lead to the build's by protect().
 #include "core/bus/presence.hpp"
 #include "core/device/device.hpp"
+#include "core/device/tapped_binding.hpp"
 
 namespace plugbay::core {
 
@@ -56,15 +57,16 @@ constexpr plugbay_hypercall_callbacks hypercall_table{sizeof hypercall_table, 0,
 void Device::begin_probation(std::function<void()> crashed) {
     tell_crashed_ = std::move(crashed);
     crash_handlers_ = std::make_unique<CrashHandlers>();
-    on_probation_.store(true, std::memory_order_release);
+    attention_.fetch_or(is_on_probation, std::memory_order_release);
 }
 
 void Device::end_probation() {
-    if (!on_probation_) return;
+    if (!on_probation()) return;
     // Who is inside the tables still comes out of them as if nothing had changed.
     const Binding* watched = &watched_;
+    if (tapped_ != nullptr) tapped_->lead_to(binding_);
     slot_->binding.compare_exchange_strong(watched, &binding_);
-    on_probation_.store(false, std::memory_order_release);
+    attention_.fetch_and(~is_on_probation, std::memory_order_release);
     crash_handlers_.reset();
 }
 

@@ -1,5 +1,6 @@
 // What becomes of a device's state: saved, loaded, and a build that takes over from another.
 #include "core/device/device.hpp"
+#include "core/device/tapped_binding.hpp"
 
 #include <plugbay/abi/state.h>
 #include <plugbay/state_image.hpp>
@@ -110,6 +111,7 @@ void Device::take_over() {
     handover_->pass_to(this);
     pauses_ = predecessor_->pauses_;
     enter_slot();
+    take_taps_of(*predecessor_);
     slot_->binding.store(slot_binding(), std::memory_order_release);
     predecessor_ = nullptr;
 }

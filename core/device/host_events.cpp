@@ -53,7 +53,7 @@ class HostEvents::Subscription {
                 waiting_.pop_front();
                 event.dropped = std::exchange(dropped_, 0);
             }
-            device_.protect("a host event", [&] { callbacks_->event(device_.instance(), token_, &event); });
+            device_.deliver("a host event", [&] { callbacks_->event(device_.instance(), token_, &event); });
         }
         signal_->ring(); // more came meanwhile: others on the loop first
     }

@@ -53,7 +53,7 @@ std::function<void()> DoorbellResource::delivery(Device& device, std::uint64_t t
     const auto* callbacks = device.callbacks<plugbay_doorbell_callbacks>(PLUGBAY_DOORBELL);
     return [&device, callbacks, token] {
         device.counts().doorbells.add();
-        device.protect("a doorbell", [&] { callbacks->rung(device.instance(), token); });
+        device.deliver("a doorbell", [&] { callbacks->rung(device.instance(), token); });
     };
 }
 

@@ -58,6 +58,12 @@ class MappedRegion : public RegionResource {
     [[nodiscard]] std::string describe() const override;
     [[nodiscard]] bool guest_visible() const override { return true; }
     void serve(const Served& served) override { region_->token = served.tokens[0]; }
+    [[nodiscard]] std::vector<AccessPlace> access_places() const override {
+        return {{.kind = port_ ? AccessPlace::Kind::ports : AccessPlace::Kind::memory,
+                 .token = region_->token,
+                 .base = region_->base,
+                 .length = region_->length}};
+    }
     [[nodiscard]] bool is(bool port, std::uint64_t base, std::uint64_t length) const {
         return port_ == port && region_->base == base && region_->length == length;
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/base/result.hpp"
+#include "core/device/access_place.hpp"
 
 #include <plugbay/abi/base.h>
 #include <plugbay/state_image.hpp>
@@ -74,6 +75,8 @@ class Resource {
     }
     // All states of the machine are loaded: what was on its way when they were saved begins anew.
     virtual void restored() {}
+    // Where guest accesses come in through it, with the tokens of the build that serves.
+    [[nodiscard]] virtual std::vector<AccessPlace> access_places() const { return {}; }
     // Memory that the device's code knows by pointer; see Device::retire().
     [[nodiscard]] virtual std::shared_ptr<const void> memory() const { return nullptr; }
 };

@@ -108,7 +108,7 @@ class WorkQueue::Jobs : public WorkerPool::Client,
             const std::uint64_t token = finished_.front();
             finished_.pop_front();
             guard.unlock();
-            device_.protect("done", [&] { callbacks_->done(device_.instance(), token); });
+            device_.deliver("done", [&] { callbacks_->done(device_.instance(), token); });
             guard.lock();
             const bool stopped = device_.phase() != Phase::running && device_.phase() != Phase::draining;
             if (!closed_ && stopped && !finished_.empty()) {

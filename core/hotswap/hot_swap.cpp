@@ -1,7 +1,7 @@
 #include "core/hotswap/hot_swap.hpp"
 
 #include "core/base/log.hpp"
-#include "core/config/carried_values.hpp"
+#include "core/hotswap/build_fit.hpp"
 #include "core/hotswap/live_rehearsal.hpp"
 #include "core/machine/machine.hpp"
 #include "core/plugin/mapped_image.hpp"
@@ -18,34 +18,6 @@ namespace {
 // Errors of its own in this time make a build a bad one.
 constexpr std::uint64_t most_errors = 10;
 constexpr std::chrono::milliseconds between_looks(20);
-
-const TypeDescription* type_in(const PluginDescription& plugin, std::string_view name) {
-    const auto found = std::ranges::find(plugin.types, name, &TypeDescription::name);
-    return found == plugin.types.end() ? nullptr : &*found;
-}
-
-std::string build_name(const PluginDescription& plugin) {
-    return fmt::format("{} {}{}", plugin.name, plugin.version,
-                       plugin.build_id.empty() ? "" : " (" + plugin.build_id + ")");
-}
-
-// "" when both have the same ports: links and names stay what they are.
-std::string port_difference(const TypeDescription& before, const TypeDescription& after) {
-    if (before.ports.size() != after.ports.size())
-        return fmt::format("it has {} ports, not {}", after.ports.size(), before.ports.size());
-    for (std::size_t i = 0; i < before.ports.size(); ++i) {
-        const PortDescription& one = before.ports[i];
-        const PortDescription& other = after.ports[i];
-        if (one.role != other.role || one.interface != other.interface || one.name != other.name)
-            return fmt::format("its port {} is another", i);
-    }
-    return {};
-}
-
-Error not_possible(const std::string& id, const std::vector<std::string>& mistakes) {
-    return Error{fmt::format("device \"{}\": {}", id, fmt::join(mistakes, "; ")),
-                 "remove the device and add it again with the new build"};
-}
 
 } // namespace
 
@@ -92,12 +64,19 @@ Result<void> HotSwap::attempt(const SwapRequest& request, SwapReport& report) {
     const auto staged = staging_.stage(request.file);
     if (!staged) return staged.error();
     report.after = build_name((*staged)->description());
-    auto replacements = fit(request, (*staged)->description(), report);
-    if (!replacements) return std::move(replacements).error();
+    std::vector<DeviceManager::Replacement> replacements;
+    for (const std::string& id : request.devices) {
+        if (const Device* const device = machine_.devices().find(id))
+            report.before = build_name(device->plugin()->description());
+        auto fitted = fit_build(machine_.devices(), id, (*staged)->description());
+        if (!fitted) return std::move(fitted).error();
+        report.notes.insert(report.notes.end(), fitted->notes.begin(), fitted->notes.end());
+        replacements.push_back(std::move(fitted->replacement));
+    }
 
     if (request.rehearse || request.dry_run) {
         report.journal.begin(SwapStep::rehearse);
-        for (const auto& each : *replacements) {
+        for (const auto& each : replacements) {
             const auto rehearsed = rehearse_live(machine_, each, *staged, request.limit);
             if (!rehearsed) return rehearsed.error();
             for (const auto& list : {rehearsed->differences, rehearsed->not_rehearsed})
@@ -118,7 +97,7 @@ Result<void> HotSwap::attempt(const SwapRequest& request, SwapReport& report) {
     auto loaded = staging_.load(*staged);
     if (!loaded) return std::move(loaded).error();
     Trial trial{.report = reports_.at(request.devices.front())};
-    for (auto& each : *replacements) {
+    for (auto& each : replacements) {
         Device& device = *machine_.devices().find(each.id);
         trial.back.push_back({.id = each.id,
                               .type = device.loaded(),
@@ -140,64 +119,12 @@ Result<void> HotSwap::attempt(const SwapRequest& request, SwapReport& report) {
     for (const std::string& id : request.devices) {
         if (Trial* const before = trial_of(id)) commit(*before);
     }
-    auto states = machine_.devices().replace(*replacements, report.journal, request.limit);
+    auto states = machine_.devices().replace(replacements, report.journal, request.limit);
     if (!states) return std::move(states).error();
     report.journal.end();
     trial.states_at_exchange = *std::move(states);
     begin_probation(std::move(trial), request.probation);
     return {};
-}
-
-// The configurations of the devices under the declarations of the new build, without its code.
-Result<std::vector<DeviceManager::Replacement>>
-HotSwap::fit(const SwapRequest& request, const PluginDescription& after, SwapReport& report) const {
-    std::vector<DeviceManager::Replacement> replacements;
-    for (const std::string& id : request.devices) {
-        const auto device = machine_.devices().find_named(id);
-        if (!device) return device.error();
-        const PluginDescription& before = (*device)->plugin()->description();
-        report.before = build_name(before);
-        const TypeDescription& old_type = *type_in(before, (*device)->type().name);
-        const TypeDescription* const type = type_in(after, old_type.name);
-        if (type == nullptr) {
-            return Error{fmt::format("{} has no device type \"{}\", which device \"{}\" is of",
-                                     after.file.string(), old_type.name, id),
-                         "name a build of the plugin \"" + before.name + "\""};
-        }
-        if (const std::string difference = port_difference(old_type, *type); !difference.empty())
-            return not_possible(id, {"the new build connects otherwise: " + difference});
-        if (type->state_version == 0)
-            return not_possible(
-                id, {"the new build declares no state, and could not go on where the old one is"});
-        if (old_type.state_version < type->state_version_oldest ||
-            old_type.state_version > type->state_version) {
-            return Error{
-                fmt::format("device \"{}\" saves its state in version {}, and the new build reads {} to {}",
-                            id, old_type.state_version, type->state_version_oldest, type->state_version),
-                old_type.state_version > type->state_version
-                    ? "an older build cannot know what a newer version means; new fields that it may ignore "
-                      "are optional ones, without a new version"
-                    : "lower state_version_oldest and convert the old state"};
-        }
-        const auto& values = machine_.devices().config(**device).properties;
-        CarriedValues carried = carry_over(old_type.properties, type->properties, values);
-        DeviceManager::Replacement replacement{.id = id, .type = {}, .properties = std::move(carried.values)};
-        for (const auto& link : machine_.devices().registry().links()) {
-            if (link->frontend().device != *device) continue;
-            const std::uint32_t port = link->frontend().port;
-            CarriedValues options =
-                carry_over(old_type.ports[port].options, type->ports[port].options,
-                           machine_.devices().config(*link->backend().device).link->options);
-            replacement.options[port] = std::move(options.values);
-            carried.notes.insert(carried.notes.end(), options.notes.begin(), options.notes.end());
-            carried.mistakes.insert(carried.mistakes.end(), options.mistakes.begin(), options.mistakes.end());
-        }
-        if (!carried.mistakes.empty()) return not_possible(id, carried.mistakes);
-        for (const std::string& note : carried.notes)
-            report.notes.push_back(fmt::format("device \"{}\": {}", id, note));
-        replacements.push_back(std::move(replacement));
-    }
-    return replacements;
 }
 
 // --- probation

@@ -87,8 +87,6 @@ class HotSwap {
     };
 
     [[nodiscard]] Result<void> attempt(const SwapRequest& request, SwapReport& report);
-    [[nodiscard]] Result<std::vector<DeviceManager::Replacement>>
-    fit(const SwapRequest& request, const PluginDescription& after, SwapReport& report) const;
     void begin_probation(Trial trial, std::chrono::milliseconds length);
     void look_at(const std::shared_ptr<SwapReport>& report);
     [[nodiscard]] Trial* trial_of(std::string_view device);

@@ -33,10 +33,10 @@ void ask_peer(Device& device, const Link& link, RehearsedLink& rehearsed) {
     }
 }
 
-// `memory` as from GuestMemory::share().
-RehearsedMachine as_seen(const Machine& machine, int memory) {
-    RehearsedMachine seen{
-        .memory = memory, .cpus = machine.config().cpus, .guest_time = machine.guest_time()};
+} // namespace
+
+RehearsedMachine as_seen(const Machine& machine) {
+    RehearsedMachine seen{.cpus = machine.config().cpus, .guest_time = machine.guest_time()};
     seen.memory_below_4gb = 0;
     for (const MemoryRange& range : machine.memory().ranges())
         (range.address == 0 ? seen.memory_below_4gb : seen.memory_above_4gb) += range.size;
@@ -47,11 +47,8 @@ RehearsedMachine as_seen(const Machine& machine, int memory) {
     return seen;
 }
 
-} // namespace
-
-Result<RehearsalReport> rehearse_live(Machine& machine, const DeviceManager::Replacement& replacement,
-                                      const std::shared_ptr<const StagedPlugin>& plugin,
-                                      std::chrono::milliseconds limit) {
+Result<RehearsalRequest> rehearsal_of(Machine& machine, const DeviceManager::Replacement& replacement,
+                                      const std::shared_ptr<const StagedPlugin>& plugin) {
     DeviceManager& devices = machine.devices();
     const auto device = devices.find_named(replacement.id);
     if (!device) return device.error();
@@ -69,15 +66,25 @@ Result<RehearsalReport> rehearse_live(Machine& machine, const DeviceManager::Rep
         ask_peer(**device, *link, rehearsed);
         request.links.push_back(std::move(rehearsed));
     }
-    auto state = devices.snapshot(replacement.id, limit);
+    return request;
+}
+
+Result<RehearsalReport> rehearse_live(Machine& machine, const DeviceManager::Replacement& replacement,
+                                      const std::shared_ptr<const StagedPlugin>& plugin,
+                                      std::chrono::milliseconds limit) {
+    auto rehearsal = rehearsal_of(machine, replacement, plugin);
+    if (!rehearsal) return std::move(rehearsal).error();
+    RehearsalRequest& request = *rehearsal;
+    auto state = machine.devices().snapshot(replacement.id, limit);
     if (!state) return std::move(state).error();
     const auto memory = machine.memory().share();
     if (!memory) return memory.error();
-    request.machine = as_seen(machine, memory->get()); // now: a state may depend on the clocks
+    request.machine = as_seen(machine); // now: a state may depend on the clocks
+    request.machine.memory = memory->get();
     std::string why;
     request.state = StateImage::parse(*std::move(state), why);
     if (!request.state) return Error{"the build that runs saved no good state: " + why};
-    const auto left = (*device)->handover()->duplicate_all();
+    const auto left = machine.devices().find(replacement.id)->handover()->duplicate_all();
     for (const auto& [name, descriptor] : left)
         request.handover.push_back({.name = name, .descriptor = descriptor.get()});
     return rehearse(request);

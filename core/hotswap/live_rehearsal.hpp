@@ -11,6 +11,13 @@ namespace plugbay::core {
 
 class Machine;
 
+// [control]. What a child is given of the device and its peers as they are; without a state, and without what was left for it.
+[[nodiscard]] Result<RehearsalRequest> rehearsal_of(Machine& machine,
+                                                    const DeviceManager::Replacement& replacement,
+                                                    const std::shared_ptr<const StagedPlugin>& plugin);
+// [control]. The machine now, without its RAM: for that, see GuestMemory::share().
+[[nodiscard]] RehearsedMachine as_seen(const Machine& machine);
+
 // [control]. The device is held for a moment, for a snapshot of its state.
 [[nodiscard]] Result<RehearsalReport> rehearse_live(Machine& machine,
                                                     const DeviceManager::Replacement& replacement,

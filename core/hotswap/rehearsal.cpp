@@ -12,6 +12,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <cstdlib>
 #include <fcntl.h>
 #include <span>
 #include <sys/mman.h>
@@ -48,6 +50,27 @@ json link_json(const TypeDescription& type, const RehearsedLink& link) {
     return result;
 }
 
+json moment_json(std::uint64_t guest_time, std::uint64_t calendar) {
+    return {{"guest_time", guest_time}, {"calendar", calendar}};
+}
+
+// How far one calendar is from the other at the same guest time, ns.
+std::uint64_t calendars_apart(const RehearsedMachine& early, const ReplayMoment& late) {
+    const auto difference =
+        static_cast<std::int64_t>((late.calendar - late.guest_time) - (early.calendar - early.guest_time));
+    return static_cast<std::uint64_t>(std::abs(difference));
+}
+
+json replay_json(const Replay& replay, const StateImage& state, const RehearsedMachine& machine) {
+    return {{"early", moment_json(machine.guest_time, machine.calendar)},
+            {"late", moment_json(replay.late_beginning.guest_time, replay.late_beginning.calendar)},
+            {"early_end", moment_json(replay.early_end.guest_time, replay.early_end.calendar)},
+            {"late_end", moment_json(replay.late_end.guest_time, replay.late_end.calendar)},
+            {"calendar_apart", calendars_apart(machine, replay.late_beginning)},
+            {"state_size", state.bytes().size()},
+            {"end_size", replay.end ? replay.end->bytes().size() : 0}};
+}
+
 Result<json> request_json(const RehearsalRequest& request) {
     const PluginDescription& plugin = request.plugin->description();
     const auto type = std::find_if(plugin.types.begin(), plugin.types.end(),
@@ -72,6 +95,8 @@ Result<json> request_json(const RehearsalRequest& request) {
                 {"calendar", machine.calendar},
                 {"limit_ms", request.limit.count()},
                 {"parent", ::getpid()}};
+    if (request.replay && request.state)
+        result["replay"] = replay_json(*request.replay, *request.state, request.machine);
     for (const RehearsedLink& link : request.links) {
         if (link.port < type->ports.size()) result["links"].push_back(link_json(*type, link));
     }
@@ -80,14 +105,27 @@ Result<json> request_json(const RehearsalRequest& request) {
     return result;
 }
 
-Result<UniqueFd> request_file(const json& line, const std::optional<StateImage>& state) {
+Result<UniqueFd> request_file(const json& line, const RehearsalRequest& request) {
     UniqueFd file(::memfd_create("plugbay-rehearsal", MFD_CLOEXEC));
     if (!file) return errno_error("a rehearsal cannot be asked for: memfd_create");
     const std::string text = line.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
-    if (!write_all(file.get(), std::as_bytes(std::span(text))) ||
-        (state && !write_all(file.get(), state->bytes())))
-        return errno_error("a rehearsal cannot be asked for");
+    bool written = write_all(file.get(), std::as_bytes(std::span(text)));
+    if (request.state) written = written && write_all(file.get(), request.state->bytes());
+    if (request.replay) {
+        if (request.replay->end) written = written && write_all(file.get(), request.replay->end->bytes());
+        written = written && write_all(file.get(), std::as_bytes(std::span(request.replay->entries)));
+    }
+    if (!written) return errno_error("a rehearsal cannot be asked for");
     return file;
+}
+
+// The entry that the child was at, if it has come to any.
+std::optional<std::size_t> reached(int request_file, std::size_t entries) {
+    std::uint64_t begun = 0;
+    if (::pread(request_file, &begun, sizeof begun, rehearsal::progress_place) != sizeof begun)
+        return std::nullopt;
+    if (begun == 0 || begun > entries) return std::nullopt;
+    return begun - 1;
 }
 
 // The same file for reading only: the child gets copies of pages that it writes, and cannot write the guest's.
@@ -115,7 +153,7 @@ Result<Pipe> make_pipe() {
 Result<RehearsalReport> rehearse(const RehearsalRequest& request) {
     const auto line = request_json(request);
     if (!line) return line.error();
-    const auto asked = request_file(*line, request.state);
+    const auto asked = request_file(*line, request);
     if (!asked) return asked.error();
     auto report = make_pipe();
     if (!report) return report.error();
@@ -142,6 +180,8 @@ Result<RehearsalReport> rehearse(const RehearsalRequest& request) {
     output->writing.reset();
     RehearsalWatch watch(*std::move(child), std::move(report->reading), std::move(output->reading));
     RehearsalReport result = watch.wait(began + request.limit, request.limit);
+    if (request.replay && result.step == "replay")
+        result.replay.reached = reached(asked->get(), request.replay->entries.size());
     result.duration = std::chrono::steady_clock::now() - began;
     // The author knows nothing of the copy.
     const PluginDescription& plugin = request.plugin->description();

@@ -5,6 +5,7 @@
 
 #include "core/base/result.hpp"
 #include "core/config/machine_config.hpp"
+#include "core/hotswap/replay.hpp"
 #include "core/hotswap/staging.hpp"
 
 #include <plugbay/abi/interface/blk.h>
@@ -56,18 +57,23 @@ struct RehearsalRequest {
     bool beside = false; // the state is of a device that goes on, saved for another build of it
     std::vector<HandedDescriptor> handover = {};
     RehearsedMachine machine = {};
+    // In place of the other steps, what came to the device is done again. `state` is the one at the beginning.
+    std::optional<Replay> replay = {};
     std::chrono::milliseconds limit = std::chrono::seconds(5);
     std::filesystem::path executable = "/proc/self/exe"; // a plugbay
 };
 
 struct RehearsalReport {
     bool passed = false;
+    bool killed = false;                       // it did not end by itself, or not in order
+    bool late = false;                         // it did not end within the limit
     std::string step;                          // the last one that began: "open", "create", "load", ...
     std::string why = {};                      // a sentence, unless passed
     std::string hint = {};                     // what to do
     std::vector<std::string> differences = {}; // between the state that was loaded and the one saved from it
     std::vector<std::string> not_rehearsed = {}; // sentences
-    std::string output = {};                     // the end of what it printed
+    ReplayReport replay = {};
+    std::string output = {}; // the end of what it printed
     std::chrono::nanoseconds duration{};
 };
 

@@ -48,6 +48,43 @@ void add_sentence(std::vector<std::string>& sentences, const json& object, const
     if (sentences.size() < most_sentences && object.contains(key)) sentences.push_back(text_of(object, key));
 }
 
+// Nothing: not there, or no such number.
+std::uint64_t number_of(const json& object, const char* key) {
+    const auto member = object.find(key);
+    return member != object.end() && member->is_number_unsigned() ? member->get<std::uint64_t>() : 0;
+}
+
+bool is_true(const json& object, const char* key) {
+    const auto member = object.find(key);
+    return member != object.end() && *member == true;
+}
+
+// What a replay tells.
+void take_replay(ReplayReport& replay, const json& value) {
+    const auto object = [&](const char* key) -> const json* {
+        const auto member = value.find(key);
+        return member != value.end() && member->is_object() ? &*member : nullptr;
+    };
+    if (const json* const answer = object("answer");
+        answer && replay.answers.size() < rehearsal::most_differences) {
+        replay.answers.push_back({.entry = number_of(*answer, "entry"),
+                                  .value = number_of(*answer, "value"),
+                                  .faulted = is_true(*answer, "faulted"),
+                                  .certain = is_true(*answer, "certain")});
+    }
+    if (const json* const state = object("state");
+        state && replay.fields.size() < rehearsal::most_differences)
+        replay.fields.push_back({.text = text_of(*state, "text"), .certain = is_true(*state, "certain")});
+    if (const json* const replayed = object("replayed")) {
+        replay.whole = true;
+        replay.compared = number_of(*replayed, "compared");
+        replay.by_clock = number_of(*replayed, "by_clock");
+        replay.more_answers = number_of(*replayed, "more");
+        replay.certain = is_true(*replayed, "certain");
+    }
+    if (value.contains("not_comparable")) replay.not_comparable = text_of(value, "not_comparable");
+}
+
 std::string in_step(const std::string& step) {
     return step.empty() ? " before it began" : " in " + step;
 }
@@ -121,6 +158,7 @@ void RehearsalWatch::take_line(std::string_view line) {
     if (std::ranges::find(rehearsal::steps, step) != rehearsal::steps.end()) result_.step = step;
     add_sentence(result_.differences, value, "difference");
     add_sentence(result_.not_rehearsed, value, "not_rehearsed");
+    take_replay(result_.replay, value);
     if (const auto failed = value.find("failed"); failed != value.end() && failed->is_object()) {
         decided_ = true;
         result_.why = text_of(*failed, "why");
@@ -136,6 +174,8 @@ void RehearsalWatch::conclude(Ended how, std::optional<int> status, std::chrono:
     const bool clean = status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0;
     if (result_.passed && how == Ended::by_itself && clean) return;
     result_.passed = false;
+    result_.killed = true;
+    result_.late = how == Ended::late;
     if (how == Ended::talkative) {
         result_.why = "it wrote into the rehearsal's report" + in_step(result_.step);
         result_.hint = "a plugin writes to descriptors of its own only";

@@ -41,7 +41,7 @@ std::string value_text(const StateImage& image, const StateField& field) {
 
 // Of the same kind and number. The first that differ, and how many more.
 std::string elements_text(const StateField& field, std::span<const std::byte> before,
-                          std::span<const std::byte> after) {
+                          std::span<const std::byte> after, std::string_view became) {
     const std::size_t size = detail::state_element_size(field.kind);
     std::uint64_t first = field.count;
     std::uint64_t differing = 0;
@@ -49,8 +49,8 @@ std::string elements_text(const StateField& field, std::span<const std::byte> be
         if (std::memcmp(before.data() + i * size, after.data() + i * size, size) == 0) continue;
         if (differing++ == 0) first = i;
     }
-    std::string text = fmt::format("element {} of {}: {} became {}", first, field.count,
-                                   element_text(field.kind, before.subspan(first * size, size)),
+    std::string text = fmt::format("element {} of {}: {}{}{}", first, field.count,
+                                   element_text(field.kind, before.subspan(first * size, size)), became,
                                    element_text(field.kind, after.subspan(first * size, size)));
     if (differing > 1) text += fmt::format(", and {} more differ", differing - 1);
     return text;
@@ -58,17 +58,17 @@ std::string elements_text(const StateField& field, std::span<const std::byte> be
 
 // Empty: equal.
 std::string field_difference(const StateImage& before, const StateField& was, const StateImage& after,
-                             const StateField& is) {
+                             const StateField& is, std::string_view became) {
     const auto old_elements = before.elements(was);
     const auto new_elements = after.elements(is);
-    if (was.kind != is.kind) return fmt::format("its kind {} became {}", was.kind, is.kind);
+    if (was.kind != is.kind) return fmt::format("its kind {}{}{}", was.kind, became, is.kind);
     const bool same_size = was.count == is.count;
     if (same_size && (old_elements.empty() ||
                       std::memcmp(old_elements.data(), new_elements.data(), old_elements.size()) == 0))
         return {};
     if (same_size && was.count != 1 && was.kind != PLUGBAY_FIELD_TEXT)
-        return elements_text(was, old_elements, new_elements);
-    return value_text(before, was) + " became " + value_text(after, is);
+        return elements_text(was, old_elements, new_elements, became);
+    return fmt::format("{}{}{}", value_text(before, was), became, value_text(after, is));
 }
 
 // A register's, of one value that became another; or empty.
@@ -85,7 +85,8 @@ std::string bits_difference(const RegisterDescription* of, const StateImage& bef
 } // namespace
 
 std::vector<StateDifference> state_differences(const StateImage& before, const StateImage& after,
-                                               const std::vector<RegisterBlockDescription>& registers) {
+                                               const std::vector<RegisterBlockDescription>& registers,
+                                               std::string_view became) {
     const auto full_name = [&](const std::string& field) {
         const RegisterDescription* of = register_of_state(registers, field);
         return of == nullptr || of->name == field ? field : field + " (" + of->name + ")";
@@ -97,19 +98,20 @@ std::vector<StateDifference> state_differences(const StateImage& before, const S
         const StateField* is = after.find(was.name);
         if (is == nullptr) {
             differences.push_back(
-                {fmt::format("field {}: {} is gone", full_name(was.name), value_text(before, was)),
+                {was.name, fmt::format("field {}: {} is gone", full_name(was.name), value_text(before, was)),
                  converted || optional(was)});
-        } else if (const std::string text = field_difference(before, was, after, *is); !text.empty()) {
+        } else if (const std::string text = field_difference(before, was, after, *is, became);
+                   !text.empty()) {
             const std::string bits =
                 bits_difference(register_of_state(registers, was.name), before, was, after, *is);
             differences.push_back(
-                {fmt::format("field {}: {}{}", full_name(was.name), text, bits), converted});
+                {was.name, fmt::format("field {}: {}{}", full_name(was.name), text, bits), converted});
         }
     }
     for (const StateField& is : after.fields()) {
         if (before.find(is.name) == nullptr) {
             differences.push_back(
-                {fmt::format("field {}: {} is new", full_name(is.name), value_text(after, is)),
+                {is.name, fmt::format("field {}: {} is new", full_name(is.name), value_text(after, is)),
                  converted || optional(is)});
         }
     }

@@ -86,9 +86,10 @@ class DeviceManager {
     // what. What has to be held still has `limit` for it. Gives the states that were carried over, in the same order.
     [[nodiscard]] Result<std::vector<std::vector<std::byte>>>
     replace(std::span<const Replacement> replacements, SwapJournal& journal, std::chrono::milliseconds limit);
-    // A device's state while it runs, for a rehearsal of another build: it is held for a moment.
-    [[nodiscard]] Result<std::vector<std::byte>> snapshot(std::string_view id,
-                                                          std::chrono::milliseconds limit);
+    // A device's state while it runs, for a rehearsal of another build: it is held for a moment. `around` is called while it
+    // holds still, before it saves and after.
+    [[nodiscard]] Result<std::vector<std::byte>> snapshot(
+        std::string_view id, std::chrono::milliseconds limit, const std::function<void()>& around = [] {});
     // What the device was made from, with its link, of which the options are as given.
     [[nodiscard]] const DeviceConfig& config(const Device& device) const { return configs_.at(&device); }
 

@@ -205,7 +205,8 @@ Result<std::vector<std::vector<std::byte>>> DeviceManager::replace(std::span<con
     return swap.take_states();
 }
 
-Result<std::vector<std::byte>> DeviceManager::snapshot(std::string_view id, std::chrono::milliseconds limit) {
+Result<std::vector<std::byte>> DeviceManager::snapshot(std::string_view id, std::chrono::milliseconds limit,
+                                                       const std::function<void()>& around) {
     if (auto allowed = refuse_inside_callback(); !allowed) return std::move(allowed).error();
     const auto device = find_named(id);
     if (!device) return device.error();
@@ -214,7 +215,10 @@ Result<std::vector<std::byte>> DeviceManager::snapshot(std::string_view id, std:
     for (Device* each : with_peers(std::span(&*device, 1))) {
         if (auto held = hold.add(*each, limit); !held) return std::move(held).error();
     }
-    return (*device)->save();
+    around();
+    auto state = (*device)->save();
+    around();
+    return state;
 }
 
 std::vector<Device*> DeviceManager::with_peers(std::span<Device* const> devices) const {

@@ -73,7 +73,7 @@ bool PciBus::tell(Event plugbay_pci_bus_callbacks::*event, std::uint32_t slot) {
     const auto* callbacks = device_->callbacks<plugbay_pci_bus_callbacks>(PLUGBAY_PCI_BUS);
     if (description_.hotplug_port == 0 || callbacks == nullptr) return false;
     const std::lock_guard guard(device_->lock());
-    device_->protect("a slot's event", [&] { (callbacks->*event)(device_->instance(), slot); });
+    device_->deliver("a slot's event", [&] { (callbacks->*event)(device_->instance(), slot); });
     return true;
 }
 

@@ -181,6 +181,18 @@ std::string PciFunction::describe() const {
     return fmt::format("PCI function {:02x}.0 on {}", slot_, bus_->id());
 }
 
+std::vector<AccessPlace> PciFunction::access_places() const {
+    const std::lock_guard guard(mutex_);
+    std::vector<AccessPlace> places;
+    for (std::size_t i = 0; i < bars_.size(); ++i) {
+        const Bar& bar = bars_[i];
+        if (!bar.present() || bar.msix()) continue;
+        places.push_back(
+            {.kind = AccessPlace::Kind::bar, .token = bar.token, .base = i, .length = bar.length});
+    }
+    return places;
+}
+
 Result<void> PciFunction::plug(PciBus& bus, std::uint32_t slot, const std::array<std::uint32_t, 4>& lines) {
     const std::uint32_t pin = config_.read(pci_register::interrupt_pin, 1);
     if (pin != 0) {
@@ -214,7 +226,7 @@ void PciFunction::inside_hook(Call&& call) {
     const Phase phase = device.phase();
     const Binding* binding = device.slot().binding.load(std::memory_order_acquire);
     if (binding != nullptr && (phase == Phase::running || phase == Phase::draining))
-        device.protect("a configuration access", [&] { call(device.instance()); });
+        device.deliver("a configuration access", [&] { call(device.instance()); });
 }
 
 std::uint32_t PciFunction::config_read(std::uint32_t offset, std::uint32_t width) {

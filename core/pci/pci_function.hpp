@@ -41,6 +41,7 @@ class PciFunction : public Resource {
 
     [[nodiscard]] bool guest_visible() const override { return true; }
     void serve(const Served& served) override;
+    [[nodiscard]] std::vector<AccessPlace> access_places() const override;
     // What of `description`, by another build of the device, is not this function; "" when they agree.
     [[nodiscard]] std::string difference(const plugbay_pci_function& description, Device& device) const;
 
@@ -140,7 +141,7 @@ class PciFunction : public Resource {
 
     // A BAR is in somebody's way, or is just being placed: set before it is tried, so that who leaves afterwards sees it.
     std::atomic<bool> refused_{false};
-    std::mutex mutex_; // for what follows
+    mutable std::mutex mutex_; // for what follows
     ConfigSpace config_;
     std::array<Bar, 6> bars_;
     bool pin_level_ = false;

@@ -321,6 +321,34 @@ class Methods : public ControlTest {
         EXPECT_THAT(refusal("restore", {{"folder", folder + "-3"}}), HasSubstr("saved-3"));
         std::filesystem::remove_all(folder + "-2");
     }
+    // The rest is in shadow_test.cpp.
+    void shadow() {
+        call("events.subscribe", {{"events", {"shadow.over"}}});
+        const std::string file = PLUGBAY_PLUGINS "/serial-16550.so";
+        EXPECT_EQ(call("shadow", {{"device", "com1"}, {"file", file}, {"duration", 60'000}})["outcome"],
+                  "running");
+        EXPECT_EQ(call("shadow.report", {{"device", "com1"}})["device"], "com1");
+        call("shadow.stop", {{"device", "com1"}});
+        EXPECT_THAT(event(), AllOf(HasSubstr("shadow.over"), HasSubstr(R"("outcome":"equal")")));
+    }
+    void trace() {
+        call("events.subscribe", {{"events", {"trace.access", "trace.over"}}});
+        call("trace.start", {{"device", "com1"}});
+        EXPECT_EQ(call("trace.list")["devices"], json({"com1"}));
+        EXPECT_THAT(refusal("trace.start", {{"device", "com1"}}), HasSubstr("is traced already"));
+        const std::string first = event();
+        for (const char* part :
+             {"trace.access", R"("device":"com1")", R"("from":"vcpu0")", R"("kind":"write")",
+              R"("offset":"0x0")", R"("region":"ports 0x3f8")", R"("value":"0x78")", R"("width":1)"})
+            EXPECT_THAT(first, HasSubstr(part));
+        call("trace.stop", {{"device", "com1"}});
+        std::string last;
+        for (int i = 0; i < 100'000 && last.find("trace.over") == std::string::npos; ++i)
+            last = event();
+        EXPECT_THAT(last, AllOf(HasSubstr(R"("device":"com1")"), HasSubstr("it was asked for")));
+        EXPECT_EQ(call("trace.list")["devices"], json::array());
+        EXPECT_THAT(refusal("trace.stop", {{"device", "com1"}}), HasSubstr("is not traced"));
+    }
     void describe() { EXPECT_EQ(call("describe"), core::description_of(core::control_methods())); }
     void subscribe() {
         EXPECT_EQ(call("events.subscribe", {{"events", {"machine.paused"}}})["events"],
@@ -361,11 +389,17 @@ TEST_F(Methods, AllWork) {
         {"memory.read", [&] { memory(); }},
         {"registers.read", [&] { registers(); }},
         {"restore", [] {}}, // with checkpoint
+        {"shadow", [&] { shadow(); }},
+        {"shadow.report", [] {}}, // with shadow
+        {"shadow.stop", [] {}},   // with shadow
         {"stats", [&] { stats(); }},
         {"stats.measure", [] {}}, // with stats
         {"swap", [&] { swap(); }},
         {"swap.back", [&] { swap_back(); }},
         {"swap.report", [] {}}, // with swap
+        {"trace.list", [] {}},  // with trace.start
+        {"trace.start", [&] { trace(); }},
+        {"trace.stop", [] {}}, // with trace.start
     };
     std::set<std::string> tested;
     std::set<std::string> known;

@@ -31,6 +31,24 @@ TEST_F(WithProbe, TimersFireInOrderAtTheirTime) {
     EXPECT_EQ(lines(bench).size(), 4u);
 }
 
+TEST_F(WithProbe, TimePassesWithoutAnybodyBeingServed) {
+    start();
+    const auto base = bench.now(PLUGBAY_CLOCK_HOST);
+    command(0, 250);
+    command(1, 100);
+    EXPECT_EQ(bench.overdue(), 0ns);
+    bench.pass(260us);
+    EXPECT_EQ(lines(bench).size(), 1u);
+    EXPECT_EQ(bench.now(PLUGBAY_CLOCK_GUEST), 260'000u);
+    EXPECT_EQ(bench.overdue(), 160us);
+    EXPECT_EQ(bench.expire_timers(), 2u); // one of them once for both periods
+    EXPECT_THAT(lines(bench),
+                ElementsAre("start", "timer 2 at " + std::to_string(base + 260'000), "timer 1 at 260000"));
+    EXPECT_EQ(bench.overdue(), 0ns);
+    EXPECT_EQ(bench.expire_timers(), 0u);
+    EXPECT_THROW(bench.pass(-1ns), Error);
+}
+
 TEST_F(WithProbe, GuestTimeStandsStillWhileQuiesced) {
     EXPECT_EQ(bench.now(PLUGBAY_CLOCK_GUEST), 0u);
     bench.advance(5us);

@@ -72,7 +72,7 @@ class FdSource : public FdHandler, public Device::Held, public std::enable_share
             return;
         }
         device_.counts().descriptors.add();
-        device_.protect("a descriptor",
+        device_.deliver("a descriptor",
                         [&] { callbacks_->ready(device_.instance(), token_, fd_, from_epoll(events)); });
     }
     void release() override {

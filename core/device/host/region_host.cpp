@@ -50,6 +50,9 @@ class MemoryRegionResource : public Resource {
     }
     [[nodiscard]] bool guest_visible() const override { return true; }
     void serve(const Served& served) override { region_->token = served.tokens[0]; }
+    [[nodiscard]] std::vector<AccessPlace> access_places() const override {
+        return {{.token = region_->token, .base = region_->base, .length = region_->length}};
+    }
     [[nodiscard]] bool is(std::uint32_t kind, std::uint64_t address, std::uint64_t length) const {
         return kind_ == kind && region_->base == address && region_->length == length;
     }
@@ -102,6 +105,9 @@ class RamWatchResource : public Resource {
     }
     [[nodiscard]] bool guest_visible() const override { return true; }
     void serve(const Served& served) override { region_->token = served.tokens[0]; }
+    [[nodiscard]] std::vector<AccessPlace> access_places() const override {
+        return {{.token = region_->token, .base = region_->base, .length = region_->length}};
+    }
     [[nodiscard]] bool is(bool reads, std::uint64_t address, std::uint64_t length) const {
         return watched_.reads == reads && watched_.address == address && watched_.size == length;
     }

@@ -64,7 +64,8 @@ class TimerSource : public TimerHandler,
             armed_ = false;
         }
         device_.counts().timers.add();
-        device_.protect("a timer", [&] { callbacks_->expired(device_.instance(), token_); });
+        device_.deliver(
+            "a timer", [&] { callbacks_->expired(device_.instance(), token_); }, AccessRecord::Kind::timer);
     }
     // [control], under the lock: it expires now, unless it was armed anew or disarmed meanwhile.
     void release() override {

@@ -196,6 +196,19 @@ void Bench::advance(std::chrono::nanoseconds duration) {
     if (duration.count() < 0) throw Error("time does not go backwards", PLUGBAY_INVALID);
     machine_->entry([&] { machine_->advance(static_cast<std::uint64_t>(duration.count())); });
 }
+void Bench::pass(std::chrono::nanoseconds duration) {
+    if (duration.count() < 0) throw Error("time does not go backwards", PLUGBAY_INVALID);
+    machine_->entry([&] { machine_->pass(static_cast<std::uint64_t>(duration.count())); });
+}
+unsigned Bench::expire_timers() {
+    return machine_->entry([&] { return static_cast<unsigned>(machine_->serve_timers()); });
+}
+std::chrono::nanoseconds Bench::overdue() const {
+    return machine_->entry([&] { return std::chrono::nanoseconds(machine_->overdue()); });
+}
+std::uint64_t Bench::outside_uses() const {
+    return machine_->entry([&] { return machine_->outside_uses; });
+}
 std::uint64_t Bench::now(std::uint32_t clock) const {
     return machine_->entry([&] { return machine_->now(clock); });
 }

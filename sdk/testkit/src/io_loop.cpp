@@ -153,15 +153,26 @@ std::optional<std::uint64_t> Machine::next_timer() const {
     return least;
 }
 
+void Machine::pass(std::uint64_t nanoseconds) {
+    host_time += nanoseconds;
+    if (running) guest_time += nanoseconds;
+}
+
+std::int64_t Machine::overdue() const {
+    std::uint64_t longest = 0;
+    for (const auto& [handle, timer] : timers) {
+        const std::uint64_t time = now(timer.clock);
+        if (timer.armed && timer.owner->phase == Phase::running && timer.deadline < time)
+            longest = std::max(longest, time - timer.deadline);
+    }
+    return static_cast<std::int64_t>(std::min<std::uint64_t>(longest, INT64_MAX));
+}
+
 void Machine::advance(std::uint64_t nanoseconds) {
-    const auto pass = [&](std::uint64_t step) {
-        host_time += step;
-        if (running) guest_time += step;
-        nanoseconds -= step;
-    };
     run();
     for (auto wait = next_timer(); wait && *wait <= nanoseconds; wait = next_timer()) {
         pass(*wait);
+        nanoseconds -= *wait;
         run();
     }
     pass(nanoseconds);

@@ -76,6 +76,7 @@ void Machine::require_running(const char* what) const {
 }
 
 void Machine::expect_awake(DeviceRecord& device, const std::string& what) {
+    ++outside_uses;
     if (!device.started || device.phase == Phase::running || device.phase == Phase::quiescing) return;
     const std::string_view callback = callback_name();
     if (callback == "start" || callback == "resume" || callback == "load") return;

@@ -82,7 +82,7 @@ class Machine {
     void require_stopped(const char* what) const;
     void require_running(const char* what) const;
     void require_peers() const; // on every port that needs one
-    // Flags memory or peers touched by a device that has been quiesced.
+    // Counts uses of memory and peers, and flags those by a device that has been quiesced.
     void expect_awake(DeviceRecord& device, const std::string& what);
     StateImage save(DeviceRecord& device);
     void load(DeviceRecord& device, const StateImage& image);     // throws Error
@@ -124,6 +124,9 @@ class Machine {
     bool run_until(const std::function<bool()>& predicate, std::chrono::milliseconds timeout,
                    std::unique_lock<std::mutex>& lock);
     void advance(std::uint64_t nanoseconds);
+    void pass(std::uint64_t nanoseconds);
+    int serve_timers();
+    [[nodiscard]] std::int64_t overdue() const; // ns, of the timer that was due first
     [[nodiscard]] std::uint64_t now(std::uint32_t clock) const;
     void ring(DoorbellRecord& doorbell, plugbay_handle handle);
 
@@ -187,6 +190,7 @@ class Machine {
     std::vector<std::vector<std::byte>> acpi_tables;
     std::vector<std::string> violations;
     std::size_t violations_thrown = 0;
+    std::uint64_t outside_uses = 0;
 
   private:
     struct Frame {
@@ -227,7 +231,6 @@ class Machine {
     Region* find_region(MappedRange::Space space, std::uint64_t address, unsigned width,
                         plugbay_handle& handle);
     int serve_doorbells();
-    int serve_timers();
     int serve_watches();
     [[nodiscard]] std::optional<std::uint64_t> next_timer() const;
 

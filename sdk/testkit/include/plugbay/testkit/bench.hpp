@@ -179,6 +179,13 @@ class Bench {
                    std::chrono::milliseconds timeout = std::chrono::seconds(10));
     // Lets virtual time pass. Timers fire in order, each at its exact time; run() is done between them.
     void advance(std::chrono::nanoseconds duration);
+    // Lets virtual time pass as on a machine whose I/O loop is late: nothing is served, and timers that came due wait for
+    // expire_timers(), run() or advance().
+    void pass(std::chrono::nanoseconds duration);
+    // Calls each timer that is due, once; how many that were.
+    unsigned expire_timers();
+    // How long the timer that was due first has been due; 0: none is.
+    [[nodiscard]] std::chrono::nanoseconds overdue() const;
     [[nodiscard]] std::uint64_t now(std::uint32_t clock) const; // PLUGBAY_CLOCK_...
 
     // As another device would: tells all subscribers, at the next run().
@@ -211,6 +218,9 @@ class Bench {
     [[nodiscard]] bool msix_pending(std::string_view device, unsigned vector) const;
 
     // --- what the devices said ---
+
+    // How often devices have used the guest's RAM or a fake so far: what comes of that depends on more than themselves.
+    [[nodiscard]] std::uint64_t outside_uses() const;
 
     [[nodiscard]] const std::vector<LogLine>& log() const;
     [[nodiscard]] const std::vector<Request>& requests() const; // all; in a machine the first wins
