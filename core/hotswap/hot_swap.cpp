@@ -19,6 +19,13 @@ namespace {
 constexpr std::uint64_t most_errors = 10;
 constexpr std::chrono::milliseconds between_looks(20);
 
+// Where the error has nothing better to say.
+const char* what_to_do(const SwapRequest& request) {
+    return request.rehearse
+               ? "mend the new build and swap again"
+               : "mend the new build and swap again, with a rehearsal: it fails there without harm";
+}
+
 } // namespace
 
 HotSwap::~HotSwap() {
@@ -51,7 +58,7 @@ const SwapReport& HotSwap::swap(const SwapRequest& request) {
     report->journal.end();
     if (!done) {
         report->why = done.error().message;
-        report->hint = done.error().hint;
+        report->hint = done.error().hint.empty() ? what_to_do(request) : done.error().hint;
         log_for(Subsystem::devices)
             .warn("swap of \"{}\" refused at step {}: {}", fmt::join(request.devices, "\", \""),
                   step_name(report->journal.last()), done.error().text());

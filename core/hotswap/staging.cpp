@@ -16,6 +16,8 @@
 #include <cstring>
 #include <fcntl.h>
 #include <span>
+#include <string_view>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -133,6 +135,33 @@ std::vector<std::filesystem::path> possible_places() {
     return places;
 }
 
+constexpr std::string_view folder_prefix = "plugbay-staged-";
+
+// This user's own folder, opened and locked. None: it is somebody else's, is gone, or is in use. The lock ends with the
+// process that has it, however that ends.
+UniqueFd lock_folder(const std::filesystem::path& folder) {
+    UniqueFd opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat locked {};
+    struct stat named {};
+    if (!opened || ::fstat(opened.get(), &locked) != 0 || locked.st_uid != ::geteuid()) return {};
+    if (::flock(opened.get(), LOCK_EX | LOCK_NB) != 0) return {};
+    // Whoever had the lock until now may have removed it.
+    if (::lstat(folder.c_str(), &named) != 0 || named.st_dev != locked.st_dev ||
+        named.st_ino != locked.st_ino)
+        return {};
+    return opened;
+}
+
+// Of monitors that were killed. Nobody else may put anything into them, so what is in them is theirs.
+void remove_left_folders(const std::filesystem::path& place) {
+    std::error_code failed;
+    for (const auto& entry : std::filesystem::directory_iterator(place, failed)) {
+        if (!entry.path().filename().native().starts_with(folder_prefix)) continue;
+        if (const UniqueFd lock = lock_folder(entry.path()))
+            std::filesystem::remove_all(entry.path(), failed);
+    }
+}
+
 } // namespace
 
 StagedPlugin::~StagedPlugin() {
@@ -147,12 +176,21 @@ Staging::~Staging() {
 
 Result<void> Staging::make_folder() {
     if (!folder_.empty()) return {};
+    constexpr int most_attempts = 3;
     std::string tried;
     for (const auto& place : possible_places()) {
         struct statvfs system {};
-        std::string pattern = (place / "plugbay-staged-XXXXXX").string();
+        remove_left_folders(place);
         const bool can_run = ::statvfs(place.c_str(), &system) == 0 && (system.f_flag & ST_NOEXEC) == 0;
-        if (can_run && ::mkdtemp(pattern.data()) != nullptr) { // mode 0700
+        // Again, because another monitor that starts now may take the new folder for one that was left.
+        for (int attempt = 0; can_run && attempt < most_attempts; ++attempt) {
+            std::string pattern = (place / folder_prefix).string() + "XXXXXX";
+            if (::mkdtemp(pattern.data()) == nullptr) break; // mode 0700
+            lock_ = lock_folder(pattern);
+            if (!lock_) {
+                ::rmdir(pattern.c_str());
+                continue;
+            }
             folder_ = pattern;
             return {};
         }

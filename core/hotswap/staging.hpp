@@ -7,6 +7,8 @@
 #include "core/plugin/description.hpp"
 #include "core/plugin/loaded_plugin.hpp"
 
+#include <plugbay/unique_fd.hpp>
+
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -42,7 +44,8 @@ class Staging {
     Staging() = default;
     Staging(const Staging&) = delete;
     Staging& operator=(const Staging&) = delete;
-    // Removes the folder of copies. What is loaded stays loaded.
+    // Removes the folder of copies. What is loaded stays loaded. One that is left by a monitor that was killed goes when the
+    // next one of the same user makes its own.
     ~Staging();
 
     // Copies the file and reads the copy's metadata; nothing of the plugin runs. Regular files only, perhaps through
@@ -59,7 +62,8 @@ class Staging {
     [[nodiscard]] std::filesystem::path
     name_for(const std::filesystem::path& file, const std::filesystem::path& fresh, std::uint64_t hash) const;
 
-    std::filesystem::path folder_;                                              // empty until needed
+    std::filesystem::path folder_; // empty until needed
+    UniqueFd lock_;                // of the folder, while it is in use
     std::map<std::filesystem::path, std::weak_ptr<const StagedPlugin>> staged_; // by copy
     std::map<std::filesystem::path, std::weak_ptr<const LoadedPlugin>> loaded_; // by copy
 };

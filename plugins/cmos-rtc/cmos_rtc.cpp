@@ -146,6 +146,7 @@ class CmosRtc {
             memory_map().name("memory").indirect());
     }
     void on_timer(std::uint64_t) { refresh(); }
+    void start() { refresh(); }
     void resume() { refresh(); }
     void reset();
 
@@ -196,6 +197,7 @@ class CmosRtc {
     void stop_or_run(bool was_divider_held);
 
     void collect_events();
+    void update();
     void refresh();
 
     plugbay::Host host_;
@@ -273,7 +275,7 @@ void CmosRtc::loaded() {
     memory_[register_a] &= static_cast<std::uint8_t>(~update_in_progress);
     memory_[register_c] &= events;
     stopped_ = mode(set) || divider_held();
-    refresh();
+    update(); // what has happened since it was saved comes when it goes on: what was loaded is what is saved
 }
 
 // --- registers --------------------------------------------------------------------------------------------
@@ -477,10 +479,9 @@ void CmosRtc::collect_events() {
     seen_second_ = present; // also when the host's calendar was set back
 }
 
-// Collects events, drives the line and arms the timer for the next event whose interrupt is enabled. While
-// the line is raised nothing can change it but a read of register C.
-void CmosRtc::refresh() {
-    collect_events();
+// Drives the line and arms the timer for the next event whose interrupt is enabled. While the line is raised nothing can
+// change it but a read of register C.
+void CmosRtc::update() {
     const std::uint8_t enabled = memory_[register_b] & events;
     const bool raised = (memory_[register_c] & enabled) != 0;
     line_.set(raised);
@@ -506,6 +507,11 @@ void CmosRtc::refresh() {
         timer_.disarm();
         armed_ = false;
     }
+}
+
+void CmosRtc::refresh() {
+    collect_events();
+    update();
 }
 
 PLUGBAY_PLUGIN("cmos-rtc", "1.0.0", CmosRtc)

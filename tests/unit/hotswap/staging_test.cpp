@@ -6,8 +6,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <csignal>
 #include <cstdlib>
+#include <fcntl.h>
+#include <fstream>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
@@ -107,6 +112,47 @@ TEST_F(StagingTest, ACopyGoesWithItsImageAndTheFolderWithStaging) {
     staging_.reset();
     EXPECT_FALSE(std::filesystem::exists(copy.parent_path()));
     EXPECT_STREQ(kept->descriptor().name, "good"); // loaded still
+}
+
+// Of a monitor that was killed; not of one that runs, and nothing that only has such a name.
+TEST_F(StagingTest, FoldersThatWereLeftAreRemoved) {
+    const auto file = author_file("device.so", "good");
+    int ready[2];
+    ASSERT_EQ(::pipe2(ready, O_CLOEXEC), 0);
+    const pid_t monitor = ::fork();
+    if (monitor == 0) {
+        const auto staged = staging_->stage(file);
+        const std::string folder = staged ? (*staged)->copy().parent_path().string() : "";
+        (void)!::write(ready[1], folder.data(), folder.size());
+        for (;;)
+            ::pause();
+    }
+    std::array<char, 4096> name{};
+    const ssize_t length = ::read(ready[0], name.data(), name.size());
+    ASSERT_GT(length, 0);
+    const std::filesystem::path left(std::string(name.data(), static_cast<std::size_t>(length)));
+    const auto place = left.parent_path();
+    const auto link = place / "plugbay-staged-link";
+    std::filesystem::create_directory_symlink(author_.path(), link);
+    std::ofstream(place / "plugbay-staged-file") << "mine";
+
+    const auto own = stage(file);
+    ASSERT_TRUE(own);
+    EXPECT_EQ(own->copy().parent_path().parent_path(), place);
+    EXPECT_TRUE(std::filesystem::exists(left)); // its monitor runs
+    ::kill(monitor, SIGKILL);
+    ::waitpid(monitor, nullptr, 0);
+    {
+        Staging next;
+        ASSERT_TRUE(next.stage(file));
+        EXPECT_FALSE(std::filesystem::exists(left));
+    }
+    EXPECT_TRUE(std::filesystem::exists(own->copy()));
+    EXPECT_TRUE(std::filesystem::is_symlink(link));
+    EXPECT_TRUE(std::filesystem::exists(file)); // behind the link
+    EXPECT_EQ(bytes_of(place / "plugbay-staged-file"), "mine");
+    ::close(ready[0]);
+    ::close(ready[1]);
 }
 
 TEST_F(StagingTest, WhatIsNoRegularFileIsRefusedWithoutWaiting) {
