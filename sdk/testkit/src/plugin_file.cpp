@@ -5,6 +5,7 @@
 #include <elf.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -77,9 +78,20 @@ void check_port(const plugbay_port* port, const std::string& whose) {
         check_property(port->options[i], whose);
 }
 
+// What was added to the struct later; older plugins are smaller.
+constexpr std::size_t first_type_size = offsetof(plugbay_device_type, declaration_count);
+
+void check_declarations(const plugbay_device_type& type, const std::string& whose) {
+    if (type.size < sizeof(plugbay_device_type)) return;
+    require(type.declaration_count == 0 || type.declarations != nullptr, whose, "its declarations are NULL");
+    for (std::uint32_t i = 0; i < type.declaration_count; ++i)
+        require(present(type.declarations[i].id) && type.declarations[i].data != nullptr, whose,
+                "a declaration has no id or no data");
+}
+
 void check_type(const plugbay_device_type* type, const std::string& plugin) {
     require(type != nullptr, plugin, "a device type is NULL");
-    require(type->size >= sizeof(plugbay_device_type), plugin, "a device type's size is too small");
+    require(type->size >= first_type_size, plugin, "a device type's size is too small");
     require(present(type->name) && spelled(type->name, "-"), plugin,
             "a type's name is not lower-case letters, digits and \"-\"");
     const std::string whose = plugin + ", type \"" + type->name + "\"";
@@ -100,6 +112,7 @@ void check_type(const plugbay_device_type* type, const std::string& plugin) {
     }
     for (std::uint32_t i = 0; i < type->port_count; ++i)
         check_port(type->ports[i], whose);
+    check_declarations(*type, whose);
     require(type->extension("com.example.unknown/1") == nullptr, whose,
             "extension answers an id that nobody defined");
 }

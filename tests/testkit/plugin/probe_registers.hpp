@@ -112,7 +112,10 @@ class ProbeOwnAccess {
         ++accesses_;
         plugbay::write_register(*this, access, value);
     }
-    void reset() { accesses_ = 0; }
+    void reset() {
+        stored_ = Stored{};
+        accesses_ = 0;
+    }
     void state(auto& fields) {
         plugbay::state_of_registers(fields, *this);
         fields("accesses", accesses_);
