@@ -28,6 +28,7 @@ constexpr std::chrono::milliseconds hold_limit(5000); // of a snapshot
 // Longer than a rehearsal's: a machine that is busy elsewhere must not make a build look as if it hung.
 constexpr std::chrono::seconds replay_limit(15);
 constexpr std::size_t waiting_records = std::size_t{1} << 16;
+constexpr std::size_t waiting_inputs = 1 << 12; // of peers
 constexpr std::size_t most_differences = 32;
 
 void add_once(std::vector<std::string>& texts, const std::string& text) {
@@ -56,12 +57,19 @@ class Shadow::Run {
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
     ~Run() {
-        if (device() != nullptr) device()->untap(*tap_);
+        for (const auto& each : machine_.devices().devices()) {
+            each->untap(*tap_);
+            each->untap(*peers_);
+        }
         if (replaying_.joinable()) replaying_.join();
     }
 
     [[nodiscard]] Result<void> begin() {
         device()->tap(tap_);
+        for (const auto& link : machine_.devices().registry().links()) {
+            if (link->frontend().device == device()) link->backend().device->tap(peers_);
+            if (link->backend().device == device()) link->frontend().device->tap(peers_);
+        }
         build_ = tap_->build();
         names_ = tap_->names(build_);
         auto begun = take_snapshot();
@@ -93,6 +101,9 @@ class Shadow::Run {
     [[nodiscard]] Device* device() const { return machine_.devices().find(report_->device); }
     [[nodiscard]] Result<Snapshot> take_snapshot();
     void replay_round();
+    void read_peers();
+    // Puts those of the round, which ends at `end`, among its records.
+    void add_inputs_of_peers(std::vector<AccessRecord>& records, std::uint64_t end);
     // False when there is nothing more to find out.
     [[nodiscard]] bool take(Round round);
     [[nodiscard]] bool take_failure(const Round& round, const RehearsalReport& result);
@@ -116,6 +127,10 @@ class Shadow::Run {
     const std::shared_ptr<ShadowReport> report_;
     const std::shared_ptr<AccessTap> tap_ = std::make_shared<AccessTap>(waiting_records);
     ShadowRecording recording_{tap_};
+    // What the device's peers are entered for may lead to calls of the device, which its own tap does not see.
+    const std::shared_ptr<AccessTap> peers_ = std::make_shared<AccessTap>(waiting_inputs);
+    std::vector<std::uint64_t> inputs_of_peers_; // when, on the guest's clock; ascending
+    std::uint64_t lost_inputs_ = 0;
     std::uint16_t build_ = 0; // the one that it is a shadow of
     std::shared_ptr<const AccessNames> names_;
     std::optional<Snapshot> beginning_; // of the round that is recorded
@@ -151,6 +166,7 @@ bool Shadow::Run::look() {
     if (tap_->ended()) return give_up("the device is gone", "");
     if (tap_->build() != build_) return give_up("the device has another build now", "begin again");
     recording_.read();
+    read_peers();
     const auto now = std::chrono::steady_clock::now();
     const bool over = now >= end_;
     if (last_ && !round_) {
@@ -162,6 +178,7 @@ bool Shadow::Run::look() {
     auto snapshot = take_snapshot();
     if (!snapshot) return give_up(snapshot.error().message, snapshot.error().hint);
     auto part = recording_.take(snapshot->cut);
+    add_inputs_of_peers(part.records, snapshot->early.guest_time);
     auto request = rehearsal_of(machine_, replacement_, plugin_);
     if (!request) return give_up(request.error().message, request.error().hint);
     Replay replay{.late_beginning = {beginning_->late.guest_time, beginning_->late.calendar},
@@ -184,6 +201,30 @@ bool Shadow::Run::look() {
         .request = *std::move(request), .records = std::move(part.records), .memory = *std::move(memory)});
     replay_round();
     return true;
+}
+
+void Shadow::Run::read_peers() {
+    AccessRecord record;
+    while (peers_->read(record))
+        inputs_of_peers_.push_back(record.time);
+    // Of what was lost nobody knows when it was: since the beginning of the round.
+    if (const std::uint64_t lost = peers_->ring().lost(); std::exchange(lost_inputs_, lost) != lost)
+        inputs_of_peers_.push_back(0);
+    std::ranges::sort(inputs_of_peers_);
+}
+
+void Shadow::Run::add_inputs_of_peers(std::vector<AccessRecord>& records, std::uint64_t end) {
+    read_peers();
+    const auto of_round = std::ranges::lower_bound(inputs_of_peers_, end);
+    for (auto time = inputs_of_peers_.begin(); time != of_round; ++time) {
+        const auto place = std::ranges::lower_bound(records, *time, {}, &AccessRecord::time);
+        const AccessRecord input{.kind = AccessRecord::Kind::input,
+                                 .build = build_,
+                                 .time = place == records.end() ? *time : std::min(*time, place->time),
+                                 .what = "what its peer was entered for"};
+        records.insert(place, input);
+    }
+    inputs_of_peers_.erase(inputs_of_peers_.begin(), of_round);
 }
 
 void Shadow::Run::replay_round() {
