@@ -42,6 +42,13 @@ std::string port_difference(const TypeDescription& before, const TypeDescription
     return {};
 }
 
+// Where the error has nothing better to say.
+const char* what_to_do(const SwapRequest& request) {
+    return request.rehearse
+               ? "mend the new build and swap again"
+               : "mend the new build and swap again, with a rehearsal: it fails there without harm";
+}
+
 Error not_possible(const std::string& id, const std::vector<std::string>& mistakes) {
     return Error{fmt::format("device \"{}\": {}", id, fmt::join(mistakes, "; ")),
                  "remove the device and add it again with the new build"};
@@ -79,7 +86,7 @@ const SwapReport& HotSwap::swap(const SwapRequest& request) {
     report->journal.end();
     if (!done) {
         report->why = done.error().message;
-        report->hint = done.error().hint;
+        report->hint = done.error().hint.empty() ? what_to_do(request) : done.error().hint;
         log_for(Subsystem::devices)
             .warn("swap of \"{}\" refused at step {}: {}", fmt::join(request.devices, "\", \""),
                   step_name(report->journal.last()), done.error().text());

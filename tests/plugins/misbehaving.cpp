@@ -1,5 +1,7 @@
 // A device that does one thing wrong, which its property chooses: for rehearsals. For swaps of devices that run there are
-// builds of it that do so whatever the property says: FAULT, BUILD, STATE_VERSION, PORT_OFFSET, UNDEFINED_SYMBOL.
+// builds of it that do so whatever the property says: FAULT, BUILD, STATE_VERSION, PORT_OFFSET, NO_PORT, STATE,
+// UNDEFINED_SYMBOL. It counts the guest's writes in its state, and reads give that count: a guest that counts too sees
+// each write that is lost and each that is made twice.
 #include <plugbay/plugin.hpp>
 
 #include <array>
@@ -31,6 +33,7 @@ enum class Fault : std::uint8_t {
     crash_in_connect,
     crash_in_load,
     hang_in_load,
+    refuse_load,
     lose_state,
     crash_in_save,
     refuse_start,
@@ -57,6 +60,13 @@ enum class Fault : std::uint8_t {
 #ifndef PORT_OFFSET
 #define PORT_OFFSET 0
 #endif
+#ifndef STATE
+#define STATE the_usual
+#endif
+
+// What is in its state.
+enum class Contents : std::uint8_t { the_usual, one_more, one_less };
+constexpr Contents contents = Contents::STATE;
 
 #ifdef UNDEFINED_SYMBOL
 extern "C" void defined_nowhere();
@@ -102,18 +112,20 @@ class Misbehaving {
                     .choices("none", "crash-in-create", "exit-in-create", "hang-in-create", "throw-in-create",
                              "free-twice", "print-megabytes", "leave-thread", "leave-process", "flood-report",
                              "claim-success", "deep-report", "allocate-everything", "crash-in-connect",
-                             "crash-in-load", "hang-in-load", "lose-state", "crash-in-save", "refuse-start",
-                             "crash-in-resume", "crash-in-quiesce", "pend-for-ever", "crash-in-reset",
-                             "destroy", "needs-descriptor", "throw-in-write", "crash-in-write",
-                             "abort-in-write"),
+                             "crash-in-load", "hang-in-load", "refuse-load", "lose-state", "crash-in-save",
+                             "refuse-start", "crash-in-resume", "crash-in-quiesce", "pend-for-ever",
+                             "crash-in-reset", "destroy", "needs-descriptor", "throw-in-write",
+                             "crash-in-write", "abort-in-write"),
                 plugbay::property("port", &Options::port, "I/O port of one byte"),
                 plugbay::property("file", &Options::file, "a file, never opened"));
         }
     };
     static constexpr auto ports() { return std::array{plugbay::frontend(PLUGBAY_CHAR)}; }
 
-    Misbehaving(plugbay::Host host, const Options& options)
-        : host_(host), fault_(options.fault), region_(host.map_ports(options.port + PORT_OFFSET, 1)) {
+    Misbehaving(plugbay::Host host, const Options& options) : host_(host), fault_(options.fault) {
+#ifndef NO_PORT
+        region_ = host.map_ports(options.port + PORT_OFFSET, 1);
+#endif
 #ifdef UNDEFINED_SYMBOL
         defined_nowhere();
 #endif
@@ -147,11 +159,12 @@ class Misbehaving {
     }
     void on_disconnect(std::uint64_t) {}
     std::uint64_t read(plugbay::Access) {
-        return level_;
+        return static_cast<std::uint8_t>(writes_);
     }
     void write(plugbay::Access, std::uint64_t) {
         if (is(Fault::crash_in_write)) crash();
         if (is(Fault::abort_in_write)) std::abort();
+        ++writes_;
         if (is(Fault::throw_in_write)) throw std::runtime_error("the laser is cold");
     }
     std::uint32_t on_receive(std::uint64_t, std::span<const std::uint8_t> bytes) {
@@ -175,12 +188,15 @@ class Misbehaving {
     void state(auto& fields) {
         if (loads_ && is(Fault::crash_in_save)) crash();
         fields("level", level_, std::uint64_t{0}, std::uint64_t{1000});
-        fields("name", name_, 100);
+        if constexpr (contents != Contents::one_less) fields("name", name_, 100);
+        fields("writes", writes_);
+        if constexpr (contents == Contents::one_more) fields.optional("temperature", temperature_, 20);
     }
     void loaded() {
         loads_ = true;
         if (is(Fault::crash_in_load)) crash();
         if (is(Fault::hang_in_load)) hang();
+        if (is(Fault::refuse_load)) throw plugbay::Failure("the laser is another one");
         if (is(Fault::lose_state)) level_ = 0;
     }
 
@@ -207,6 +223,8 @@ class Misbehaving {
     bool loads_ = false;
     std::uint64_t level_ = 7;
     std::string name_ = "name";
+    std::uint64_t writes_ = 0;
+    std::uint64_t temperature_ = 20;
 };
 
 PLUGBAY_PLUGIN("misbehaving", BUILD, Misbehaving)

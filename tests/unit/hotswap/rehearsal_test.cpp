@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <poll.h>
+#include <random>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -69,6 +70,7 @@ class RehearsalTest : public testing::Test {
         StateBuilder builder("misbehaving", version);
         builder.put("level", PLUGBAY_FIELD_U64, &level, 1, 0);
         builder.put("name", PLUGBAY_FIELD_TEXT, "Ada", 3, 0);
+        builder.put("writes", PLUGBAY_FIELD_U64, &level, 1, 0);
         if (more != nullptr) builder.put(more, PLUGBAY_FIELD_U64, &level, 1, 0);
         std::string error;
         return builder.finish(error).value();
@@ -267,7 +269,8 @@ TEST_F(RehearsalTest, AVirtioDiskTakesTheStateOfOneThatWorks) {
     EXPECT_EQ(report.step, "reset");
 }
 
-// With the state of one that a guest has used, through each type's own build.
+// With the state of one that a guest has used, through each type's own build. Time has passed since: a state that is loaded
+// is the one that was saved, and what became due meanwhile happens when the device goes on.
 TEST_F(RehearsalTest, EveryBuildOfThisTreePassesItsOwnRehearsal) {
     unsigned rehearsed = 0;
     for (const auto& entry : std::filesystem::directory_iterator(PLUGBAY_PLUGINS)) {
@@ -283,7 +286,8 @@ TEST_F(RehearsalTest, EveryBuildOfThisTreePassesItsOwnRehearsal) {
             subject.bench.quiesce();
             auto rehearsal = request(entry.path(), type.name);
             if (type.state_version != 0) rehearsal.state = subject.device().save();
-            rehearsal.machine.guest_time = subject.bench.now(PLUGBAY_CLOCK_GUEST);
+            rehearsal.machine.guest_time = subject.bench.now(PLUGBAY_CLOCK_GUEST) + 5'000'000'000;
+            rehearsal.machine.calendar += 5'000'000'000;
             for (std::uint32_t port = 0; port < type.port_count; ++port)
                 rehearsal.links.push_back({.port = port});
             const auto report = report_of(rehearsal);
@@ -293,6 +297,56 @@ TEST_F(RehearsalTest, EveryBuildOfThisTreePassesItsOwnRehearsal) {
         }
     }
     EXPECT_GT(rehearsed, 10u);
+}
+
+TEST_F(RehearsalTest, AStateMayBeLarge) {
+    constexpr std::uint64_t size = 64 << 20;
+    constexpr std::uint64_t chunk = 1 << 20;
+    const auto file = std::filesystem::path(PLUGBAY_PLUGINS) / "disk-ram.so";
+    testkit::Bench bench;
+    testkit::BlkPeer guest;
+    bench.add(file, "disk-ram", "subject", {{"size", "64M"}});
+    bench.connect(guest, "subject");
+    bench.start();
+    std::minstd_rand random(1);
+    for (std::uint64_t offset = 0; offset < size; offset += chunk) {
+        for (std::byte& byte : bench.memory().first(chunk))
+            byte = static_cast<std::byte>(random());
+        ASSERT_EQ(guest.execute(PLUGBAY_BLK_WRITE, offset, chunk), PLUGBAY_OK);
+    }
+    bench.quiesce();
+    auto large = request(file, "disk-ram");
+    set(large, "size", "", size);
+    large.state = bench.save("subject");
+    ASSERT_GT(large.state->bytes().size(), size);
+    large.limit = std::chrono::seconds(60);
+    large.links.push_back({.port = 0});
+    const auto report = report_of(large);
+    EXPECT_TRUE(report.passed) << report.step << ": " << report.why << report.output;
+    EXPECT_THAT(report.differences, IsEmpty());
+}
+
+// It goes on trying to, and is not waited for.
+TEST_F(RehearsalTest, AClientThatNobodyAnswersPasses) {
+    const auto file = std::filesystem::path(PLUGBAY_PLUGINS) / "char-socket.so";
+    const std::string nobody = "unix:" + runtime_.path("nobody");
+    testkit::Bench bench;
+    testkit::CharPeer port;
+    bench.add(file, "char-socket", "subject", {{"address", nobody}, {"mode", "client"}});
+    bench.connect(port, "subject");
+    bench.start();
+    port.send("unheard");
+    bench.advance(std::chrono::seconds(3));
+    bench.quiesce();
+    auto client = request(file, "char-socket");
+    set(client, "address", nobody);
+    set(client, "mode", "client");
+    client.state = bench.save("subject");
+    client.links.push_back({.port = 0});
+    const auto report = report_of(client);
+    EXPECT_TRUE(report.passed) << report.step << ": " << report.why << report.output;
+    EXPECT_THAT(report.differences, IsEmpty());
+    EXPECT_LT(report.duration, std::chrono::seconds(5));
 }
 
 // A parent that dies takes its rehearsal with it.
