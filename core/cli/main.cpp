@@ -7,6 +7,7 @@
 #include "core/cli/devices_command.hpp"
 #include "core/cli/doctor.hpp"
 #include "core/cli/exit_status.hpp"
+#include "core/cli/inspect_command.hpp"
 #include "core/cli/log_arguments.hpp"
 #include "core/cli/man_page.hpp"
 #include "core/cli/ps_command.hpp"
@@ -159,6 +160,11 @@ int main(int argc, char** argv) {
     devices->add_option("--plugin", devices_options.search.files, "look into this plugin too")
         ->type_name("FILE");
 
+    InspectOptions inspect_options;
+    auto* inspect = app.add_subcommand("inspect", "say what a plugin file is, without running it");
+    inspect->add_option("FILE", inspect_options.path, "the plugin")->required();
+    inspect->add_flag("--json", inspect_options.json, "for programs");
+
     std::vector<std::filesystem::path> schema_plugins;
     auto* schema = app.add_subcommand("schema", "print the JSON Schema of machine files");
     schema->add_option("--plugin", schema_plugins, "describe this plugin's device types too")
@@ -208,6 +214,7 @@ int main(int argc, char** argv) {
     if (top->parsed()) return top_command(top_machine);
     if (ps->parsed()) return ps_command(std::cout, ps_json);
     if (devices->parsed()) return list_devices(devices_options);
+    if (inspect->parsed()) return inspect_command(std::cout, inspect_options);
     if (schema->parsed()) return schema_command(schema_plugins);
     if (doctor->parsed()) return doctor_command(std::cout, doctor_json);
     return exit_status::usage;

@@ -12,7 +12,10 @@ struct ElfImage::Dynamic {
     std::uint64_t hash = 0, gnu_hash = 0;
     std::uint64_t relocations = 0, relocations_size = 0;
     std::uint64_t packed = 0, packed_size = 0;
-    std::uint64_t flags = 0; // DF_1_...
+    std::uint64_t flags = 0;           // DF_1_...
+    std::uint64_t versions = 0;        // of symbols (DT_VERSYM)
+    std::vector<std::uint64_t> needed; // places in the table of names
+    bool text_relocations = false;
 };
 
 namespace elf {

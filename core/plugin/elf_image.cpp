@@ -11,6 +11,12 @@ namespace plugbay::core {
 namespace {
 
 constexpr std::uint32_t most_program_headers = 128;
+constexpr std::uint64_t most_searched = 64 << 20; // bytes, for texts
+
+// A character of a text, and no part of a number or a table that happens to lie before one.
+bool is_graphic(char byte) {
+    return byte > ' ' && byte < '\x7f';
+}
 
 std::string machine_name(std::uint16_t machine, unsigned char elf_class) {
     switch (machine) {
@@ -82,6 +88,8 @@ Result<ElfImage> ElfImage::open(const std::filesystem::path& file) {
     image.symbol_table_ = dynamic->symbols;
     image.symbol_names_ = dynamic->strings;
     image.is_never_unloaded_ = (dynamic->flags & DF_1_NODELETE) != 0;
+    image.has_text_relocations_ = dynamic->text_relocations;
+    if (auto done = image.read_needed(*dynamic); !done) return std::move(done).error();
     if (auto done = image.read_exports(*dynamic); !done) return std::move(done).error();
     if (auto done = image.read_packed_relocations(*dynamic); !done) return std::move(done).error();
     if (auto done = image.read_relocations(*dynamic); !done) return std::move(done).error();
@@ -142,6 +150,9 @@ Result<void> ElfImage::read_program_headers(const Elf64_Ehdr& header, std::uint6
             dynamic_address = entry.p_vaddr;
             dynamic_size = entry.p_memsz;
         }
+        if (entry.p_type == PT_TLS) has_thread_locals_ = entry.p_memsz != 0;
+        if (entry.p_type == PT_GNU_STACK) has_executable_stack_ = (entry.p_flags & PF_X) != 0;
+        if (entry.p_type == PT_NOTE) read_note(entry.p_offset, entry.p_filesz);
         if (entry.p_type != PT_LOAD) continue;
         const std::string name = "segment " + std::to_string(index);
         const std::uint64_t file_end = entry.p_offset + entry.p_filesz;
@@ -157,6 +168,34 @@ Result<void> ElfImage::read_program_headers(const Elf64_Ehdr& header, std::uint6
                      "link the plugin with -shared, and do not strip its program headers"};
     }
     return {};
+}
+
+// The build id is one of the notes that linkers write. What cannot be read is no reason to refuse the file: nobody
+// loads by it.
+void ElfImage::read_note(std::uint64_t offset, std::uint64_t size) {
+    constexpr std::uint64_t most = 4096;
+    constexpr std::size_t longest_id = 64;
+    const auto padded = [](std::uint64_t length) { return (length + 3) / 4 * 4; };
+    size = std::min(size, most);
+    for (std::uint64_t at = 0; at + sizeof(Elf64_Nhdr) <= size;) {
+        Elf64_Nhdr note{};
+        if (!file_.read(offset + at, &note, sizeof note)) return;
+        at += sizeof note;
+        std::array<char, sizeof ELF_NOTE_GNU> owner{};
+        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == owner.size() && note.n_descsz <= longest_id &&
+            file_.read(offset + at, owner.data(), owner.size()) &&
+            std::memcmp(owner.data(), ELF_NOTE_GNU, owner.size()) == 0) {
+            std::vector<unsigned char> id(note.n_descsz);
+            if (!file_.read(offset + at + padded(note.n_namesz), id.data(), id.size())) return;
+            note_id_.clear();
+            for (const unsigned char byte : id) {
+                constexpr std::string_view digits = "0123456789abcdef";
+                note_id_ += digits[byte >> 4];
+                note_id_ += digits[byte & 15];
+            }
+        }
+        at += padded(note.n_namesz) + padded(note.n_descsz);
+    }
 }
 
 const ElfImage::Segment* ElfImage::segment(std::uint64_t address) const {
@@ -204,6 +243,33 @@ ElfImage::Text ElfImage::text(std::uint64_t address, std::size_t limit, std::str
         left -= length;
     }
     return Text::outside;
+}
+
+std::vector<std::string> ElfImage::texts_with_prefix(std::string_view prefix, std::size_t longest) {
+    std::vector<std::string> found;
+    std::vector<char> part(65536);
+    std::uint64_t searched = 0;
+    for (const Segment& each : segments_) {
+        // Parts overlap by a text's length, so that none is cut.
+        for (std::uint64_t at = 0; at < each.file_size && searched < most_searched;
+             at += part.size() - longest - 1) {
+            searched += part.size();
+            const auto length =
+                static_cast<std::size_t>(std::min<std::uint64_t>(each.file_size - at, part.size()));
+            if (!file_.read(each.offset + at, part.data(), length)) break;
+            const std::string_view bytes(part.data(), length);
+            for (std::size_t begin = bytes.find(prefix); begin != std::string_view::npos;
+                 begin = bytes.find(prefix, begin + 1)) {
+                const std::size_t end = bytes.find('\0', begin);
+                const bool whole = begin == 0 ? at == 0 : !is_graphic(bytes[begin - 1]);
+                if (whole && end != std::string_view::npos && end - begin <= longest)
+                    found.emplace_back(bytes.substr(begin, end - begin));
+            }
+        }
+    }
+    std::ranges::sort(found);
+    found.erase(std::unique(found.begin(), found.end()), found.end());
+    return found;
 }
 
 bool ElfImage::pointer(std::uint64_t address, ImagePointer& result) {

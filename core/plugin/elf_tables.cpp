@@ -12,6 +12,8 @@ constexpr std::uint64_t most_dynamic_entries = 1024;
 constexpr std::uint64_t most_symbols = 1 << 16;
 constexpr std::uint64_t most_relocations = 1 << 20;
 constexpr std::size_t longest_symbol = 256; // for notes; longer ones are cut
+constexpr std::size_t longest_library = 4096;
+constexpr std::uint16_t hidden_version = 0x8000;
 
 } // namespace
 
@@ -41,6 +43,10 @@ Result<ElfImage::Dynamic> ElfImage::read_dynamic(std::uint64_t address, std::uin
         if (entry.d_tag == DT_RELRSZ) dynamic.packed_size = value;
         if (entry.d_tag == DT_RELRENT) packed_size = value;
         if (entry.d_tag == DT_FLAGS_1) dynamic.flags = value;
+        if (entry.d_tag == DT_VERSYM) dynamic.versions = value;
+        if (entry.d_tag == DT_NEEDED) dynamic.needed.push_back(value);
+        if (entry.d_tag == DT_TEXTREL || (entry.d_tag == DT_FLAGS && (value & DF_TEXTREL) != 0))
+            dynamic.text_relocations = true;
     }
     if (symbol_size != sizeof(Elf64_Sym) || relocation_size != sizeof(Elf64_Rela) ||
         packed_size != sizeof(std::uint64_t)) {
@@ -96,13 +102,22 @@ Result<void> ElfImage::read_exports(const Dynamic& dynamic) {
     if (!symbols.empty() && !read(dynamic.symbols, symbols.data(), symbols.size() * sizeof symbols[0])) {
         return elf::malformed("its symbol table is outside of its loaded segments");
     }
-    for (const Elf64_Sym& symbol : symbols) {
+    for (std::size_t index = 0; index < symbols.size(); ++index) {
+        const Elf64_Sym& symbol = symbols[index];
         const unsigned char binding = ELF64_ST_BIND(symbol.st_info);
         const unsigned char type = ELF64_ST_TYPE(symbol.st_info);
         const unsigned char visibility = ELF64_ST_VISIBILITY(symbol.st_other);
         const bool defined = symbol.st_shndx != SHN_UNDEF && symbol.st_shndx != SHN_ABS;
         const bool visible = visibility == STV_DEFAULT || visibility == STV_PROTECTED;
-        if (symbol.st_shndx == SHN_UNDEF && binding != STB_LOCAL) imports_.push_back(symbol.st_name);
+        if (symbol.st_shndx == SHN_UNDEF && binding != STB_LOCAL) {
+            // 0 and 1: local and global, of no version.
+            std::uint16_t version = 0;
+            const bool versioned = dynamic.versions != 0 &&
+                                   read(dynamic.versions + index * sizeof version, &version, sizeof version);
+            imports_.push_back({.name = symbol.st_name,
+                                .is_weak = binding == STB_WEAK,
+                                .has_version = versioned && (version & ~hidden_version) > VER_NDX_GLOBAL});
+        }
         if (!defined || !visible || binding == STB_LOCAL) continue;
         if (symbol.st_name >= dynamic.strings_size) {
             return elf::malformed("the name of a symbol is outside of its table of names");
@@ -130,13 +145,24 @@ const ExportedSymbol* ElfImage::find_export(std::string_view name) {
 
 bool ElfImage::imports(std::string_view name) {
     return std::any_of(imports_.begin(), imports_.end(),
-                       [&](std::uint32_t symbol_name) { return has_name(symbol_name, name); });
+                       [&](const ImportedSymbol& symbol) { return has_name(symbol.name, name); });
 }
 
-std::string ElfImage::name(const ExportedSymbol& symbol) {
+std::string ElfImage::symbol_name(std::uint32_t name) {
     std::string result;
-    if (text(symbol_names_ + symbol.name, longest_symbol, result) == Text::outside) result.clear();
+    if (text(symbol_names_ + name, longest_symbol, result) == Text::outside) result.clear();
     return result;
+}
+
+Result<void> ElfImage::read_needed(const Dynamic& dynamic) {
+    for (const std::uint64_t name : dynamic.needed) {
+        std::string library;
+        if (name >= dynamic.strings_size ||
+            text(dynamic.strings + name, longest_library, library) != Text::good)
+            return elf::malformed("the name of a library that it needs is outside of its table of names");
+        needed_.push_back(std::move(library));
+    }
+    return {};
 }
 
 Result<void> ElfImage::read_relocations(const Dynamic& dynamic) {

@@ -1,6 +1,8 @@
 // What the documents show of the program is what it prints.
 #include "cli_test.hpp"
 
+#include <regex>
+
 namespace plugbay::end_to_end {
 namespace {
 
@@ -48,6 +50,23 @@ TEST_F(CommandLine, ReferenceShowsWhatCommandsPrint) {
     ASSERT_NE(place, std::string::npos) << type;
     type.replace(place, folder.size(), "build/dev/bin/plugins");
     EXPECT_EQ(shown(reference, "plugbay devices virtio-blk"), type);
+}
+
+// But for what each build makes anew: its size, its id, the symbols that the compiler wants.
+std::string without_build(const std::string& text) {
+    const std::regex varying("[0-9]+ (bytes|symbols)\\n|Linker's id:  [0-9a-f]+");
+    return std::regex_replace(text, varying, "...");
+}
+
+TEST_F(CommandLine, ReferenceShowsAnInspection) {
+    const std::string shown_there =
+        shown(page("docs/cli.md"), "plugbay inspect build/dev/bin/plugins/debugcon.so");
+    const std::string folder = std::filesystem::path(plugbay_binary()).parent_path() / "plugins";
+    std::string now = printed("inspect " + folder + "/debugcon.so");
+    const auto place = now.find(folder);
+    ASSERT_NE(place, std::string::npos) << now;
+    now.replace(place, folder.size(), "build/dev/bin/plugins");
+    EXPECT_EQ(without_build(shown_there), without_build(now));
 }
 
 TEST_F(CommandLine, MachineFilesPageHasAGoodExample) {
