@@ -13,10 +13,12 @@
 #include "core/cli/ps_command.hpp"
 #include "core/cli/run_command.hpp"
 #include "core/cli/top_command.hpp"
+#include "core/cli/validate_command.hpp"
 #include "core/config/schema.hpp"
 #include "core/config/table_catalog.hpp"
 #include "core/hotswap/rehearsal_child.hpp"
 #include "core/hotswap/rehearsal_protocol.hpp"
+#include "core/validate/check_process.hpp"
 #include "core/version.hpp"
 
 #include <CLI/CLI.hpp>
@@ -92,6 +94,41 @@ CLI::App* add_dev(CLI::App& app, DevOptions& options) {
     return dev;
 }
 
+CLI::App* add_validate(CLI::App& app, ValidateCommand& command) {
+    validation::ValidateOptions& options = command.options;
+    auto* validate =
+        app.add_subcommand("validate", "try what every plugin has to do; status 0: nothing failed");
+    validate->add_option("FILE", options.file, "the plugin");
+    validate->add_flag("--json", command.json, "results for programs");
+    validate->add_flag("--list", command.list, "list the checks, and do nothing");
+    validate->add_option("--include", options.include, "only checks with these ids, such as PB-STATE-*")
+        ->type_name("PATTERN");
+    validate->add_option("--type", options.types, "only these device types of the plugin")
+        ->type_name("TYPE")
+        ->allow_extra_args(false);
+    validate
+        ->add_option("--set", options.settings,
+                     "a property's value for all checks, where its default cannot do")
+        ->type_name("[TYPE.]NAME=VALUE")
+        ->allow_extra_args(false);
+    validate->add_option("--kept", options.kept, "a field of the state that a reset rightly leaves alone")
+        ->type_name("[TYPE.]FIELD")
+        ->allow_extra_args(false);
+    validate->add_option("--seed", options.seed, "of everything that is random; 1 without it");
+    const auto seconds = [&](const char* name, std::chrono::seconds& value, const char* help) {
+        validate
+            ->add_option_function<std::uint32_t>(
+                name, [&value](std::uint32_t number) { value = std::chrono::seconds(number); }, help)
+            ->type_name("SECONDS")
+            ->check(CLI::Range(1U, longest_timeout));
+    };
+    seconds("--fuzz", options.fuzz, "live at random for this long, with the seed and those that follow");
+    seconds("--limit", options.limit, "for each check; 60 without it");
+    validate->add_flag("--in-process", options.in_process,
+                       "no process for each check and no limits, for debuggers");
+    return validate;
+}
+
 // What shells' completion, the build and a running machine ask for; no part of the interface. Nothing: it is neither.
 std::optional<int> answer_tools(const CLI::App& app, std::span<char* const> arguments) {
     if (arguments.size() < 2) return std::nullopt;
@@ -102,6 +139,7 @@ std::optional<int> answer_tools(const CLI::App& app, std::span<char* const> argu
         return exit_status::success;
     }
     if (first == rehearsal::command) return rehearse_as_child();
+    if (first == validation::check_command) return validation::check_as_child();
     if (first != "--man-page") return std::nullopt;
     std::cout << man_page(app);
     return exit_status::success;
@@ -165,6 +203,9 @@ int main(int argc, char** argv) {
     inspect->add_option("FILE", inspect_options.path, "the plugin")->required();
     inspect->add_flag("--json", inspect_options.json, "for programs");
 
+    ValidateCommand validate_options;
+    auto* validate = add_validate(app, validate_options);
+
     std::vector<std::filesystem::path> schema_plugins;
     auto* schema = app.add_subcommand("schema", "print the JSON Schema of machine files");
     schema->add_option("--plugin", schema_plugins, "describe this plugin's device types too")
@@ -215,6 +256,7 @@ int main(int argc, char** argv) {
     if (ps->parsed()) return ps_command(std::cout, ps_json);
     if (devices->parsed()) return list_devices(devices_options);
     if (inspect->parsed()) return inspect_command(std::cout, inspect_options);
+    if (validate->parsed()) return validate_command(std::cout, validate_options);
     if (schema->parsed()) return schema_command(schema_plugins);
     if (doctor->parsed()) return doctor_command(std::cout, doctor_json);
     return exit_status::usage;

@@ -1,0 +1,91 @@
+// One device of any type on a Bench, with fakes on all its ports, and a pseudo-random guest that pokes at
+// everything it shows. The same seed does the same with any compiler: each number is drawn in a statement of
+// its own.
+#pragma once
+
+#include <plugbay/testkit/testkit.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <ostream>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace plugbay::core::validation {
+
+struct Subject {
+    std::filesystem::path file;
+    std::string type;
+    testkit::Properties properties{}; // values where the defaults do not do
+};
+
+struct ExerciserOptions {
+    std::uint32_t seed = 1;
+    bool with_peers = true;
+    bool lively_peers = true; // they do something by themselves while the guest pokes
+    testkit::BenchOptions bench{};
+};
+
+class Exerciser {
+  public:
+    explicit Exerciser(const Subject& subject, const ExerciserOptions& options = {});
+    ~Exerciser();
+    Exerciser(const Exerciser&) = delete;
+    Exerciser& operator=(const Exerciser&) = delete;
+
+    // Makes the device, once more when it was removed; without peers.
+    [[nodiscard]] testkit::Outcome add();
+    testkit::Device& device() { return bench.device("subject"); }
+    // Whether every port that needs a peer has one: other interfaces than the testkit's fakes speak leave
+    // some open.
+    [[nodiscard]] bool complete() const { return complete_; }
+    // With which the device is made.
+    [[nodiscard]] const testkit::Properties& properties() const { return properties_; }
+
+    // Every width at every offset of every range (of long ones: both ends), reads and writes, with the peers
+    // busy and time passing meanwhile.
+    void poke(int rounds = 2);
+    // One access like those of poke().
+    void poke_once();
+    // Lets what is under way end, so that a quiesce need not wait.
+    void settle();
+    // All fakes leave; the machine must be stopped.
+    void disconnect_peers();
+    // Random bytes in all of the guest's RAM.
+    void scramble_memory();
+    [[nodiscard]] std::uint32_t random() { return static_cast<std::uint32_t>(random_()); }
+
+    testkit::Bench bench;
+    testkit::Outcome created;
+
+  private:
+    void add_peer(const plugbay_port& port);
+    void poke_range(const testkit::MappedRange& range);
+    void access(const testkit::MappedRange& range, std::uint64_t offset, unsigned width);
+    void stir();
+    void stir(testkit::NetPeer& net);
+    void stir(testkit::ConsolePeer& console);
+
+    std::filesystem::path scratch_;
+    Subject subject_;
+    ExerciserOptions options_;
+    testkit::Properties properties_;
+    std::mt19937 random_;
+    std::vector<std::unique_ptr<testkit::CharPeer>> chars_;
+    std::vector<std::unique_ptr<testkit::BlkPeer>> disks_;
+    std::vector<std::unique_ptr<testkit::NetPeer>> nets_;
+    std::vector<std::unique_ptr<testkit::ConsolePeer>> consoles_;
+    bool complete_ = true;
+    std::uint64_t accesses_ = 0;
+    std::uint64_t tag_ = 0;
+};
+
+// Values for those properties that have no default and are not among `chosen`: the lowest number, the first choice, a
+// short text, and for a path `scratch`, a file of 1 MiB that is made.
+[[nodiscard]] testkit::Properties needed_properties(const plugbay_device_type& type,
+                                                    const testkit::Properties& chosen,
+                                                    const std::filesystem::path& scratch);
+
+} // namespace plugbay::core::validation
