@@ -10,6 +10,7 @@
 #include "core/cli/inspect_command.hpp"
 #include "core/cli/log_arguments.hpp"
 #include "core/cli/man_page.hpp"
+#include "core/cli/new_command.hpp"
 #include "core/cli/ps_command.hpp"
 #include "core/cli/run_command.hpp"
 #include "core/cli/top_command.hpp"
@@ -92,6 +93,26 @@ CLI::App* add_dev(CLI::App& app, DevOptions& options) {
         ->type_name("COMMAND");
     dev->add_flag("--despite-tests", options.despite_tests, "swap also what fails its tests");
     return dev;
+}
+
+CLI::App* add_new(CLI::App& app, NewOptions& options) {
+    auto* command = app.add_subcommand("new", "make a folder with a device that works, to go on from");
+    command->add_option("TYPE", options.type, "the device type's name, such as temperature-sensor")
+        ->required();
+    command->add_option("--lang", options.language, "cpp (the default), c or rust")->type_name("LANGUAGE");
+    command->add_option("--kind", options.kind, "mmio (the default), pio, pci, virtio or backend")
+        ->type_name("KIND");
+    command
+        ->add_option("--directory", options.folder, "the folder to make; without it, one named like the type")
+        ->type_name("DIR");
+    return command;
+}
+
+int make_device(const NewOptions& options) {
+    const auto done = new_command(std::cout, options);
+    if (done) return exit_status::success;
+    std::cerr << "plugbay new: " << done.error().text() << '\n';
+    return exit_status::failure;
 }
 
 CLI::App* add_validate(CLI::App& app, ValidateCommand& command) {
@@ -203,6 +224,8 @@ int main(int argc, char** argv) {
     inspect->add_option("FILE", inspect_options.path, "the plugin")->required();
     inspect->add_flag("--json", inspect_options.json, "for programs");
 
+    NewOptions new_options;
+    auto* new_device = add_new(app, new_options);
     ValidateCommand validate_options;
     auto* validate = add_validate(app, validate_options);
 
@@ -256,6 +279,7 @@ int main(int argc, char** argv) {
     if (ps->parsed()) return ps_command(std::cout, ps_json);
     if (devices->parsed()) return list_devices(devices_options);
     if (inspect->parsed()) return inspect_command(std::cout, inspect_options);
+    if (new_device->parsed()) return make_device(new_options);
     if (validate->parsed()) return validate_command(std::cout, validate_options);
     if (schema->parsed()) return schema_command(schema_plugins);
     if (doctor->parsed()) return doctor_command(std::cout, doctor_json);

@@ -29,7 +29,7 @@ struct Row {
 constexpr Row statuses[] = {
     {"0", "Done; of run: the guest powered off."},
     {"1",
-     "The machine could not be made or run; ctl, inspect: it was refused; validate: a check failed."},
+     "The machine could not be made or run; ctl, inspect, new: it was refused; validate: a check failed."},
     {"2", "The command line or the machine file is wrong."},
     {"3", "The guest failed."},
     {"4", "No such machine is running, or it is not clear which one is meant."},
