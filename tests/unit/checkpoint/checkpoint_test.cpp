@@ -3,6 +3,7 @@
 
 #include "core/checkpoint/save_memory.hpp"
 
+#include <cstring>
 #include <sys/stat.h>
 
 namespace plugbay::core {
@@ -65,6 +66,35 @@ TEST_F(CheckpointTest, WhatIsSavedComesBack) {
     EXPECT_EQ(byte_at(memory, 2), 0);
     EXPECT_TRUE(opened->memory()->verify());
     EXPECT_FALSE(std::filesystem::exists(path(".a.partial")));
+}
+
+// What the monitor keeps for a device lies beside the device's own state.
+TEST_F(CheckpointTest, ResourcesOfDevicesComeBackByTheirNames) {
+    auto writer = CheckpointWriter::create(path("a"), {});
+    ASSERT_TRUE(writer) << writer.error().text();
+    Manifest manifest = make_manifest();
+    ASSERT_TRUE(add_states(manifest, **writer, 1));
+    for (const std::size_t device : {0, 1}) {
+        for (const char* name : {"PCI function 01.0 on pci0", "RAM 0xa0000-0xbffff"}) {
+            const auto place = (*writer)->add_state(make_image("kept", 10 * device + std::strlen(name)));
+            ASSERT_TRUE(place);
+            manifest.devices[device].resources.push_back({name, *place});
+        }
+    }
+    ASSERT_TRUE((*writer)->finish(manifest));
+    const auto opened = Checkpoint::open(path("a"));
+    ASSERT_TRUE(opened) << opened.error().text();
+    ASSERT_EQ(opened->manifest().devices[1].resources.size(), 2u);
+    const StateImage* const kept = opened->states().resource("vda", "RAM 0xa0000-0xbffff");
+    ASSERT_NE(kept, nullptr);
+    EXPECT_EQ(*kept, make_image("kept", 10 + 19));
+    EXPECT_EQ(opened->states().resource("vda", "another"), nullptr);
+    EXPECT_EQ(opened->states().resource("stateless", "RAM 0xa0000-0xbffff"), nullptr);
+    EXPECT_EQ(opened->states().device("RAM 0xa0000-0xbffff"), nullptr);
+    EXPECT_EQ(*opened->states().device("vda"), make_image("type-vda", 1, 7));
+
+    forge_manifest(path("a"), "PCI function 01.0 on pci0", "RAM 0xa0000-0xbffff");
+    EXPECT_THAT(refusal(path("a")), HasSubstr("devices[0].resources[1].name: is there twice"));
 }
 
 TEST_F(CheckpointTest, NobodyElseMayReadIt) {
