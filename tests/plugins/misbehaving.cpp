@@ -112,18 +112,17 @@ class Misbehaving {
                     .choices("none", "crash-in-create", "exit-in-create", "hang-in-create", "throw-in-create",
                              "free-twice", "print-megabytes", "leave-thread", "leave-process", "flood-report",
                              "claim-success", "deep-report", "allocate-everything", "crash-in-connect",
-                             "crash-in-load", "hang-in-load", "refuse-load", "lose-state", "crash-in-save", "refuse-start",
-                             "crash-in-resume", "crash-in-quiesce", "pend-for-ever", "crash-in-reset",
-                             "destroy", "needs-descriptor", "throw-in-write", "crash-in-write",
-                             "abort-in-write"),
+                             "crash-in-load", "hang-in-load", "refuse-load", "lose-state", "crash-in-save",
+                             "refuse-start", "crash-in-resume", "crash-in-quiesce", "pend-for-ever",
+                             "crash-in-reset", "destroy", "needs-descriptor", "throw-in-write",
+                             "crash-in-write", "abort-in-write"),
                 plugbay::property("port", &Options::port, "I/O port of one byte"),
                 plugbay::property("file", &Options::file, "a file, never opened"));
         }
     };
     static constexpr auto ports() { return std::array{plugbay::frontend(PLUGBAY_CHAR)}; }
 
-    Misbehaving(plugbay::Host host, const Options& options)
-        : host_(host), fault_(options.fault) {
+    Misbehaving(plugbay::Host host, const Options& options) : host_(host), fault_(options.fault) {
 #ifndef NO_PORT
         region_ = host.map_ports(options.port + PORT_OFFSET, 1);
 #endif
