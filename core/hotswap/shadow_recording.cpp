@@ -23,9 +23,10 @@ ShadowRecording::Part ShadowRecording::take(const Cut& cut) {
     // What is left in the ring until the cut is more than a round can have.
     const bool cut_off = first_ + records_.size() < cut.written;
     const std::size_t count = std::min<std::size_t>(records_.size(), cut.written - first_);
-    Part part{.whole = !cut_off && cut.lost == lost_ && gapless_ >= count};
-    part.records.assign(records_.begin(),
-                        records_.begin() + static_cast<std::ptrdiff_t>(std::min(count, gapless_)));
+    // What was lost after the cut is missing after it.
+    const std::size_t gapless = cut.lost == lost_ ? count : std::min(count, gapless_);
+    Part part{.whole = !cut_off && cut.lost == lost_};
+    part.records.assign(records_.begin(), records_.begin() + static_cast<std::ptrdiff_t>(gapless));
     AccessRecord skipped;
     while (tap_->ring().taken() < cut.written && tap_->read(skipped)) {
     }

@@ -315,7 +315,7 @@ class Methods : public ControlTest {
         EXPECT_LT(guest_seconds(), before);
         EXPECT_EQ(call("machine.status")["state"], "paused");
         call("machine.resume");
-        call("devices.remove", {{"id", "ring"}});
+        call("devices.remove", {{"id", "ring"}, {"force", true}});
         EXPECT_THAT(refusal("restore", {{"folder", folder}}),
                     HasSubstr("device \"ring\" was saved, and the machine has none"));
         EXPECT_THAT(refusal("restore", {{"folder", folder + "-3"}}), HasSubstr("saved-3"));

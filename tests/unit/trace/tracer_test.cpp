@@ -265,7 +265,7 @@ TEST_F(TracerTest, WhatIsTooMuchIsLeftOutAndCounted) {
                                                           std::uint64_t rest) { left_out += rest; }});
     ASSERT_TRUE(tracer->start("lamp"));
     for (std::uint64_t i = 0; i < accesses; ++i)
-        out(port, static_cast<std::uint8_t>(i));
+        out(port, static_cast<std::uint8_t>(i & 0x3f)); // nothing that arms the timer
     tracer.reset();
     EXPECT_EQ(told + left_out, accesses);
     EXPECT_GT(told, 100u);
