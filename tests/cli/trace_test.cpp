@@ -14,7 +14,7 @@ TEST_F(TraceOfRun, PrintsWhatTheGuestDoes) {
     EXPECT_EQ(outcome.output, "");
     EXPECT_EQ(lines_of(outcome.errors), 2) << outcome.errors;
     EXPECT_THAT(outcome.errors, StartsWith("exit 0."));
-    EXPECT_THAT(outcome.errors, HasSubstr(" vcpu0 write ports 0xf4 + 0x0 = 0x07\n"));
+    EXPECT_THAT(outcome.errors, HasSubstr(" vcpu0 write ports 0xf4 + 0x0 STATUS = 0x07\n"));
     EXPECT_THAT(outcome.errors, HasSubstr("exit (no more: it was asked for)\n"));
 }
 
