@@ -1,5 +1,6 @@
 // The faults of saving and restoring in the device managers before this one, each provably absent: one named test a fault.
-// Those of what is written to disk: ancestor_checkpoint_test.cpp.
+// Those of what is on the disk (counts, sizes and names that are believed) are in
+// tests/unit/checkpoint/hostile_folder_test.cpp.
 #include "tests/unit/machine/manager_fixture.hpp"
 
 #include "core/pci/pci_function.hpp"

@@ -1,5 +1,5 @@
 // The faults of the device managers before this one, each provably absent: one named test a fault. What is about saving
-// and restoring comes with checkpoints.
+// and restoring is in ancestor_state_test.cpp.
 #include "tests/unit/machine/manager_fixture.hpp"
 
 #include "core/machine/device_tree.hpp"
