@@ -9,10 +9,10 @@
 #include <sstream>
 #include <thread>
 
-// A chain of numbers: each goes into a table of 64 KiB at 0x10000 and, every 64th, to the debug console; every 1024th also
-// through the CMOS memory, from which the chain goes on. Beside it the PIT's interrupt, by a vector of the PIC, counts at
-// 0x9000. In the end the guest waits for ten more ticks, prints the sum of the table and ends with status 42; it is 43 when the
-// count of links in memory is not what it should be.
+// A chain of numbers: each goes into a table of 64 KiB at 0x10000 and, every 64th, to the debug console, after which the guest
+// waits for a tick; every 1024th also through the CMOS memory, from which the chain goes on. Beside it the PIT's interrupt, by
+// a vector of the PIC, counts at 0x9000. In the end the guest waits for ten more ticks, prints the sum of the table and ends
+// with status 42; it is 43 when the count of links in memory is not what it should be.
 asm(PLUGBAY_GUEST_BEGIN(chain) R"(
     .code16
     cli
@@ -57,6 +57,7 @@ asm(PLUGBAY_GUEST_BEGIN(chain) R"(
     movw $0x402, %dx
     movb %bl, %al
     outb %al, %dx
+    hlt
     testw $0x3ff, %cx
     jnz 2f
     cli
@@ -190,7 +191,7 @@ TEST_F(Checkpoints, AGuestThatIsSavedAndRestoredAgainAndAgainNoticesNothing) {
         call("machine.pause");
         const std::string name = "c" + std::to_string(round);
         const json saved = call("checkpoint", {{"folder", folder(name)}});
-        EXPECT_EQ(saved["pause_microseconds"], 0);
+        EXPECT_EQ(saved.value("pause_microseconds", -1.0), 0);
         end();
         start("restore", folder(name));
     }
@@ -207,10 +208,11 @@ TEST_F(Checkpoints, AChainOfFiveIsAsGoodAsAWholeOne) {
                                                {"incremental", number > 0},
                                                {"track", number == 0}});
         if (number == 0) {
-            first_pages = saved["pages"];
-            EXPECT_GT(saved["pause_microseconds"], 0);
+            first_pages = saved.value("pages", std::uint64_t{0});
+            EXPECT_GT(saved.value("pause_microseconds", -1.0), 0);
         } else {
-            EXPECT_LE(saved["pages"], first_pages + 17); // the table, and what the processor marks
+            EXPECT_LE(saved.value("pages", ~std::uint64_t{0}),
+                      first_pages + 17); // the table, and what the processor marks
         }
     }
     end();
