@@ -117,39 +117,27 @@ Result<void> DeviceManager::save_all(const std::function<Result<void>(std::vecto
 
 Result<void> DeviceManager::load_all(std::span<const DeviceState> states,
                                      const std::function<Result<void>()>& between) {
-    if (auto allowed = refuse_inside_callback(); !allowed) return allowed;
     const std::vector<DeviceConfig> present = configs();
     const auto by_id = match(present, states);
     if (!by_id) return by_id.error();
-    std::vector<Device*> all;
-    for (const auto& device : devices_)
-        all.push_back(device.get());
-    DeviceHold hold;
-    for (Device* device : frontends_first(all)) {
-        if (auto held = hold.add(*device); !held) return held;
-    }
-    std::vector<DeviceState> before;
-    for (Device* device : all) {
-        auto saved = save(*device);
-        if (!saved) return std::move(saved).error();
-        before.push_back(*std::move(saved));
-    }
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        auto loaded = load(*all[i], *by_id->at(all[i]->id()));
-        if (loaded) continue;
-        for (std::size_t back = 0; back <= i; ++back) {
-            if (auto done = load(*all[back], before[back]); !done)
-                log_for(Subsystem::devices)
-                    .error("the state before could not be put back: {}", done.error().text());
+    return save_all([&](const std::vector<DeviceState>& before) -> Result<void> {
+        for (std::size_t i = 0; i < devices_.size(); ++i) {
+            auto loaded = load(*devices_[i], *by_id->at(devices_[i]->id()));
+            if (loaded) continue;
+            for (std::size_t back = 0; back <= i; ++back) {
+                if (auto done = load(*devices_[back], before[back]); !done)
+                    log_for(Subsystem::devices)
+                        .error("the state before could not be put back: {}", done.error().text());
+            }
+            return loaded;
         }
-        return loaded;
-    }
-    if (auto done = between(); !done) return done;
-    for (Device* device : all) {
-        for (const auto& resource : device->resources().all())
-            resource->restored();
-    }
-    return {};
+        if (auto done = between(); !done) return done;
+        for (const auto& device : devices_) {
+            for (const auto& resource : device->resources().all())
+                resource->restored();
+        }
+        return {};
+    });
 }
 
 Result<void> DeviceManager::restore(std::span<const DeviceConfig> devices,
