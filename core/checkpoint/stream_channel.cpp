@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <climits>
+#include <cstring>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -76,6 +77,73 @@ Result<void> StreamChannel::read(std::span<std::byte> bytes) {
         position_ += static_cast<std::uint64_t>(got);
     }
     return {};
+}
+
+namespace {
+
+// Room for `count` descriptors beside a byte.
+class DescriptorMessage {
+  public:
+    explicit DescriptorMessage(std::size_t count) : control_(CMSG_SPACE(count * sizeof(int))) {
+        message_.msg_iov = &part_;
+        message_.msg_iovlen = 1;
+        message_.msg_control = control_.data();
+        message_.msg_controllen = control_.size();
+    }
+    DescriptorMessage(const DescriptorMessage&) = delete;
+    DescriptorMessage& operator=(const DescriptorMessage&) = delete;
+    [[nodiscard]] msghdr& message() { return message_; }
+
+  private:
+    char byte_ = 0;
+    iovec part_{&byte_, 1};
+    std::vector<std::byte> control_; // from the allocator, so aligned for every header
+    msghdr message_{};
+};
+
+} // namespace
+
+Result<void> StreamChannel::write_descriptors(std::span<const int> files) {
+    DescriptorMessage outgoing(files.size());
+    cmsghdr* const header = CMSG_FIRSTHDR(&outgoing.message());
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(files.size_bytes());
+    std::memcpy(CMSG_DATA(header), files.data(), files.size_bytes());
+    for (;;) {
+        if (auto ready = wait(POLLOUT); !ready) return ready;
+        if (::sendmsg(file_, &outgoing.message(), MSG_DONTWAIT | MSG_NOSIGNAL) == 1) break;
+        if (errno != EINTR && errno != EAGAIN) return failure("sending descriptors failed", errno);
+    }
+    ++position_;
+    return {};
+}
+
+Result<std::vector<UniqueFd>> StreamChannel::read_descriptors(std::size_t count) {
+    DescriptorMessage incoming(count);
+    for (;;) {
+        if (auto ready = wait(POLLIN); !ready) return std::move(ready).error();
+        const ssize_t got = ::recvmsg(file_, &incoming.message(), MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        if (got == 1) break;
+        if (got == 0 || (errno != EINTR && errno != EAGAIN))
+            return failure("receiving descriptors failed", got == 0 ? EPIPE : errno);
+    }
+    ++position_;
+    std::vector<UniqueFd> files;
+    for (cmsghdr* each = CMSG_FIRSTHDR(&incoming.message()); each != nullptr;
+         each = CMSG_NXTHDR(&incoming.message(), each)) {
+        if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_RIGHTS) continue;
+        for (std::size_t at = CMSG_LEN(0); at + sizeof(int) <= each->cmsg_len; at += sizeof(int)) {
+            int file = -1;
+            std::memcpy(&file, reinterpret_cast<const std::byte*>(each) + at, sizeof file);
+            files.emplace_back(file);
+        }
+    }
+    if (files.size() == count) return files;
+    return Error{std::to_string(count) + " descriptors were announced at byte " +
+                     std::to_string(position_ - 1) + " of the stream, and " + std::to_string(files.size()) +
+                     " came",
+                 "the limit of open files may be too low (ulimit -n); nothing is restored"};
 }
 
 } // namespace plugbay::core

@@ -6,7 +6,9 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <plugbay/unique_fd.hpp>
 #include <span>
+#include <vector>
 
 namespace plugbay::core {
 
@@ -23,6 +25,9 @@ class StreamChannel {
     // All of it, or an error that names the place in the stream.
     [[nodiscard]] Result<void> write(std::span<const std::byte> bytes);
     [[nodiscard]] Result<void> read(std::span<std::byte> bytes);
+    // Over a Unix socket: duplicates of some descriptors, at least one, which go with a byte of their own.
+    [[nodiscard]] Result<void> write_descriptors(std::span<const int> files);
+    [[nodiscard]] Result<std::vector<UniqueFd>> read_descriptors(std::size_t count);
     // Bytes moved so far.
     [[nodiscard]] std::uint64_t position() const { return position_; }
 

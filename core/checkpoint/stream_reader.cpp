@@ -1,26 +1,24 @@
 #include "core/checkpoint/stream_reader.hpp"
 
-#include "core/checkpoint/checksum.hpp"
+#include "core/checkpoint/stream_record.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <new>
+#include <string_view>
 
 namespace plugbay::core {
 
 namespace {
 
 using stream::Kind;
+using stream::Purpose;
+using stream::Record;
 
 template <typename T>
 T number_at(std::span<const std::byte> bytes, std::size_t at) {
     return plugbay::detail::state_load<T>(bytes.data() + at);
-}
-
-Error wrong(std::uint64_t place, const std::string& what) {
-    return Error{"the stream's record at byte " + std::to_string(place) + ' ' + what,
-                 "the stream is damaged or comes from another program; nothing is restored"};
 }
 
 } // namespace
@@ -32,14 +30,15 @@ Result<Manifest> StreamReader::begin() {
         return Error{"this is no stream of a checkpoint: it does not begin with PLBCHKPT",
                      "connect to \"plugbay checkpoint\" on the other side"};
     const auto version = number_at<std::uint32_t>(header, 8);
-    if (version != stream::version || number_at<std::uint32_t>(header, 12) != 0)
+    purpose_ = static_cast<Purpose>(number_at<std::uint32_t>(header, 12));
+    if (version != stream::version || (purpose_ != Purpose::copy && purpose_ != Purpose::move))
         return Error{"the stream has format " + std::to_string(version) + "; expected format " +
                          std::to_string(stream::version),
                      "use versions of Plugbay on both sides that understand each other"};
     const auto record = read_record();
     if (!record) return record.error();
     if (record->kind != Kind::opening)
-        return wrong(record->place, "is not the manifest that begins a stream");
+        return stream::wrong_record(record->place, "is not the manifest that begins a stream");
     auto manifest = read_manifest({reinterpret_cast<const char*>(payload_.data()), payload_.size()},
                                   "the stream's first manifest", ManifestStage::opening);
     if (!manifest) return manifest;
@@ -47,40 +46,8 @@ Result<Manifest> StreamReader::begin() {
     return manifest;
 }
 
-Result<StreamReader::Record> StreamReader::read_record() {
-    const std::uint64_t place = channel_.position();
-    std::array<std::byte, stream::record_header_size> header{};
-    if (auto read = channel_.read(header); !read) return std::move(read).error();
-    const std::size_t checksum_at = header.size() - 4;
-    if (number_at<std::uint32_t>(header, checksum_at) != checksum_of(std::span(header).first(checksum_at)))
-        return wrong(place, "has a header whose checksum does not match");
-    const auto kind = static_cast<Kind>(number_at<std::uint32_t>(header, 0));
-    if (const auto number = number_at<std::uint32_t>(header, 4); number != number_)
-        return wrong(place, "has number " + std::to_string(number) + "; expected " + std::to_string(number_));
-    ++number_;
-    const auto length = number_at<std::uint64_t>(header, 8);
-    const stream::Bounds bounds = stream::bounds_of(kind);
-    if (bounds.least > bounds.most)
-        return wrong(place, "is of the unknown kind " + std::to_string(static_cast<std::uint32_t>(kind)));
-    if (length < bounds.least || length > bounds.most)
-        return wrong(place, "has " + std::to_string(length) + " bytes; expected " +
-                                std::to_string(bounds.least) + " to " + std::to_string(bounds.most));
-    if (auto read = read_payload(length); !read) return std::move(read).error();
-    if (number_at<std::uint32_t>(header, 16) != checksum_of(payload_))
-        return wrong(place, "has contents whose checksum does not match");
-    return Record{kind, place};
-}
-
-// Memory is taken as bytes come, not by the length that was promised.
-Result<void> StreamReader::read_payload(std::uint64_t length) {
-    payload_.clear();
-    while (payload_.size() < length) {
-        const std::size_t have = payload_.size();
-        payload_.resize(
-            static_cast<std::size_t>(std::min<std::uint64_t>(length, have + stream::largest_pages)));
-        if (auto read = channel_.read(std::span(payload_).subspan(have)); !read) return read;
-    }
-    return {};
+Result<stream::Record> StreamReader::read_record() {
+    return stream::receive_record(channel_, number_++, payload_);
 }
 
 Result<StreamEvent> StreamReader::next() {
@@ -93,8 +60,9 @@ Result<StreamEvent> StreamReader::next() {
         case Kind::zeros:
         case Kind::round:
             if (!opening_.memory)
-                return wrong(record->place, "is about memory, of which there should be none");
-            if (after_states) return wrong(record->place, "is about memory, although the states have begun");
+                return stream::wrong_record(record->place, "is about memory, of which there should be none");
+            if (after_states)
+                return stream::wrong_record(record->place, "is about memory, although the states have begun");
             if (record->kind == Kind::pages) return take_pages(*record);
             if (record->kind == Kind::zeros) return take_zeros(*record);
             return StreamEvent{.kind = StreamEvent::Kind::round};
@@ -104,11 +72,19 @@ Result<StreamEvent> StreamReader::next() {
         case Kind::closing:
             if (auto taken = take_closing(*record); !taken) return std::move(taken).error();
             break;
+        case Kind::descriptors:
+            if (auto taken = take_descriptors(*record); !taken) return std::move(taken).error();
+            break;
         case Kind::end:
-            if (!closed_) return wrong(record->place, "is the last, but there was no second manifest");
+            if (!closed_)
+                return stream::wrong_record(record->place, "is the last, but there was no second manifest");
             return StreamEvent{};
         case Kind::opening:
-            return wrong(record->place, "is a second beginning");
+            return stream::wrong_record(record->place, "is a second beginning");
+        case Kind::ready:
+        case Kind::refused:
+        case Kind::go:
+            return stream::wrong_record(record->place, "is none of those that may come now");
         }
     }
 }
@@ -117,8 +93,9 @@ Result<StreamEvent> StreamReader::take_pages(const Record& record) {
     const auto offset = number_at<std::uint64_t>(payload_, 0);
     const std::span<const std::byte> bytes = std::span(payload_).subspan(8);
     if (!are_pages(offset, bytes.size(), opening_.memory->size))
-        return wrong(record.place, "has " + std::to_string(bytes.size()) + " bytes for offset " +
-                                       std::to_string(offset) + ", which are not whole pages of the memory");
+        return stream::wrong_record(record.place, "has " + std::to_string(bytes.size()) +
+                                                      " bytes for offset " + std::to_string(offset) +
+                                                      ", which are not whole pages of the memory");
     return StreamEvent{StreamEvent::Kind::pages, offset, bytes.size(), bytes};
 }
 
@@ -126,27 +103,29 @@ Result<StreamEvent> StreamReader::take_zeros(const Record& record) {
     const auto offset = number_at<std::uint64_t>(payload_, 0);
     const auto length = number_at<std::uint64_t>(payload_, 8);
     if (length == 0 || !are_pages(offset, length, opening_.memory->size))
-        return wrong(record.place, "has " + std::to_string(length) + " zeros for offset " +
-                                       std::to_string(offset) + ", which are not whole pages of the memory");
+        return stream::wrong_record(record.place, "has " + std::to_string(length) + " zeros for offset " +
+                                                      std::to_string(offset) +
+                                                      ", which are not whole pages of the memory");
     return StreamEvent{.kind = StreamEvent::Kind::zeros, .offset = offset, .length = length};
 }
 
 Result<void> StreamReader::take_state(const Record& record) {
-    if (!opening_.holds_states) return wrong(record.place, "is a state, of which there should be none");
-    if (closed_) return wrong(record.place, "is a state behind the second manifest");
+    if (!opening_.holds_states)
+        return stream::wrong_record(record.place, "is a state, of which there should be none");
+    if (closed_) return stream::wrong_record(record.place, "is a state behind the second manifest");
     if (payload_.size() > largest_states - state_bytes_.size())
-        return wrong(record.place,
-                     "makes the states longer than " + std::to_string(largest_states) + " bytes");
+        return stream::wrong_record(record.place, "makes the states longer than " +
+                                                      std::to_string(largest_states) + " bytes");
     try {
         state_bytes_.insert(state_bytes_.end(), payload_.begin(), payload_.end());
     } catch (const std::bad_alloc&) {
-        return wrong(record.place, "is a state for which there is no memory");
+        return stream::wrong_record(record.place, "is a state for which there is no memory");
     }
     return {};
 }
 
 Result<void> StreamReader::take_closing(const Record& record) {
-    if (closed_) return wrong(record.place, "is a third manifest");
+    if (closed_) return stream::wrong_record(record.place, "is a third manifest");
     auto manifest = read_manifest({reinterpret_cast<const char*>(payload_.data()), payload_.size()},
                                   "the stream's second manifest", ManifestStage::closing);
     if (!manifest) return std::move(manifest).error();
@@ -155,9 +134,9 @@ Result<void> StreamReader::take_closing(const Record& record) {
     const auto file = closing_.files.find(state_file);
     const std::uint64_t expected = file == closing_.files.end() ? 0 : file->second.size;
     if (expected != state_bytes_.size())
-        return wrong(record.place, "says that there are " + std::to_string(expected) +
-                                       " bytes of states, but " + std::to_string(state_bytes_.size()) +
-                                       " have come");
+        return stream::wrong_record(record.place, "says that there are " + std::to_string(expected) +
+                                                      " bytes of states, but " +
+                                                      std::to_string(state_bytes_.size()) + " have come");
     auto states = SavedStates::read(
         closing_,
         [this](std::span<std::byte> bytes, std::uint64_t offset) {
@@ -169,6 +148,54 @@ Result<void> StreamReader::take_closing(const Record& record) {
     states_ = *std::move(states);
     state_bytes_ = {};
     closed_ = true;
+    return {};
+}
+
+Result<void> StreamReader::take_descriptors(const Record& record) {
+    if (purpose_ != Purpose::move)
+        return stream::wrong_record(record.place, "hands over descriptors, and the machine does not move");
+    if (closed_)
+        return stream::wrong_record(record.place, "hands over descriptors behind the second manifest");
+    std::vector<std::string> texts;
+    std::string_view rest(reinterpret_cast<const char*>(payload_.data()), payload_.size());
+    while (!rest.empty()) {
+        const std::size_t end = rest.find('\0');
+        if (end == rest.npos || end == 0)
+            return stream::wrong_record(record.place, "has a name that is empty or does not end");
+        texts.emplace_back(rest.substr(0, end));
+        rest.remove_prefix(end + 1);
+    }
+    const std::string device = texts.front();
+    texts.erase(texts.begin());
+    if (texts.empty() || texts.size() > stream::most_descriptors)
+        return stream::wrong_record(record.place,
+                                    "hands over " + std::to_string(texts.size()) + " descriptors");
+    if (std::ranges::find(opening_.devices, device, &SavedDevice::id) == opening_.devices.end() ||
+        handed_over_.contains(device))
+        return stream::wrong_record(record.place,
+                                    "hands over descriptors of no device, or of one a second time");
+    auto files = channel_.read_descriptors(texts.size());
+    if (!files) return std::move(files).error();
+    std::vector<LeftDescriptor>& left = handed_over_[device];
+    for (std::size_t i = 0; i < texts.size(); ++i)
+        left.push_back({std::move(texts[i]), std::move((*files)[i])});
+    return {};
+}
+
+Result<void> StreamReader::answer_ready() {
+    return stream::send_record(channel_, Kind::ready, 0, {});
+}
+
+void StreamReader::refuse(std::string why) {
+    why.resize(std::min<std::size_t>(why.size(), stream::largest_refusal));
+    static_cast<void>(stream::send_record(channel_, Kind::refused, 0, std::as_bytes(std::span(why))));
+}
+
+Result<void> StreamReader::await_go() {
+    const auto record = read_record();
+    if (!record) return with_context("the machine stays at the other side", record.error());
+    if (record->kind != Kind::go)
+        return stream::wrong_record(record->place, "does not let the machine go on here");
     return {};
 }
 

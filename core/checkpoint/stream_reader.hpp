@@ -9,14 +9,19 @@
 //     reader.states() ...                 // load them, and let it run
 #pragma once
 
+#include "core/base/left_descriptor.hpp"
 #include "core/base/result.hpp"
 #include "core/checkpoint/manifest.hpp"
 #include "core/checkpoint/saved_states.hpp"
 #include "core/checkpoint/stream_channel.hpp"
 #include "core/checkpoint/stream_format.hpp"
+#include "core/checkpoint/stream_record.hpp"
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace plugbay::core {
@@ -44,21 +49,31 @@ class StreamReader {
     [[nodiscard]] const SavedStates& states() const { return states_; }
     [[nodiscard]] std::uint64_t bytes_received() const { return channel_.position(); }
 
+    // --- of a move
+    [[nodiscard]] stream::Purpose purpose() const { return purpose_; } // after begin()
+    // By device, after `end`.
+    using HandedOver = std::map<std::string, std::vector<LeftDescriptor>, std::less<>>;
+    [[nodiscard]] HandedOver take_handed_over() { return std::move(handed_over_); }
+    // One of the two, once: the machine is made here; or it will not be, for a reason of UTF-8.
+    [[nodiscard]] Result<void> answer_ready();
+    void refuse(std::string why);
+    // After answer_ready(). Success: the machine is this process's, and nobody else's.
+    [[nodiscard]] Result<void> await_go();
+
   private:
-    struct Record {
-        stream::Kind kind = stream::Kind::end;
-        std::uint64_t place = 0; // of its header in the stream
-    };
+    using Record = stream::Record;
     // Its payload is in payload_.
     Result<Record> read_record();
-    Result<void> read_payload(std::uint64_t length);
     Result<StreamEvent> take_pages(const Record& record);
     Result<StreamEvent> take_zeros(const Record& record);
     Result<void> take_state(const Record& record);
+    Result<void> take_descriptors(const Record& record);
     Result<void> take_closing(const Record& record);
     [[nodiscard]] Result<void> check_same_machine() const;
 
     StreamChannel channel_;
+    stream::Purpose purpose_ = stream::Purpose::copy;
+    HandedOver handed_over_;
     Manifest opening_;
     Manifest closing_;
     bool closed_ = false; // the closing manifest has come

@@ -1,7 +1,8 @@
 #include "core/checkpoint/stream_writer.hpp"
 
-#include "core/checkpoint/checksum.hpp"
+#include "core/base/utf8.hpp"
 #include "core/checkpoint/origin.hpp"
+#include "core/checkpoint/stream_record.hpp"
 
 #include <algorithm>
 #include <array>
@@ -28,21 +29,13 @@ Error nothing_held(const char* what) {
 
 } // namespace
 
+// A receiver that ends a move says why before it hangs up.
 Result<void> StreamWriter::send(Kind kind, std::span<const std::byte> first,
                                 std::span<const std::byte> second) {
-    Checksum payload;
-    payload.add(first);
-    payload.add(second);
-    Numbers header;
-    append(header, static_cast<std::uint32_t>(kind));
-    append(header, number_++);
-    append(header, std::uint64_t{first.size() + second.size()});
-    append(header, payload.value());
-    append(header, checksum_of(header));
-    for (const auto part : {std::span<const std::byte>(header), first, second}) {
-        if (auto written = channel_.write(part); !written) return written;
-    }
-    return {};
+    auto sent = stream::send_record(channel_, kind, number_++, first, second);
+    if (sent || purpose_ != stream::Purpose::move || answered_) return sent;
+    auto answer = await_ready();
+    return answer ? std::move(sent) : std::move(answer);
 }
 
 Result<void> StreamWriter::send_manifest(Kind kind, Manifest& manifest) {
@@ -66,17 +59,19 @@ Result<void> StreamWriter::send_manifest(Kind kind, Manifest& manifest) {
     return send(kind, std::as_bytes(std::span(*text)));
 }
 
-Result<void> StreamWriter::begin(Manifest manifest, bool states, std::optional<std::uint64_t> memory_size) {
+Result<void> StreamWriter::begin(Manifest manifest, bool states, std::optional<std::uint64_t> memory_size,
+                                 stream::Purpose purpose) {
     auto id = new_checkpoint_id();
     if (!id) return std::move(id).error();
     id_ = *std::move(id);
     states_ = states;
     memory_size_ = memory_size;
+    purpose_ = purpose;
     Numbers header;
     const auto magic = std::as_bytes(std::span(stream::magic));
     header.insert(header.end(), magic.begin(), magic.end());
     append(header, stream::version);
-    append(header, std::uint32_t{0});
+    append(header, static_cast<std::uint32_t>(purpose));
     if (auto written = channel_.write(header); !written) return written;
     return send_manifest(Kind::opening, manifest);
 }
@@ -131,6 +126,34 @@ Result<StatePlace> StreamWriter::add_state(const StateImage& image) {
 Result<void> StreamWriter::finish(Manifest manifest) {
     if (auto sent = send_manifest(Kind::closing, manifest); !sent) return sent;
     return send(Kind::end, {});
+}
+
+Result<void> StreamWriter::hand_over(const std::string& device, std::span<const LeftDescriptor> left) {
+    if (left.empty()) return {};
+    std::string names = device + '\0';
+    std::vector<int> files;
+    for (const LeftDescriptor& each : left) {
+        names += each.name + '\0';
+        files.push_back(each.descriptor.get());
+    }
+    if (auto sent = send(Kind::descriptors, std::as_bytes(std::span(names))); !sent) return sent;
+    return channel_.write_descriptors(files);
+}
+
+Result<void> StreamWriter::await_ready() {
+    answered_ = true;
+    std::vector<std::byte> payload;
+    const auto record = stream::receive_record(channel_, 0, payload);
+    if (!record) return with_context("the other side did not take the machine", record.error());
+    if (record->kind == Kind::ready) return {};
+    if (record->kind != Kind::refused) return stream::wrong_record(record->place, "is no answer");
+    return Error{"the other side refuses the machine: " +
+                     printable_text({reinterpret_cast<const char*>(payload.data()), payload.size()}),
+                 "it runs on here"};
+}
+
+Result<void> StreamWriter::let_go() {
+    return stream::send_record(channel_, Kind::go, number_++, {});
 }
 
 } // namespace plugbay::core

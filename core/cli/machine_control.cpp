@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <chrono>
+#include <thread>
 #include <utility>
 
 namespace plugbay::core {
@@ -42,7 +44,8 @@ void publish(ControlServer& server, const MachineChange& change) {
 
 MachineControl::MachineControl(std::string name, Machine& machine, MasterDeviceTable& device_types)
     : name_(std::move(name)), machine_(machine), device_types_(device_types), hot_swap_(machine),
-      checkpoints_(machine, device_types), shadow_(machine), tracer_(machine.devices(), listener()) {}
+      checkpoints_(machine, device_types), sender_(machine, device_types), shadow_(machine),
+      tracer_(machine.devices(), listener()) {}
 
 Result<std::unique_ptr<MachineControl>> MachineControl::start(const ControlOptions& options, Machine& machine,
                                                               MasterDeviceTable& device_types) {
@@ -51,8 +54,24 @@ Result<std::unique_ptr<MachineControl>> MachineControl::start(const ControlOptio
         new MachineControl(named ? options.name : machine.config().name, machine, device_types));
     if (options.socket == "none") return control;
     if (!options.socket.empty()) control->path_ = std::filesystem::absolute(options.socket).string();
-    auto listening =
-        options.socket.empty() ? control->listen_below_name(named) : control->listen(options.socket);
+    const auto listen = [&] {
+        return options.socket.empty() ? control->listen_below_name(named) : control->listen(options.socket);
+    };
+    auto listening = listen();
+    if (options.moved && !listening) {
+        for (int i = 0; i < 100 && !listening; ++i) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+            listening = listen();
+        }
+        if (!listening) {
+            log_for(Subsystem::control)
+                .warn("{}; the machine runs by another name", listening.error().text());
+            control->path_.clear();
+            listening = control->listen_below_name(false);
+        }
+        if (!listening) log_for(Subsystem::control).error("no control socket: {}", listening.error().text());
+        return control;
+    }
     if (!listening && (named || !options.socket.empty())) return std::move(listening).error();
     if (!listening) log_for(Subsystem::control).info("no control socket: {}", listening.error().text());
     return control;
@@ -75,6 +94,7 @@ Result<void> MachineControl::listen(const std::filesystem::path& socket) {
                   .device_types = device_types_,
                   .hot_swap = hot_swap_,
                   .checkpoints = checkpoints_,
+                  .sender = sender_,
                   .shadow = shadow_,
                   .tracer = tracer_,
                   .debugger = debugger_});

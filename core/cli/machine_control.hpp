@@ -7,6 +7,7 @@
 #include "core/hotswap/hot_swap.hpp"
 #include "core/hotswap/shadow.hpp"
 #include "core/machine/machine_checkpoint.hpp"
+#include "core/machine/machine_sender.hpp"
 #include "core/trace/tracer.hpp"
 
 #include <filesystem>
@@ -21,6 +22,9 @@ class MasterDeviceTable;
 struct ControlOptions {
     std::string name;   // --name; empty: after the machine, with a number if that is taken
     std::string socket; // --control: a path, or "none"; empty: below the name
+    // The machine came from another process and cannot be given back, so it runs in any case: what is taken is waited for
+    // a little, for the other process may still be about to end, and then it runs by another name.
+    bool moved = false;
 };
 
 // Thread: [control]. The machine and the table outlive it.
@@ -55,6 +59,7 @@ class MachineControl {
     MasterDeviceTable& device_types_;
     HotSwap hot_swap_;
     MachineCheckpoints checkpoints_;
+    MachineSender sender_;
     Shadow shadow_;
     std::string path_; // --control; empty: below the name
     std::unique_ptr<GdbServer> debugger_;

@@ -1,5 +1,6 @@
 // The one binary: reads the command line and calls the command.
 #include "core/base/log.hpp"
+#include "core/cli/checkpoint_command.hpp"
 #include "core/cli/command_completion.hpp"
 #include "core/cli/ctl/ctl_command.hpp"
 #include "core/cli/daemon.hpp"
@@ -77,22 +78,28 @@ void add_run_options(CLI::App& command, RunOptions& options, bool& daemonize) {
 
 CLI::App* add_restore(CLI::App& app, RestoreArguments& arguments) {
     auto* restore = app.add_subcommand("restore", "run a machine on from a checkpoint");
-    restore->add_option("DIR", arguments.folder, "the folder that `plugbay checkpoint` made")->required();
+    restore
+        ->add_option("PLACE", arguments.place,
+                     "the folder that `plugbay checkpoint` made; or where a machine is waited for: "
+                     "unix:PATH, tcp:ADDRESS:PORT, or - for standard input")
+        ->type_name("DIR|unix:PATH|tcp:ADDRESS:PORT|-")
+        ->required();
     add_overrides(*restore, arguments.overrides, arguments.plugins);
     restore->add_flag("--accept-changed-disks", arguments.accept_changed_disks,
                       "go on although a disk's file is not what it was");
     restore->add_flag("--verify", arguments.verify,
-                      "read all of the memory and compare it with its checksums first");
+                      "read all of a folder's memory and compare it with its checksums first");
     return restore;
 }
 
 CLI::App* add_checkpoint(CLI::App& app, CheckpointArguments& arguments) {
-    auto* checkpoint = app.add_subcommand("checkpoint", "save a running machine into a folder");
+    auto* checkpoint = app.add_subcommand("checkpoint", "save a running machine into a folder, or send it");
     constexpr int most_names = 2;
     checkpoint
-        ->add_option("MACHINE_AND_DIR", arguments.names,
-                     "which machine, needed if several run, and the folder that is made")
-        ->type_name("[MACHINE] DIR")
+        ->add_option("MACHINE_AND_PLACE", arguments.names,
+                     "which machine, needed if several run, and the folder that is made, or where a "
+                     "`plugbay restore` listens, or - for standard output")
+        ->type_name("[MACHINE] DIR|unix:PATH|tcp:ADDRESS:PORT|-")
         ->required()
         ->expected(1, most_names);
     checkpoint->add_option("--contents", arguments.contents, "what is saved; all without it")
@@ -101,6 +108,17 @@ CLI::App* add_checkpoint(CLI::App& app, CheckpointArguments& arguments) {
                          "only the memory that was written since the last checkpoint, which stays beside it");
     checkpoint->add_flag("--track", arguments.track, "so that the next one can be incremental");
     checkpoint->add_flag("--replace", arguments.replace, "a checkpoint that has this name");
+    checkpoint->add_flag("--move", arguments.move,
+                         "the machine goes on at the other side of the Unix socket, and ends here");
+    checkpoint
+        ->add_option("--pause", arguments.pause,
+                     "what is sent: how long the guest may stand still for its memory; 20 without it")
+        ->type_name("MILLISECONDS");
+    checkpoint
+        ->add_option("--rounds", arguments.rounds,
+                     "what is sent: how often memory is sent at most before the guest stands still; 20 "
+                     "without it")
+        ->type_name("N");
     checkpoint->add_flag("--json", arguments.json, "for programs");
     return checkpoint;
 }

@@ -39,6 +39,8 @@ std::string reason_of(const RunOutcome& outcome) {
         return fmt::format("stopped by signal {}", outcome.number);
     case RunOutcome::Kind::quit:
         return "ended by its control socket";
+    case RunOutcome::Kind::moved:
+        return "it goes on in another process";
     case RunOutcome::Kind::timeout:
         return "the time that --timeout gives is over, so the guest was stopped";
     case RunOutcome::Kind::guest_failure:
@@ -59,6 +61,7 @@ int report(const RunOutcome& outcome) {
     case RunOutcome::Kind::power_off:
     case RunOutcome::Kind::reset:
     case RunOutcome::Kind::quit:
+    case RunOutcome::Kind::moved:
         log.info("{}", reason_of(outcome));
         return exit_status::success;
     case RunOutcome::Kind::exit:
@@ -97,7 +100,7 @@ void block_ending_signals() {
 }
 
 // The guest waits for the debugger, before its first instruction.
-Result<std::unique_ptr<GdbServer>> start_debugging(Machine& machine, const GdbAddress& address) {
+Result<std::unique_ptr<GdbServer>> start_debugging(Machine& machine, const SocketAddress& address) {
     if (auto paused = machine.pause(); !paused) return std::move(paused).error();
     auto server = GdbServer::start(machine, address);
     if (server)
@@ -116,9 +119,12 @@ Result<void> check_traced(std::span<const std::string> traced, std::span<const s
     return {};
 }
 
+Error needs_socket() {
+    return Error{"a machine in the background needs a control socket", "leave out \"--control none\""};
+}
+
 Result<void> tell_ready(Daemon& daemon, const MachineControl& control) {
-    if (control.place().empty())
-        return Error{"a machine in the background needs a control socket", "leave out \"--control none\""};
+    if (control.place().empty()) return needs_socket();
     return daemon.ready(control.place());
 }
 
@@ -138,7 +144,7 @@ int run_command(const MachineArguments& arguments, const RunOptions& options) {
 }
 
 int run_loaded(LoadedMachine& loaded, const MakeMachine& make, bool goes_on, const RunOptions& options) {
-    const auto gdb_address = parse_gdb_address(options.gdb.empty() ? "0" : options.gdb);
+    const auto gdb_address = parse_socket_address(options.gdb.empty() ? "0" : options.gdb, "the GDB server");
     if (!gdb_address) {
         std::cerr << "plugbay --gdb: " << gdb_address.error().text() << '\n';
         return exit_status::usage;
@@ -150,6 +156,10 @@ int run_loaded(LoadedMachine& loaded, const MakeMachine& make, bool goes_on, con
     if (const auto traced = check_traced(options.trace, ids_of(loaded.config)); !traced) {
         std::cerr << "plugbay run --trace: " << traced.error().text() << '\n';
         return exit_status::usage;
+    }
+    if (options.daemon != nullptr && options.control.socket == "none") {
+        tell_failure(needs_socket().text());
+        return exit_status::failure;
     }
     const auto service_manager = ServiceManager::of_environment();
     block_ending_signals();

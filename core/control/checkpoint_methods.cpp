@@ -2,6 +2,7 @@
 #include "core/control/methods.hpp"
 #include "core/machine/machine.hpp"
 #include "core/machine/machine_checkpoint.hpp"
+#include "core/machine/machine_sender.hpp"
 
 namespace plugbay::core {
 
@@ -16,7 +17,14 @@ std::filesystem::path folder_of(const json& params) {
         .lexically_normal();
 }
 
+// Both would take the pages that were written from each other.
+Result<void> refuse_while_sent(const ControlTarget& target) {
+    if (!target.sender.sending()) return {};
+    return Error{"the machine is being sent", "wait until it is, or cancel that: \"checkpoint.cancel\""};
+}
+
 Result<json> checkpoint(const ControlTarget& target, const json& params) {
+    if (auto free = refuse_while_sent(target); !free) return std::move(free).error();
     CheckpointRequest request{.incremental = params.value("incremental", false),
                               .track = params.value("track", false),
                               .replace = params.value("replace", false)};
@@ -33,6 +41,7 @@ Result<json> checkpoint(const ControlTarget& target, const json& params) {
 }
 
 Result<json> restore(const ControlTarget& target, const json& params) {
+    if (auto free = refuse_while_sent(target); !free) return std::move(free).error();
     const auto checkpoint = Checkpoint::open(folder_of(params));
     if (!checkpoint) return checkpoint.error();
     return done(go_back_to(target.machine, *checkpoint, target.device_types,

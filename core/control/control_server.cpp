@@ -56,11 +56,12 @@ class ControlServer::Core : public SessionOwner, public std::enable_shared_from_
     void run(const Method& method, json params, std::weak_ptr<ControlSession> session) override {
         execute_([&method, params = std::move(params), session = std::move(session),
                   core = weak_from_this()](const ControlTarget& target) {
-            Result<json> result = call(method, target, params);
-            const auto alive = core.lock();
-            if (alive == nullptr) return;
-            alive->post([session, result = std::move(result)] {
-                if (const auto there = session.lock()) there->finished(result);
+            call(method, target, params, [session, core](Result<json> result) {
+                const auto alive = core.lock();
+                if (alive == nullptr) return;
+                alive->post([session, result = std::move(result)] {
+                    if (const auto there = session.lock()) there->finished(result);
+                });
             });
         });
     }
@@ -74,12 +75,14 @@ class ControlServer::Core : public SessionOwner, public std::enable_shared_from_
         context_.run();
     }
     // What a method may throw is a defect, and no reason to end the guest.
-    static Result<json> call(const Method& method, const ControlTarget& target, const json& params) {
+    static void call(const Method& method, const ControlTarget& target, const json& params,
+                     const Method::Answer& answer) {
         try {
-            return method.run(target, params);
+            if (method.begin) return method.begin(target, params, answer);
+            answer(method.run(target, params));
         } catch (const std::exception& defect) {
-            return Error{fmt::format("\"{}\" failed: {}", method.name, defect.what()),
-                         "this is a defect of plugbay's"};
+            answer(Error{fmt::format("\"{}\" failed: {}", method.name, defect.what()),
+                         "this is a defect of plugbay's"});
         }
     }
     void accept() {

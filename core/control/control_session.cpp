@@ -78,7 +78,7 @@ bool ControlSession::begin(const rpc::Call& call) {
         return true;
     }
     running_ = call;
-    if (method->run) {
+    if (method->run || method->begin) {
         owner_.run(*method, call.params, weak_from_this());
         return false;
     }

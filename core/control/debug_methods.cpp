@@ -108,7 +108,7 @@ Result<json> start_gdb(const ControlTarget& target, const json& params) {
         return Error{fmt::format("a GDB server is at {} already", target.debugger->place()),
                      "stop it with \"gdb.stop\" first"};
     }
-    const auto address = parse_gdb_address(params["address"].get<std::string>());
+    const auto address = parse_socket_address(params["address"].get<std::string>(), "the GDB server");
     if (!address) return address.error();
     auto server = GdbServer::start(target.machine, *address);
     if (!server) return std::move(server).error();

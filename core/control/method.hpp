@@ -21,6 +21,7 @@ class GdbServer;
 class HotSwap;
 class Machine;
 class MachineCheckpoints;
+class MachineSender;
 class MasterDeviceTable;
 class Shadow;
 class Tracer;
@@ -32,6 +33,7 @@ struct ControlTarget {
     MasterDeviceTable& device_types;
     HotSwap& hot_swap;
     MachineCheckpoints& checkpoints;
+    MachineSender& sender;
     Shadow& shadow;
     Tracer& tracer;                       // its listener publishes the events
     std::unique_ptr<GdbServer>& debugger; // null: none is asked for
@@ -43,7 +45,10 @@ struct Method {
     nlohmann::json params;
     nlohmann::json result;
     // [control] `params` is what the schema says; so is what it returns.
-    std::function<Result<nlohmann::json>(const ControlTarget& target, const nlohmann::json& params)> run;
+    std::function<Result<nlohmann::json>(const ControlTarget& target, const nlohmann::json& params)> run = {};
+    // In its place, for what takes long: [control] calls `answer` once, then or later, on the control thread.
+    using Answer = std::function<void(Result<nlohmann::json>)>;
+    std::function<void(const ControlTarget& target, const nlohmann::json& params, Answer answer)> begin = {};
 };
 
 // What subscribers are told; its params are described like a method's.

@@ -14,6 +14,7 @@ const MethodTable& control_methods() {
         add_shadow_methods(all);
         add_swap_methods(all);
         add_checkpoint_methods(all);
+        add_send_methods(all);
         add_trace_methods(all);
         add_session_methods(all);
         return all;

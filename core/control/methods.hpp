@@ -20,6 +20,7 @@ void add_statistics_methods(MethodTable& table);
 void add_shadow_methods(MethodTable& table);
 void add_swap_methods(MethodTable& table);
 void add_checkpoint_methods(MethodTable& table);
+void add_send_methods(MethodTable& table);
 void add_trace_methods(MethodTable& table);
 // `describe`, `events.subscribe`, and the events.
 void add_session_methods(MethodTable& table);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/base/result.hpp"
-#include "core/debug/gdb_address.hpp"
+#include "core/io/socket_address.hpp"
 
 #include <memory>
 #include <plugbay/unique_fd.hpp>
@@ -21,7 +21,7 @@ class GdbServer {
   public:
     // `machine` outlives the object.
     [[nodiscard]] static Result<std::unique_ptr<GdbServer>> start(Machine& machine,
-                                                                  const GdbAddress& address);
+                                                                  const SocketAddress& address);
     GdbServer(const GdbServer&) = delete;
     GdbServer& operator=(const GdbServer&) = delete;
     // Detaches a client; the guest runs on.

@@ -46,14 +46,26 @@ bool HandoverStore::in_place(Build build) const {
     return build == in_place_;
 }
 
-void HandoverStore::expect(bool expected) {
+void HandoverStore::expect(Successor successor) {
     const std::lock_guard guard(mutex_);
-    expected_ = expected;
+    expected_ = successor;
 }
 
-bool HandoverStore::expected() const {
+HandoverStore::Successor HandoverStore::expected() const {
     const std::lock_guard guard(mutex_);
     return expected_;
+}
+
+void HandoverStore::arrive(std::vector<LeftDescriptor> left) {
+    const std::lock_guard guard(mutex_);
+    in_place_ = nullptr;
+    for (LeftDescriptor& entry : left)
+        names_.insert_or_assign(std::move(entry.name), std::move(entry.descriptor));
+}
+
+void HandoverStore::leave() {
+    const std::lock_guard guard(mutex_);
+    in_place_ = nullptr;
 }
 
 void HandoverStore::pass_to(Build build) {
@@ -74,9 +86,9 @@ void HandoverStore::forget(Build build) {
     staged_.erase(build);
 }
 
-std::vector<HandoverStore::Entry> HandoverStore::duplicate_all() const {
+std::vector<LeftDescriptor> HandoverStore::duplicate_all() const {
     const std::lock_guard guard(mutex_);
-    std::vector<Entry> all;
+    std::vector<LeftDescriptor> all;
     for (const auto& [name, descriptor] : names_) {
         if (UniqueFd copy = duplicate(descriptor)) all.push_back({name, std::move(copy)});
     }

@@ -2,10 +2,13 @@
 // of a machine, shared by the builds that run it one after the other.
 #pragma once
 
+#include "core/base/left_descriptor.hpp"
+
 #include <plugbay/abi/handover.h>
 #include <plugbay/unique_fd.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,10 +25,6 @@ class HandoverStore {
   public:
     // Says which build acts: the address of its Device.
     using Build = const void*;
-    struct Entry {
-        std::string name;
-        UniqueFd descriptor;
-    };
 
     // `build` is in the device's place.
     explicit HandoverStore(Build build) : in_place_(build) {}
@@ -38,10 +37,16 @@ class HandoverStore {
     [[nodiscard]] bool remove(Build build, std::string_view name);
 
     [[nodiscard]] bool in_place(Build build) const;
-    // While true, what is saved is for another build that finds this store, or for a rehearsal that has its
-    // duplicates. From before the build in the place is quiesced, or is saved for a rehearsal, until it is over.
-    void expect(bool expected);
-    [[nodiscard]] bool expected() const;
+    // For whom is what is saved: nobody in particular; another build that finds this store, or a rehearsal that has its
+    // duplicates; one in another process, to which the machine moves. From before the build in the place is quiesced, or
+    // is saved for a rehearsal, until it is over.
+    enum class Successor : std::uint8_t { none, here, elsewhere };
+    void expect(Successor successor);
+    [[nodiscard]] Successor expected() const;
+    // The builds so far ran in another process, where they left these. No build is in the place until pass_to().
+    void arrive(std::vector<LeftDescriptor> left);
+    // The machine has moved to another process: no build of this one is in the place any more.
+    void leave();
     // The switch, or the way back, after load: from now on `build` is in the device's place, and what it put and removed
     // holds for the device.
     void pass_to(Build build);
@@ -50,7 +55,7 @@ class HandoverStore {
 
     // Duplicates of all that the build in the place left, by name, for the process of a rehearsal. Those for which the
     // process has no descriptors left are missing.
-    [[nodiscard]] std::vector<Entry> duplicate_all() const;
+    [[nodiscard]] std::vector<LeftDescriptor> duplicate_all() const;
 
   private:
     using Names = std::map<std::string, UniqueFd, std::less<>>;
@@ -61,7 +66,7 @@ class HandoverStore {
 
     mutable std::mutex mutex_;
     Build in_place_; // guarded by mutex_, as is the rest
-    bool expected_ = false;
+    Successor expected_ = Successor::none;
     Names names_;
     std::map<Build, Names> staged_; // of builds that are not in the place; without a descriptor: removed
 };
@@ -69,12 +74,14 @@ class HandoverStore {
 // Another build is expected for as long as this lives; see HandoverStore::expect().
 class SuccessorExpected {
   public:
-    explicit SuccessorExpected(std::shared_ptr<HandoverStore> store) : store_(std::move(store)) {
-        store_->expect(true);
+    using Successor = HandoverStore::Successor;
+    explicit SuccessorExpected(std::shared_ptr<HandoverStore> store, Successor successor = Successor::here)
+        : store_(std::move(store)) {
+        store_->expect(successor);
     }
     SuccessorExpected(const SuccessorExpected&) = delete;
     SuccessorExpected& operator=(const SuccessorExpected&) = delete;
-    ~SuccessorExpected() { store_->expect(false); }
+    ~SuccessorExpected() { store_->expect(Successor::none); }
 
   private:
     const std::shared_ptr<HandoverStore> store_;

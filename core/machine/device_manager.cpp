@@ -38,6 +38,7 @@ DeviceManager::~DeviceManager() {
     for (const auto& device : devices_)
         all.push_back(device.get());
     for (Device* device : frontends_first(std::move(all))) {
+        if (given_away_) given_away_->let_go(*device);
         if (auto done = device->quiesce(); !done) log_for(Subsystem::devices).warn("{}", done.error().text());
     }
     while (!devices_.empty())
@@ -85,7 +86,7 @@ Result<void> DeviceManager::add(std::span<const DeviceConfig> devices, const Pla
 }
 
 Result<void> DeviceManager::bring_in(std::span<const DeviceConfig> devices, const Place& place,
-                                     DeviceHold& hold) {
+                                     DeviceHold& hold, Arriving* arriving) {
     const auto at = [&](const SourcePosition& position, Error error) {
         return place ? with_context(place(position), std::move(error)) : error;
     };
@@ -100,7 +101,7 @@ Result<void> DeviceManager::bring_in(std::span<const DeviceConfig> devices, cons
         if (loop == nullptr) loop = loops_[next_loop_++ % loops_.size()].get();
     }
     for (const DeviceConfig& config : devices) {
-        if (auto created = create(config, *loops[groups.of(config.id)]); !created)
+        if (auto created = create(config, *loops[groups.of(config.id)], arriving); !created)
             return at(config.position, std::move(created).error());
     }
     if (auto connected = services_.pci.connect(); !connected) return connected;
@@ -125,7 +126,7 @@ void DeviceManager::announce(std::span<const DeviceConfig> devices) const {
     }
 }
 
-Result<void> DeviceManager::create(const DeviceConfig& config, IoLoop& loop) {
+Result<void> DeviceManager::create(const DeviceConfig& config, IoLoop& loop, Arriving* arriving) {
     if (find(config.id) != nullptr) {
         return Error{fmt::format("there is a device \"{}\" already", config.id), "choose another id"};
     }
@@ -135,6 +136,7 @@ Result<void> DeviceManager::create(const DeviceConfig& config, IoLoop& loop) {
     Device& device = *devices_.back();
     device_by_id_.emplace(device.id(), &device);
     const DeviceConfig& kept = configs_.emplace(&device, config).first->second;
+    if (arriving != nullptr) device.handover()->arrive(std::move((*arriving)[device.id()]));
     const auto values = abi_values(kept.properties);
     if (auto created = device.create(values); !created) return created;
     return registry_.offer(device);

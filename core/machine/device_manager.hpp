@@ -28,6 +28,7 @@
 namespace plugbay::core {
 
 class DeviceHold;
+class SuccessorExpected;
 
 // Thread: [control], never inside a callback of a device (refused). Every change is a transaction: when it fails, the
 // devices and links are what they were before. Only accesses to the devices that a change touches wait for it.
@@ -103,13 +104,20 @@ class DeviceManager {
     // --- checkpoints; the order of events: docs/checkpoint.md.
     // Saves all, oldest first, and gives the states to `between` while every device holds still. A device that has no
     // state, or cannot save it, fails the whole.
-    [[nodiscard]] Result<void>
-    save_all(const std::function<Result<void>(std::vector<DeviceState> states)>& between);
+    using UseStates = std::function<Result<void>(std::vector<DeviceState> states)>;
+    [[nodiscard]] Result<void> save_all(const UseStates& between);
+    // The same for devices that go on in another process: when `between` has succeeded, they hold still until they are
+    // destroyed, and leave what is outside of the machine as it is.
+    [[nodiscard]] Result<void> give_away(const UseStates& between);
+    // What devices left in the process that they come from, by their ids.
+    using Arriving = std::map<std::string, std::vector<LeftDescriptor>, std::less<>>;
     // add() for devices that go on from saved states instead of starting; each has exactly one of `states`. They hold
-    // still while `between` runs, when all are loaded. No vCPU runs meanwhile.
+    // still while `between` runs, when all are loaded. No vCPU runs meanwhile. `arriving`: they come from another process
+    // by give_away(); null: they do not.
     [[nodiscard]] Result<void> restore(std::span<const DeviceConfig> devices,
                                        std::span<const DeviceState> states, const Place& place,
-                                       const std::function<Result<void>()>& between);
+                                       const std::function<Result<void>()>& between,
+                                       Arriving* arriving = nullptr);
 
     // The same for devices that are there and go on from `states` in place of what they are at: each has exactly one. When
     // one refuses its state, all are put back and `between` is not called.
@@ -136,9 +144,10 @@ class DeviceManager {
     [[nodiscard]] Result<void> refuse_inside_callback() const;
     // Creates and connects them. What is held for it goes into `hold`.
     [[nodiscard]] Result<void> bring_in(std::span<const DeviceConfig> devices, const Place& place,
-                                        DeviceHold& hold);
+                                        DeviceHold& hold, Arriving* arriving = nullptr);
     void announce(std::span<const DeviceConfig> devices) const;
-    [[nodiscard]] Result<void> create(const DeviceConfig& config, IoLoop& loop);
+    [[nodiscard]] Result<void> create(const DeviceConfig& config, IoLoop& loop, Arriving* arriving);
+    [[nodiscard]] Result<std::vector<DeviceState>> hold_and_save(DeviceHold& hold) const;
     [[nodiscard]] Result<void> connect_new(const DeviceConfig& config);
     [[nodiscard]] Result<void> join(Device& backend, std::uint32_t port, std::string_view frontend,
                                     std::span<const plugbay_value> options);
@@ -161,7 +170,8 @@ class DeviceManager {
     std::vector<std::unique_ptr<Device>> devices_;               // in creation order
     std::unordered_map<std::string_view, Device*> device_by_id_; // keys are the devices' own ids
     std::unordered_map<const Device*, DeviceConfig> configs_;    // links may be over
-    Registry registry_; // before the devices in destruction: links name them
+    Registry registry_;                      // before the devices in destruction: links name them
+    std::unique_ptr<DeviceHold> given_away_; // null: they are this process's
 };
 
 } // namespace plugbay::core

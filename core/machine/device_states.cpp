@@ -20,9 +20,6 @@ Result<DeviceState> save(Device& device) {
         const PluginDescription& plugin = device.plugin()->description();
         saved.plugin = plugin.name;
         saved.version = plugin.version;
-        saved.build_id = plugin.build_id;
-        saved.abi_major = plugin.abi_major;
-        saved.abi_minor = plugin.abi_minor;
     }
     auto state = device.save();
     if (!state) return std::move(state).error();
@@ -97,14 +94,12 @@ Result<std::map<std::string_view, const DeviceState*>> match(std::span<const Dev
 
 } // namespace
 
-Result<void> DeviceManager::save_all(const std::function<Result<void>(std::vector<DeviceState>)>& between) {
-    if (auto allowed = refuse_inside_callback(); !allowed) return allowed;
+Result<std::vector<DeviceState>> DeviceManager::hold_and_save(DeviceHold& hold) const {
     std::vector<Device*> all;
     for (const auto& device : devices_)
         all.push_back(device.get());
-    DeviceHold hold;
     for (Device* device : frontends_first(all)) {
-        if (auto held = hold.add(*device); !held) return held;
+        if (auto held = hold.add(*device); !held) return std::move(held).error();
     }
     std::vector<DeviceState> states;
     for (Device* device : all) {
@@ -112,7 +107,31 @@ Result<void> DeviceManager::save_all(const std::function<Result<void>(std::vecto
         if (!saved) return std::move(saved).error();
         states.push_back(*std::move(saved));
     }
-    return between(std::move(states));
+    return states;
+}
+
+Result<void> DeviceManager::save_all(const UseStates& between) {
+    if (auto allowed = refuse_inside_callback(); !allowed) return allowed;
+    DeviceHold hold;
+    auto states = hold_and_save(hold);
+    return states ? between(*std::move(states)) : std::move(states).error();
+}
+
+Result<void> DeviceManager::give_away(const UseStates& between) {
+    if (auto allowed = refuse_inside_callback(); !allowed) return allowed;
+    auto hold = std::make_unique<DeviceHold>();
+    std::vector<std::unique_ptr<SuccessorExpected>> expected; // not any more when the devices run again
+    for (const auto& device : devices_) {
+        expected.push_back(
+            std::make_unique<SuccessorExpected>(device->handover(), SuccessorExpected::Successor::elsewhere));
+    }
+    auto states = hold_and_save(*hold);
+    if (!states) return std::move(states).error();
+    if (auto done = between(*std::move(states)); !done) return done;
+    for (const auto& device : devices_)
+        device->handover()->leave();
+    given_away_ = std::move(hold);
+    return {};
 }
 
 Result<void> DeviceManager::load_all(std::span<const DeviceState> states,
@@ -142,17 +161,21 @@ Result<void> DeviceManager::load_all(std::span<const DeviceState> states,
 
 Result<void> DeviceManager::restore(std::span<const DeviceConfig> devices,
                                     std::span<const DeviceState> states, const Place& place,
-                                    const std::function<Result<void>()>& between) {
+                                    const std::function<Result<void>()>& between, Arriving* arriving) {
     if (auto allowed = refuse_inside_callback(); !allowed) return allowed;
     const auto by_id = match(devices, states);
     if (!by_id) return by_id.error();
     DeviceHold hold;
     Addition addition(*this);
-    if (auto done = bring_in(devices, place, hold); !done) return done;
+    if (auto done = bring_in(devices, place, hold, arriving); !done) return done;
     for (Device* device : addition.devices()) {
         if (auto loaded = load(*device, *by_id->at(device->id())); !loaded) return loaded;
     }
     if (auto done = between(); !done) return done;
+    if (arriving != nullptr) {
+        for (Device* device : addition.devices())
+            device->handover()->pass_to(device);
+    }
     // Backends are ready before what calls them.
     for (Device* device : std::views::reverse(frontends_first(addition.devices())))
         device->go_on();

@@ -47,7 +47,7 @@ namespace plugbay::core {
 
 // Why a run ended.
 struct RunOutcome {
-    enum class Kind { power_off, reset, exit, signal, quit, timeout, guest_failure };
+    enum class Kind { power_off, reset, exit, signal, quit, moved, timeout, guest_failure };
     Kind kind = Kind::power_off;
     std::uint32_t number = 0;  // exit: the status; signal: its number
     std::string device = {};   // who asked, for the first three
@@ -71,11 +71,18 @@ class Machine {
     // so far is undone in reverse order. `config` is copied.
     [[nodiscard]] static Result<std::unique_ptr<Machine>> create(const MachineConfig& config,
                                                                  MasterDeviceTable& device_types);
-    // The same machine as it was when `state` was saved, with `memory`, paused. Nothing is booted.
-    [[nodiscard]] static Result<std::unique_ptr<Machine>> restore(const MachineConfig& config,
-                                                                  MasterDeviceTable& device_types,
-                                                                  const MachineState& state,
-                                                                  std::unique_ptr<GuestMemory> memory);
+    // What a machine goes on from.
+    struct Origin {
+        const MachineState& state;
+        std::unique_ptr<GuestMemory> memory;
+        // It comes from another process, where its devices left this.
+        std::optional<DeviceManager::Arriving> arriving = {};
+        // Called when all is made and loaded and nothing runs yet: the last that can fail.
+        std::function<Result<void>()> ready = [] { return Result<void>(); };
+    };
+    // The same machine as it was when the state was saved, paused. Nothing is booted.
+    [[nodiscard]] static Result<std::unique_ptr<Machine>>
+    restore(const MachineConfig& config, MasterDeviceTable& device_types, Origin origin);
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
     ~Machine();
@@ -107,7 +114,11 @@ class Machine {
     // --- checkpoints, see docs/checkpoint.md
     // Gives the machine's state to `write` while vCPUs and devices hold still, and with them what is in memory() and on
     // disks. Afterwards the guest runs again, unless it was paused before.
-    [[nodiscard]] Result<void> save(const std::function<Result<void>(const MachineState& state)>& write);
+    using UseState = std::function<Result<void>(const MachineState& state)>;
+    [[nodiscard]] Result<void> save(const UseState& write);
+    // save() for a machine that goes on in another process. When `write` has succeeded, nothing of it runs here any more,
+    // what is outside of it is left as it is, and run() returns.
+    [[nodiscard]] Result<void> give_away(const UseState& write);
     // Goes back to `state`, with what `fill` puts into RAM, and then runs, unless it was paused before. When a device or
     // what is in the state is refused, the machine is what it was; when `fill` fails, it stays paused and is good for nothing but to
     // be ended.
@@ -166,6 +177,8 @@ class Machine {
     [[nodiscard]] Result<void> create_vcpus();
     [[nodiscard]] Result<void> power_on_vcpus(const KvmSystem& system);
     [[nodiscard]] Result<void> create_device_manager(MasterDeviceTable& device_types);
+    [[nodiscard]] Result<MachineState> state_with(std::vector<DeviceState> devices);
+    [[nodiscard]] Result<void> hold_for_saving();
     struct Processors;
     [[nodiscard]] Result<Processors> read_processors(const MachineState& state) const;
     [[nodiscard]] Result<void> apply(Processors processors);
@@ -180,6 +193,7 @@ class Machine {
     void wake();
     [[nodiscard]] Result<RunOutcome> wait_for_event(int signals, int timer);
     void run_commands();
+    [[nodiscard]] bool moved();
     // Milliseconds until the first of later_, as poll(2) takes them.
     [[nodiscard]] int wait_limit();
     void take_debug_stop(std::uint32_t index);

@@ -4,9 +4,6 @@
 
 #include "core/base/result.hpp"
 #include "core/checkpoint/checkpoint.hpp"
-#include "core/config/machine_config.hpp"
-#include "core/config/type_catalog.hpp"
-#include "core/machine/machine_state.hpp"
 #include "core/memory/guest_memory.hpp"
 
 #include <cstdint>
@@ -68,18 +65,11 @@ class MachineCheckpoints {
 
 // --- the way back
 
-// What in this host or in `config` does not go with the checkpoint, all at once, one a line: devices, states that a build does
-// not read, disks that changed. Empty: nothing. Nothing is made for it.
-[[nodiscard]] std::vector<std::string> find_obstacles(const Checkpoint& checkpoint,
-                                                      const MachineConfig& config, const TypeCatalog& catalog,
-                                                      bool accept_changed_disks);
-
 // Has a machine that runs go back to a checkpoint of it. Its memory is compared with the checksums first.
 [[nodiscard]] Result<void> go_back_to(Machine& machine, const Checkpoint& checkpoint,
                                       const MasterDeviceTable& device_types, bool accept_changed_disks);
 
 // For Machine::restore().
-[[nodiscard]] Result<MachineState> state_of(const Checkpoint& checkpoint);
 [[nodiscard]] Result<std::unique_ptr<GuestMemory>> memory_of(const Checkpoint& checkpoint);
 
 } // namespace plugbay::core

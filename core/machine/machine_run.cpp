@@ -77,6 +77,11 @@ int Machine::wait_limit() {
     return static_cast<int>(std::clamp<std::int64_t>(milliseconds, 0, 60'000));
 }
 
+bool Machine::moved() {
+    const std::lock_guard guard(mutex_);
+    return ending_ && ending_->kind == RunOutcome::Kind::moved;
+}
+
 void Machine::run_commands() {
     if (auto done = hot_plug_->process(); !done)
         log_.write(LogLevel::err, "hot plug: {}", done.error().text());
@@ -88,8 +93,10 @@ void Machine::run_commands() {
         for (auto each = later_.begin(); each != due; each = later_.erase(each))
             commands.push_back(std::move(each->second));
     }
-    for (const Command& command : commands)
+    for (const Command& command : commands) {
+        if (moved()) break;
         command(*this);
+    }
 }
 
 } // namespace plugbay::core

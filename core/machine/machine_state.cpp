@@ -37,40 +37,72 @@ struct Machine::Processors {
     std::vector<VcpuSnapshot> vcpus;
 };
 
-Result<void> Machine::save(const std::function<Result<void>(const MachineState&)>& write) {
-    const bool was_paused = paused();
+Result<MachineState> Machine::state_with(std::vector<DeviceState> devices) {
+    MachineState state{.devices = std::move(devices), .guest_time = clock_.now()};
+    const auto add = [](Result<std::vector<std::byte>> bytes, std::vector<std::byte>& to) -> Result<void> {
+        if (!bytes) return std::move(bytes).error();
+        to = *std::move(bytes);
+        return {};
+    };
+    for (const auto& thread : vcpus_) {
+        const auto snapshot = VcpuSnapshot::take(thread->vcpu());
+        if (!snapshot) return snapshot.error();
+        if (auto done = add(bytes_of(*snapshot), state.vcpus.emplace_back()); !done)
+            return std::move(done).error();
+    }
+    const auto chips = ChipSnapshot::take(*vm_);
+    if (!chips) return chips.error();
+    if (auto done = add(bytes_of(*chips), state.chips); !done) return std::move(done).error();
+    if (auto done = add(bytes_of(*paused_since_), state.clock); !done) return std::move(done).error();
+    const ProcessorFacts facts = ProcessorFacts::of(vcpus_.front()->vcpu(), guest_cpuid_);
+    if (auto done = add(bytes_of(facts), state.processor); !done) return std::move(done).error();
+    return state;
+}
+
+// A reset or an end that was asked for and not begun is in nobody's state.
+Result<void> Machine::hold_for_saving() {
     if (auto done = pause(); !done) return done;
-    auto saved = devices_->save_all([&](std::vector<DeviceState> devices) -> Result<void> {
-        MachineState state{.devices = std::move(devices), .guest_time = clock_.now()};
-        for (const auto& thread : vcpus_) {
-            const auto snapshot = VcpuSnapshot::take(thread->vcpu());
-            if (!snapshot) return snapshot.error();
-            auto bytes = bytes_of(*snapshot);
-            if (!bytes) return std::move(bytes).error();
-            state.vcpus.push_back(*std::move(bytes));
-        }
-        const auto chips = ChipSnapshot::take(*vm_);
-        if (!chips) return chips.error();
-        const auto add = [](Result<std::vector<std::byte>> bytes,
-                            std::vector<std::byte>& to) -> Result<void> {
-            if (!bytes) return std::move(bytes).error();
-            to = *std::move(bytes);
-            return {};
-        };
-        if (auto done = add(bytes_of(*chips), state.chips); !done) return done;
-        if (auto done = add(bytes_of(*paused_since_), state.clock); !done) return done;
-        const ProcessorFacts facts = ProcessorFacts::of(vcpus_.front()->vcpu(), guest_cpuid_);
-        if (auto done = add(bytes_of(facts), state.processor); !done) return done;
-        return write(state);
-    });
+    const std::lock_guard guard(mutex_);
+    if (!ending_) return {};
+    return Error{"the machine is about to be reset or to end", "try again, if it still runs"};
+}
+
+Result<void> Machine::save(const UseState& write) {
+    const bool was_paused = paused();
+    auto saved = hold_for_saving();
+    if (saved) {
+        saved = devices_->save_all([&](std::vector<DeviceState> devices) -> Result<void> {
+            const auto state = state_with(std::move(devices));
+            return state ? write(*state) : state.error();
+        });
+    }
     if (was_paused) return saved;
     auto resumed = resume();
     return saved ? std::move(resumed) : std::move(saved);
 }
 
+Result<void> Machine::give_away(const UseState& write) {
+    const bool was_paused = paused();
+    auto given = hold_for_saving();
+    if (given) {
+        given = devices_->give_away([&](std::vector<DeviceState> devices) -> Result<void> {
+            const auto state = state_with(std::move(devices));
+            return state ? write(*state) : state.error();
+        });
+    }
+    if (given) {
+        take_ending({.kind = RunOutcome::Kind::moved});
+    } else if (!was_paused) {
+        if (auto resumed = resume(); !resumed)
+            log_for(Subsystem::machine).error("the machine stays paused: {}", resumed.error().text());
+    }
+    return given;
+}
+
 Result<std::unique_ptr<Machine>> Machine::restore(const MachineConfig& config,
-                                                  MasterDeviceTable& device_types, const MachineState& state,
-                                                  std::unique_ptr<GuestMemory> memory) {
+                                                  MasterDeviceTable& device_types, Origin origin) {
+    const MachineState& state = origin.state;
+    std::unique_ptr<GuestMemory>& memory = origin.memory;
     if (memory->size() != config.memory || state.vcpus.size() != config.cpus) {
         return Error{fmt::format("{} bytes of memory and {} vCPUs were saved, and the machine has {} and {}",
                                  memory->size(), state.vcpus.size(), config.memory, config.cpus),
@@ -93,9 +125,11 @@ Result<std::unique_ptr<Machine>> Machine::restore(const MachineConfig& config,
         if (auto done = machine->power_on_vcpus(*system); !done) return done;
         auto processors = machine->read_processors(state);
         if (!processors) return std::move(processors).error();
-        return machine->apply(*std::move(processors));
+        if (auto done = machine->apply(*std::move(processors)); !done) return done;
+        return origin.ready();
     };
-    auto restored = machine->devices_->restore(machine->config_.devices, state.devices, place, between);
+    auto restored = machine->devices_->restore(machine->config_.devices, state.devices, place, between,
+                                               origin.arriving ? &*origin.arriving : nullptr);
     if (!restored) return std::move(restored).error();
     machine->boot_summary_ = "goes on from a checkpoint";
     return machine;

@@ -15,9 +15,6 @@ struct DeviceState {
     // The build that saved it.
     std::string plugin = {};
     std::string version = {};
-    std::string build_id = {};
-    std::uint16_t abi_major = 0;
-    std::uint16_t abi_minor = 0;
     std::uint32_t state_version = 0;
     std::vector<std::byte> state = {};
     // What the core keeps of it: Resource::save().

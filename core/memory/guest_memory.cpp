@@ -109,12 +109,22 @@ GuestMemory::~GuestMemory() {
 }
 
 Result<void> GuestMemory::clear() const {
-    const bool cleared =
-        file_ ? ::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-                            static_cast<off_t>(size_)) == 0
-              : ::mmap(base_, size_, PROT_READ | PROT_WRITE, private_zeroes | MAP_FIXED, -1, 0) != MAP_FAILED;
+    return clear(0, size_);
+}
+
+Result<void> GuestMemory::clear(std::uint64_t offset, std::uint64_t length) const {
+    const bool cleared = file_ ? ::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                             static_cast<off_t>(offset), static_cast<off_t>(length)) == 0
+                               : ::mmap(base_ + offset, length, PROT_READ | PROT_WRITE,
+                                        private_zeroes | MAP_FIXED, -1, 0) != MAP_FAILED;
     if (!cleared) return errno_error("cannot clear guest memory");
+    dirty_.mark(offset, length);
     return {};
+}
+
+void GuestMemory::fill(std::uint64_t offset, std::span<const std::byte> bytes) const {
+    std::ranges::copy(bytes, base_ + offset);
+    dirty_.mark(offset, bytes.size());
 }
 
 Result<void> GuestMemory::replace(std::span<const MemoryPart> parts) const {

@@ -97,6 +97,10 @@ class GuestMemory {
 
     // Makes every byte zero and gives the pages back to the host. No vCPU runs meanwhile.
     [[nodiscard]] Result<void> clear() const;
+    // The same for whole pages, and other contents for some: `offset` counts as in MemoryRange::file_offset, and what it
+    // begins is inside.
+    [[nodiscard]] Result<void> clear(std::uint64_t offset, std::uint64_t length) const;
+    void fill(std::uint64_t offset, std::span<const std::byte> bytes) const;
     // clear(), then reads what is in `parts`.
     [[nodiscard]] Result<void> replace(std::span<const MemoryPart> parts) const;
 

@@ -95,7 +95,7 @@ class CharStdio {
     plugbay_status quiesce() {
         move_output();
         let_go();
-        if (!handover_.expected()) restore_terminal();
+        if (!handover_.expected() || handover_.expected_elsewhere()) restore_terminal();
         return PLUGBAY_OK;
     }
     void reset() { escape_pending_ = false; }

@@ -79,8 +79,11 @@ plugbay_status remove(const plugbay_host* host, const char* name) {
 std::uint32_t standing(const plugbay_host* host) {
     const Device& device = Device::of(host);
     const HandoverStore& store = *device.handover();
+    using Successor = HandoverStore::Successor;
+    const Successor expected = store.expected();
     return (store.in_place(&device) ? PLUGBAY_HANDOVER_IN_PLACE : 0) |
-           (store.expected() ? PLUGBAY_HANDOVER_EXPECTED : 0);
+           (expected != Successor::none ? PLUGBAY_HANDOVER_EXPECTED : 0) |
+           (expected == Successor::elsewhere ? PLUGBAY_HANDOVER_ELSEWHERE : 0);
 }
 
 } // namespace

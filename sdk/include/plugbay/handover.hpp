@@ -40,6 +40,8 @@ class Handover {
     [[nodiscard]] bool in_place() const { return (standing() & PLUGBAY_HANDOVER_IN_PLACE) != 0; }
     // [any] What is saved and held still now goes on in another build on this host.
     [[nodiscard]] bool expected() const { return (standing() & PLUGBAY_HANDOVER_EXPECTED) != 0; }
+    // [any] The same, and that build is in another process, with a standard input, output and terminal of its own.
+    [[nodiscard]] bool expected_elsewhere() const { return (standing() & PLUGBAY_HANDOVER_ELSEWHERE) != 0; }
 
     // A field of the device's state, which says whether that state is on its way to another build, beside what is
     // handed over: true then, on save and on load, and what belongs to the descriptors is to be saved and loaded too.

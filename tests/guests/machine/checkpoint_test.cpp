@@ -2,6 +2,7 @@
 #include "core/control/control_client.hpp"
 #include "machine_test.hpp"
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -146,6 +147,9 @@ class Checkpoints : public MachineTest {
 
     void start(const std::string& command, const std::string& from) {
         monitor_ = std::make_unique<Child>(plugbay_command({command, from, "--name", "chain"}));
+        connect();
+    }
+    void connect() {
         client_.reset();
         for (int i = 0; i < 400 && client_ == nullptr; ++i) {
             if (auto client = ControlClient::find("chain"))
@@ -217,6 +221,43 @@ TEST_F(Checkpoints, AChainOfFiveIsAsGoodAsAWholeOne) {
     }
     end();
     start("restore", folder("c4"));
+    expect_the_same();
+}
+
+TEST_F(Checkpoints, AGuestThatMovesToOtherProcessesWhileItRunsNoticesNothing) {
+    start("run", file_);
+    for (int round = 0; round < 5; ++round) {
+        wait_for_bytes(static_cast<std::size_t>(40 + 100 * round));
+        const std::string place = folder("way" + std::to_string(round));
+        auto next = std::make_unique<Child>(plugbay_command({"restore", "unix:" + place, "--name", "chain"}));
+        for (int i = 0; i < 400 && !std::filesystem::exists(place); ++i)
+            std::this_thread::sleep_for(25ms);
+        const json report = call("checkpoint.send", {{"to", "unix:" + place}, {"move", true}});
+        EXPECT_EQ(report.value("moved", false), true);
+        EXPECT_GT(report.value("pause_microseconds", -1.0), 0);
+        EXPECT_EQ(monitor_->finish(20s).status, 0);
+        monitor_ = std::move(next);
+        connect();
+    }
+    expect_the_same();
+}
+
+TEST_F(Checkpoints, WhatIsSentInBetweenIsNotMissingInAnIncrementalOne) {
+    start("run", file_);
+    wait_for_bytes(100);
+    call("checkpoint", {{"folder", folder("c0")}, {"track", true}});
+    wait_for_bytes(200);
+    Child copy(plugbay_command({"restore", "unix:" + folder("way"), "--pause", "--name", "copy"}));
+    for (int i = 0; i < 400 && !std::filesystem::exists(folder("way")); ++i)
+        std::this_thread::sleep_for(25ms);
+    call("checkpoint.send", {{"to", "unix:" + folder("way")}});
+    copy.send_signal(SIGTERM);
+    EXPECT_EQ(copy.finish(20s).status, 128 + SIGTERM);
+    wait_for_bytes(300);
+    call("machine.pause");
+    call("checkpoint", {{"folder", folder("c1")}, {"incremental", true}});
+    end();
+    start("restore", folder("c1"));
     expect_the_same();
 }
 

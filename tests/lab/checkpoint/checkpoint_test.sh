@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# An unmodified Linux computes on four processors while it is saved, ended and restored again and again, at random moments;
-# then its results are compared with those of the same script on the host, which nobody disturbed:
+# An unmodified Linux computes on four processors while it is saved, ended and restored again and again, at random moments, and
+# moves to other processes while it runs; then its results are compared with those of the same script on the host, which nobody
+# disturbed. Every other round is a move:
 # scripts/lab -- tests/lab/checkpoint/checkpoint_test.sh BUILD_DIR [ROUNDS [SEED]]
 set -euo pipefail
 
@@ -48,7 +49,27 @@ dmesg | grep -iE "WARNING|BUG:|Oops|I/O error|Call Trace|hung|stall" | grep -v "
 start() {
     "$plugbay" "$1" "$2" --name saved <>"$scratch/keys" >>"$scratch/console" 2>>"$scratch/errors" &
     monitor=$!
+}
+
+# The monitor answers, or has ended.
+wait_until_there() {
     until "$plugbay" ctl -m saved machine status >/dev/null 2>&1 || ! kill -0 "$monitor" 2>/dev/null; do sleep 0.1; done
+}
+
+save_and_restore() {
+    ctl machine pause
+    "$plugbay" checkpoint saved "$scratch/checkpoint" --replace >"$scratch/report"
+    ctl machine quit
+    wait "$monitor" || true
+    start restore "$scratch/checkpoint"
+}
+
+move() {
+    local before=$monitor
+    start restore "unix:$scratch/way"
+    until [[ -S $scratch/way ]]; do sleep 0.1; done
+    "$plugbay" checkpoint saved "unix:$scratch/way" --move >"$scratch/report"
+    wait "$before"
 }
 
 ctl() { "$plugbay" ctl -m saved "$@" >/dev/null; }
@@ -73,25 +94,23 @@ cat >"$scratch/machine.json" <<JSON
 JSON
 
 start run "$scratch/machine.json"
+wait_until_there
 until grep -q START "$scratch/console" || ! kill -0 "$monitor" 2>/dev/null; do sleep 0.2; done
 printf -- '--      the chains begin, %s s\n' "$SECONDS"
 survived=0
 for ((round = 1; round <= rounds; ++round)); do
     sleep "$((RANDOM % 3)).$((RANDOM % 10))"
-    ctl machine pause
-    "$plugbay" checkpoint saved "$scratch/checkpoint" --replace >"$scratch/report"
-    ctl machine quit
-    wait "$monitor" || true
+    if ((round % 2)); then save_and_restore; else move; fi
     ticks=$(grep -c TICK "$scratch/console")
-    start restore "$scratch/checkpoint"
+    wait_until_there
     # It lives again when its clock ticks.
     for ((i = 0; i < 600 && $(grep -c TICK "$scratch/console") <= ticks; ++i)); do sleep 0.1; done
     (($(grep -c TICK "$scratch/console") > ticks)) || break
     survived=$round
+    sed -n 's/^\(pause_micro\|taking_micro\|rounds\|bytes\)/--      round '"$round"', \1/p' "$scratch/report"
     ((round % 10)) || printf -- '--      %s rounds, %s s\n' "$round" "$SECONDS"
 done
-sed 's/^/--      /' "$scratch/report"
-check 'it went on after every restore' "$rounds" "$survived"
+check 'it went on after every restore and move' "$rounds" "$survived"
 printf '\n' >&3
 for ((i = 0; i < 1200; ++i)); do
     kill -0 "$monitor" 2>/dev/null || break

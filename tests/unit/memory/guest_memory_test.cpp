@@ -112,6 +112,25 @@ TEST_F(GuestMemoryParts, AreGoneAfterClearing) {
     EXPECT_EQ(at(**memory, 3), 4);
 }
 
+// Whoever saves what was written has to save what was cleared, too.
+TEST(GuestMemoryDirtyPages, AreThoseThatWereClearedOrFilled) {
+    constexpr std::uint64_t size = 1 << 20;
+    const auto memory = GuestMemory::create(size);
+    ASSERT_TRUE(memory);
+    const std::vector<std::byte> bytes(2 * 4096, std::byte{7});
+    (*memory)->fill(4096, bytes);
+    (*memory)->start_dirty_tracking();
+    ASSERT_TRUE((*memory)->clear(4096, 4096));
+    EXPECT_EQ((*memory)->bytes()[4096], std::byte{0});
+    EXPECT_EQ((*memory)->bytes()[8192], std::byte{7});
+    EXPECT_EQ((*memory)->take_dirty_pages(), (std::vector<std::uint64_t>{2, 0, 0, 0}));
+    (*memory)->fill(8192, std::span(bytes).first(4096));
+    EXPECT_EQ((*memory)->take_dirty_pages(), (std::vector<std::uint64_t>{4, 0, 0, 0}));
+    ASSERT_TRUE((*memory)->clear());
+    EXPECT_EQ((*memory)->take_dirty_pages(), std::vector<std::uint64_t>(4, ~std::uint64_t{0}));
+    EXPECT_EQ((*memory)->bytes()[8192], std::byte{0});
+}
+
 TEST_F(GuestMemoryParts, CanBeShared) {
     const std::array parts{part(1, 7, 1)};
     const auto memory = GuestMemory::create(mebibyte, parts);

@@ -29,6 +29,9 @@ extern "C" {
 /* What is saved and held still now goes on in another build on this host, which finds the descriptors: they need not be
  * in the state, and what is outside need not be put in order for a pause. The switch may still fail. */
 #define PLUGBAY_HANDOVER_EXPECTED 2u
+/* With EXPECTED: that build is in another process, to which the machine moves. It finds the descriptors, but has a
+ * standard input and output and a terminal of its own. */
+#define PLUGBAY_HANDOVER_ELSEWHERE 4u
 
 /* Host side. Names are printable ASCII, 0x20 to 0x7e. None of these is for the guest's accesses: they make system
  * calls. Do not call them from read, write and what else a vCPU waits for. */
@@ -44,7 +47,7 @@ struct plugbay_handover_host {
     plugbay_status (*take)(const struct plugbay_host* host, const char* name, int* fd);
     /* [any] The host's duplicate is closed. PLUGBAY_NOT_FOUND as above. */
     plugbay_status (*remove)(const struct plugbay_host* host, const char* name);
-    /* [any] PLUGBAY_HANDOVER_IN_PLACE, _EXPECTED, both or 0. */
+    /* [any] PLUGBAY_HANDOVER_IN_PLACE, _EXPECTED, _ELSEWHERE, some of them or 0. */
     uint32_t (*standing)(const struct plugbay_host* host);
 };
 
