@@ -87,6 +87,8 @@ CLI::App* add_restore(CLI::App& app, RestoreArguments& arguments) {
     add_overrides(*restore, arguments.overrides, arguments.plugins);
     restore->add_flag("--accept-changed-disks", arguments.accept_changed_disks,
                       "go on although a disk's file is not what it was");
+    restore->add_flag("--accept-other-processor", arguments.accept_other_processor,
+                      "go on although the guest knows another processor than this one");
     restore->add_flag("--verify", arguments.verify,
                       "read all of a folder's memory and compare it with its checksums first");
     return restore;

@@ -115,7 +115,9 @@ int receive(StreamReader& reader, const RestoreArguments& arguments, const RunOp
     const auto state = state_of(reader.manifest(), reader.states());
     if (!state) return refuse(state.error());
     const auto make = [&](LoadedMachine& from) {
-        Machine::Origin origin{.state = *state, .memory = *std::move(memory)};
+        Machine::Origin origin{.state = *state,
+                               .memory = *std::move(memory),
+                               .accept_other_processor = arguments.accept_other_processor};
         if (moves) {
             origin.arriving = arriving(reader);
             origin.ready = [&]() -> Result<void> {

@@ -43,7 +43,9 @@ int restore_folder(const RestoreArguments& arguments, const RunOptions& options)
         auto memory = memory_of(*checkpoint);
         if (!memory) return std::move(memory).error();
         return Machine::restore(from.config, from.device_types,
-                                {.state = *state, .memory = *std::move(memory)});
+                                {.state = *state,
+                                 .memory = *std::move(memory),
+                                 .accept_other_processor = arguments.accept_other_processor});
     };
     return run_loaded(*loaded, make, true, options);
 }

@@ -17,6 +17,7 @@ struct RestoreArguments {
     std::vector<std::string> overrides = {};         // --set
     std::vector<std::filesystem::path> plugins = {}; // --plugin
     bool accept_changed_disks = false;
+    bool accept_other_processor = false;
     bool verify =
         false; // reads all of the memory and compares it with its checksums first; a stream's always is
 };

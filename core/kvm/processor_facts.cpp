@@ -53,7 +53,8 @@ CpuidEntry without_moments(CpuidEntry entry) {
 
 Error other_processor(std::string what) {
     return Error{"the guest was saved on another processor, as this host shows it: " + std::move(what),
-                 "restore on a host with the same processor, kernel and KVM options"};
+                 "restore on a host with the same processor, kernel and KVM options, or say "
+                 "--accept-other-processor if the guest can live with that"};
 }
 
 Result<void> compare(const ProcessorFacts& saved, const ProcessorFacts& now) {

@@ -77,6 +77,7 @@ class Machine {
         std::unique_ptr<GuestMemory> memory;
         // It comes from another process, where its devices left this.
         std::optional<DeviceManager::Arriving> arriving = {};
+        bool accept_other_processor = false; // although this host does not show what the guest knows
         // Called when all is made and loaded and nothing runs yet: the last that can fail.
         std::function<Result<void>()> ready = [] { return Result<void>(); };
     };
@@ -180,7 +181,7 @@ class Machine {
     [[nodiscard]] Result<MachineState> state_with(std::vector<DeviceState> devices);
     [[nodiscard]] Result<void> hold_for_saving();
     struct Processors;
-    [[nodiscard]] Result<Processors> read_processors(const MachineState& state) const;
+    [[nodiscard]] Result<Processors> read_processors(const MachineState& state, bool accept_other) const;
     [[nodiscard]] Result<void> apply(Processors processors);
     [[nodiscard]] Result<void> boot();
     [[nodiscard]] Result<void> keep_time();

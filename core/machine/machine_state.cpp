@@ -1,4 +1,5 @@
 // A machine saved, and made anew from what was saved. Why in this order: docs/checkpoint.md.
+#include "core/base/log.hpp"
 #include "core/machine/machine.hpp"
 
 #include <algorithm>
@@ -123,7 +124,7 @@ Result<std::unique_ptr<Machine>> Machine::restore(const MachineConfig& config,
     // before the local APICs are there to take it.
     const auto between = [&]() -> Result<void> {
         if (auto done = machine->power_on_vcpus(*system); !done) return done;
-        auto processors = machine->read_processors(state);
+        auto processors = machine->read_processors(state, origin.accept_other_processor);
         if (!processors) return std::move(processors).error();
         if (auto done = machine->apply(*std::move(processors)); !done) return done;
         return origin.ready();
@@ -135,7 +136,7 @@ Result<std::unique_ptr<Machine>> Machine::restore(const MachineConfig& config,
     return machine;
 }
 
-Result<Machine::Processors> Machine::read_processors(const MachineState& state) const {
+Result<Machine::Processors> Machine::read_processors(const MachineState& state, bool accept_other) const {
     if (state.vcpus.size() != vcpus_.size()) {
         return Error{
             fmt::format("{} vCPUs were saved, and the machine has {}", state.vcpus.size(), vcpus_.size()),
@@ -155,9 +156,10 @@ Result<Machine::Processors> Machine::read_processors(const MachineState& state) 
     }
     for (const auto& thread : vcpus_) {
         const KvmVcpu& vcpu = thread->vcpu();
-        if (auto good = accept_processor(processors.facts, ProcessorFacts::of(vcpu, guest_cpuid_), vcpu);
-            !good)
-            return std::move(good).error();
+        auto good = accept_processor(processors.facts, ProcessorFacts::of(vcpu, guest_cpuid_), vcpu);
+        if (good) continue;
+        if (!accept_other) return std::move(good).error();
+        log_for(Subsystem::machine).warn("{}", good.error().text());
     }
     return processors;
 }
@@ -181,7 +183,7 @@ Result<void> Machine::load(const MachineState& state,
     const std::uint64_t before = clock_.now();
     bool begun = false; // what is not a device's is being replaced
     const auto load = [&]() -> Result<void> {
-        auto processors = read_processors(state);
+        auto processors = read_processors(state, false);
         if (!processors) return std::move(processors).error();
         clock_.set(state.guest_time);
         return devices_->load_all(state.devices, [&]() -> Result<void> {
