@@ -97,8 +97,8 @@ void MachineSender::run() {
     machine_.post([this, sent = send()](Machine&) {
         thread_.join();
         if (!report_.moved) end_tracking();
-        const Over over = std::exchange(over_, {});
-        over(sent ? Result<SendReport>(report_) : Result<SendReport>(sent.error()));
+        if (const Over over = std::exchange(over_, {}))
+            over(sent ? Result<SendReport>(report_) : Result<SendReport>(sent.error()));
     });
 }
 
@@ -196,6 +196,8 @@ Result<void> MachineSender::finish(StreamWriter& writer) {
     report_.pause = was_paused ? 0 : IoLoop::now() - begun;
     report_.bytes = writer.bytes_sent();
     report_.moved = request_.move;
+    if (report_.moved)
+        std::exchange(over_, {})(report_); // this machine does nothing any more after this command
     return {};
 }
 

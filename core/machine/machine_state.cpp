@@ -1,5 +1,6 @@
 // A machine saved, and made anew from what was saved. Why in this order: docs/checkpoint.md.
 #include "core/base/log.hpp"
+#include "core/kvm/nested_guest.hpp"
 #include "core/machine/machine.hpp"
 
 #include <algorithm>
@@ -46,6 +47,8 @@ Result<MachineState> Machine::state_with(std::vector<DeviceState> devices) {
         return {};
     };
     for (const auto& thread : vcpus_) {
+        if (has_nested_state(thread->vcpu()))
+            return Error{"the guest runs guests of its own, which cannot be saved", "end those first"};
         const auto snapshot = VcpuSnapshot::take(thread->vcpu());
         if (!snapshot) return snapshot.error();
         if (auto done = add(bytes_of(*snapshot), state.vcpus.emplace_back()); !done)
