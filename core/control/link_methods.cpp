@@ -44,7 +44,8 @@ Result<json> connect(const ControlTarget& target, const json& params) {
     }
     json connection = params.value("options", json::object());
     connection["id"] = frontend;
-    auto checked = validate_link(connection.dump(), *config, present, AdditionCatalog(target.device_types, devices));
+    auto checked =
+        validate_link(connection.dump(), *config, present, AdditionCatalog(target.device_types, devices));
     if (!checked.diagnostics.empty()) return error_of(checked.diagnostics);
     const LinkConfig& link = *checked.devices.front().link;
     return done(devices.connect(backend, link.backend_port, frontend, link.options));

@@ -183,7 +183,8 @@ void HotSwap::commit(Trial& trial) {
 void HotSwap::end_trial(Trial& trial) {
     trial.report->outcome = SwapReport::Outcome::committed;
     for (const auto& each : trial.back) {
-        if (Device* const device = machine_.devices().find(each.id)) machine_.devices().end_probation(*device);
+        if (Device* const device = machine_.devices().find(each.id))
+            machine_.devices().end_probation(*device);
     }
     const std::weak_ptr<const LoadedPlugin> library = trial.back.front().type.plugin;
     const std::filesystem::path image = library.lock()->image();

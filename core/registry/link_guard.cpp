@@ -25,7 +25,8 @@ struct Guarded<member> {
         const plugbay_link& direct = guard.direct();
         const auto function = static_cast<const Table*>(direct.table)->*member;
         if constexpr (std::is_void_v<Answer>) {
-            guard.device().protect("a call over a link", [&] { function(direct.instance, port, arguments...); });
+            guard.device().protect("a call over a link",
+                                   [&] { function(direct.instance, port, arguments...); });
         } else {
             // How many were taken: none.
             Answer answer = std::is_same_v<Answer, plugbay_status> ? Answer(PLUGBAY_FAILED) : Answer{};
@@ -83,7 +84,8 @@ std::unique_ptr<LinkGuard> LinkGuard::create(Device& device, const plugbay_link&
                                              std::string_view interface, bool backend) {
     for (const Interface& each : interfaces) {
         const void* const table = backend ? each.backend : each.frontend;
-        if (each.name != interface || direct.table == nullptr || size_of(direct.table) < size_of(table)) continue;
+        if (each.name != interface || direct.table == nullptr || size_of(direct.table) < size_of(table))
+            continue;
         return std::unique_ptr<LinkGuard>(new LinkGuard(device, direct, table));
     }
     return nullptr;

@@ -219,10 +219,9 @@ TEST_F(SwapsOfGoodBuilds, LaterDevicesAreOfTheBuildThatWasKept) {
     int added = 0;
     const auto plugin_of_another = [&] {
         const std::string id = "another" + std::to_string(++added);
-        call("devices.add",
-             {{"devices",
-               {{{"type", "misbehaving"}, {"id", id}, {"port", 0x600 + added}},
-                {{"type", "char-ring"}, {"id", id + "-ring"}, {"frontend", {{"id", id}}}}}}});
+        call("devices.add", {{"devices",
+                              {{{"type", "misbehaving"}, {"id", id}, {"port", 0x600 + added}},
+                               {{"type", "char-ring"}, {"id", id + "-ring"}, {"frontend", {{"id", id}}}}}}});
         const auto plugin = call("devices.show", {{"id", id}})["plugin"].get<std::string>();
         call("devices.remove", {{"id", id}, {"dependents", true}, {"force", true}});
         return plugin;

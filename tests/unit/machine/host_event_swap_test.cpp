@@ -207,8 +207,7 @@ TEST_F(HostEventSwap, AnEventThatABuildCrashedInIsForTheOneThatComesBack) {
     EXPECT_EQ(manager->find("ear")->crash(), "it crashed (SIGSEGV) in a host event");
     ASSERT_TRUE(swap({.id = {}, .type = build_of<Listener<1>>(), .properties = {}}));
     living -= 1; // the crashed one is never destroyed
-    EXPECT_THAT(ears.take(5),
-                ElementsAre(heard(2, 1), heard(2, 2), heard(1, 3), heard(1, 4), heard(1, 5)));
+    EXPECT_THAT(ears.take(5), ElementsAre(heard(2, 1), heard(2, 2), heard(1, 3), heard(1, 4), heard(1, 5)));
 }
 
 // While builds come and go and events come all the time.
@@ -218,16 +217,18 @@ TEST_F(HostEventSwap, NoneIsLostOrComesTwiceOrInAnotherOrder) {
     std::int32_t published = 0;
     std::thread world([&] {
         while (!enough) {
-            // No more than a subscription holds.
-            if (static_cast<std::size_t>(published) < ears.count() + 100)
-                published % 3 == 0 ? move(published) : key(published), ++published;
-            else
-                std::this_thread::yield();
+            if (static_cast<std::size_t>(published) >= ears.count() + 100) {
+                std::this_thread::yield(); // a subscription would hold twice as many
+            } else if (published % 3 == 0) {
+                move(published++);
+            } else {
+                key(published++);
+            }
         }
     });
     for (int i = 0; i < 100; ++i) {
-        const LoadedType type = i % 2 == 0 ? build_of<Listener<2, Listens::from_resume>>()
-                                           : build_of<Listener<1>>();
+        const LoadedType type =
+            i % 2 == 0 ? build_of<Listener<2, Listens::from_resume>>() : build_of<Listener<1>>();
         ASSERT_TRUE(swap({.id = {}, .type = type, .properties = {}}));
     }
     enough = true;

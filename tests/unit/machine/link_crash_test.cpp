@@ -9,6 +9,7 @@
 namespace plugbay::core {
 namespace {
 
+using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 
 constexpr std::uint16_t port = 0x300;
@@ -254,6 +255,127 @@ TEST_F(LinkCrash, ALinkThatIsMadeMeanwhileIsGuarded) {
     EXPECT_EQ(received.count(), 1u);
     manager->end_probation(*manager->find("taker"));
     EXPECT_EQ(frontends_link.load()->table, manager->find("taker")->role_table("char/1.backend"));
+}
+
+// --- what a backend had taken when it crashed
+
+// Asks for a block with each of the guest's writes, and tells how many it waits for.
+class Drive {
+  public:
+    static constexpr plugbay::Type type{.name = "drive", .help = "A disk's frontend."};
+    static constexpr auto ports() { return std::array{plugbay::frontend(PLUGBAY_BLK).optional()}; }
+    explicit Drive(plugbay::Host host) : host_(host), region_(host.map_ports(port, 1)) { ++living; }
+    ~Drive() { --living; }
+    Drive(const Drive&) = delete;
+    Drive& operator=(const Drive&) = delete;
+    plugbay_status quiesce() { return waiting_ == 0 ? PLUGBAY_OK : PLUGBAY_PENDING; }
+    void reset() {}
+    std::uint64_t read(plugbay::Access) { return waiting_; }
+    void write(plugbay::Access, std::uint64_t value) {
+        ++waiting_;
+        plugbay_blk_request request{};
+        request.tag = value;
+        request.operation = PLUGBAY_BLK_FLUSH;
+        if (backend_) backend_.submit(std::span(&request, 1));
+    }
+    void on_connect(std::uint64_t, plugbay::Link link) { backend_ = plugbay::BlkBackend(link); }
+    void on_disconnect(std::uint64_t) { backend_ = {}; }
+    void on_complete(std::uint64_t, std::span<const plugbay_blk_completion> completions) {
+        waiting_ -= static_cast<std::uint32_t>(completions.size());
+    }
+    void state(auto&) {}
+
+  private:
+    plugbay::Host host_;
+    plugbay::Region region_;
+    plugbay::BlkBackend backend_;
+    std::uint32_t waiting_ = 0;
+};
+
+// Completes at once. A bad one crashes at the request 1 before it has completed it, and at the request 2 after that.
+template <bool bad>
+class Platter {
+  public:
+    static constexpr plugbay::Type type{.name = "platter", .help = "A disk's backend."};
+    static constexpr auto ports() { return std::array{plugbay::backend(PLUGBAY_BLK).optional()}; }
+    explicit Platter(plugbay::Host) { ++living; }
+    ~Platter() { --living; }
+    Platter(const Platter&) = delete;
+    Platter& operator=(const Platter&) = delete;
+    void reset() {}
+    void on_connect(std::uint64_t, plugbay::Link link) { frontend_ = plugbay::BlkFrontend(link); }
+    void on_disconnect(std::uint64_t) { frontend_ = {}; }
+    plugbay_blk_facts facts(std::uint64_t) { return {}; }
+    void on_submit(std::uint64_t, std::span<const plugbay_blk_request> requests) {
+        for (const auto& request : requests) {
+            if (bad && request.tag == 1) crash();
+            const plugbay_blk_completion done{request.tag, PLUGBAY_OK, 0};
+            frontend_.complete(std::span(&done, 1));
+            if (bad && request.tag == 2) crash();
+        }
+    }
+    void state(auto&) {}
+
+  private:
+    plugbay::BlkFrontend frontend_;
+};
+
+class DiskCrash : public ManagerTest {
+  protected:
+    DiskCrash() {
+        services.quiesce_limit = 50ms;
+        std::vector<std::unique_ptr<IoLoop>> loops;
+        loops.push_back(std::move(*IoLoop::create("swap")));
+        manager = std::make_unique<DeviceManager>(
+            services,
+            [](std::string_view name) -> Result<LoadedType> {
+                return name == "drive" ? build_of<Drive>() : build_of<Platter<false>>();
+            },
+            std::move(loops));
+        EXPECT_TRUE(
+            add({{.id = "drive", .type = "drive"},
+                 {.id = "platter", .type = "platter", .link = LinkConfig{.frontend_device = "drive"}}}));
+    }
+    Result<void> swap(const LoadedType& type, const std::function<void()>& crashed = {}) {
+        SwapJournal journal;
+        const std::vector<DeviceManager::Replacement> all{
+            {.id = "platter", .type = type, .properties = {}, .crashed = crashed}};
+        auto done = manager->replace(all, journal, 100ms);
+        last = journal.last();
+        if (!done) return std::move(done).error();
+        return {};
+    }
+    SwapStep last{};
+};
+
+TEST_F(DiskCrash, WithNothingUnderWayIsRolledBack) {
+#ifdef __SANITIZE_THREAD__
+    GTEST_SKIP() << "a thread does not survive a jump out of a signal handler under this sanitizer";
+#endif
+    ASSERT_TRUE(swap(build_of<Platter<true>>(), [] {}));
+    out(port, 2);
+    EXPECT_EQ(manager->find("platter")->crash(), "it crashed (SIGSEGV) in a call over a link");
+    EXPECT_EQ(in(port), 0u);
+    ASSERT_TRUE(swap(build_of<Platter<false>>()));
+    living -= 1; // the crashed one is never destroyed
+    out(port, 1);
+    EXPECT_EQ(in(port), 0u);
+}
+
+// Nobody knows what became of the request.
+TEST_F(DiskCrash, WithARequestUnderWayIsNotButTheRestGoesOn) {
+#ifdef __SANITIZE_THREAD__
+    GTEST_SKIP() << "a thread does not survive a jump out of a signal handler under this sanitizer";
+#endif
+    ASSERT_TRUE(swap(build_of<Platter<true>>(), [] {}));
+    out(port, 1);
+    EXPECT_EQ(in(port), 1u);
+    const auto back = swap(build_of<Platter<false>>());
+    ASSERT_FALSE(back);
+    EXPECT_EQ(last, SwapStep::quiesce);
+    EXPECT_THAT(back.error().text(), HasSubstr("device \"drive\" cannot hold still"));
+    EXPECT_EQ(in(port), 1u);
+    living -= 1;
 }
 
 } // namespace
