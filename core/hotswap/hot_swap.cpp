@@ -206,7 +206,8 @@ void HotSwap::go_back(Trial& trial, const std::string& why) {
     SwapJournal journal;
     constexpr std::chrono::seconds limit(5);
     auto back = machine_.devices().replace(trial.back, journal, limit);
-    if (!back) {
+    // What cannot hold still does not do so for another state either.
+    if (!back && journal.last() != SwapStep::quiesce) {
         report.notes.push_back("its state could not be carried back: " + back.error().text());
         for (std::size_t i = 0; i < trial.back.size(); ++i)
             trial.back[i].state = trial.states_at_exchange[i];
