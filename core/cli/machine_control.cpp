@@ -43,9 +43,9 @@ void publish(ControlServer& server, const MachineChange& change) {
 } // namespace
 
 MachineControl::MachineControl(std::string name, Machine& machine, MasterDeviceTable& device_types)
-    : name_(std::move(name)), machine_(machine), device_types_(device_types), hot_swap_(machine),
-      checkpoints_(machine, device_types), sender_(machine, device_types), shadow_(machine),
-      tracer_(machine.devices(), listener()) {}
+    : name_(std::move(name)), machine_(machine), device_types_(device_types),
+      hot_swap_(machine, device_types), checkpoints_(machine, device_types), sender_(machine, device_types),
+      shadow_(machine), tracer_(machine.devices(), listener()) {}
 
 Result<std::unique_ptr<MachineControl>> MachineControl::start(const ControlOptions& options, Machine& machine,
                                                               MasterDeviceTable& device_types) {

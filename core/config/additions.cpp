@@ -54,7 +54,7 @@ Additions validate_link(const std::string& text, const DeviceConfig& backend,
         const bool meant = each.id == backend.id;
         checked.push_back({.node = meant ? &*document.root : nullptr,
                            .path = meant ? each.id : std::string(),
-                           .type = catalog.find(each.type),
+                           .type = catalog.find_present(each.id, each.type),
                            .config = each});
     }
     read_links(context, checked, catalog);

@@ -34,7 +34,10 @@ class DevicesReader {
 
     CheckedDevice present(const DeviceConfig& config) {
         ids_.emplace(config.id, std::nullopt);
-        return {.node = nullptr, .path = {}, .type = catalog_.find(config.type), .config = config};
+        return {.node = nullptr,
+                .path = {},
+                .type = catalog_.find_present(config.id, config.type),
+                .config = config};
     }
 
     CheckedDevice read(const LocatedValue& node, const std::string& path) {

@@ -23,6 +23,11 @@ class TypeCatalog {
     // The description lives as long as the catalog; nullptr when there is none.
     [[nodiscard]] virtual const TypeDescription* find(std::string_view name) const = 0;
     [[nodiscard]] virtual std::vector<KnownType> known_types() const = 0;
+    // Of the device `id` that is there already, of type `name`; which may be of another build than what find() is about.
+    [[nodiscard]] virtual const TypeDescription* find_present([[maybe_unused]] std::string_view id,
+                                                              std::string_view name) const {
+        return find(name);
+    }
 };
 
 // A catalog of what it is given.

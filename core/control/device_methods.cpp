@@ -1,7 +1,6 @@
 // Methods about devices.
 #include "core/config/additions.hpp"
 #include "core/config/resolved_machine.hpp"
-#include "core/config/table_catalog.hpp"
 #include "core/control/methods.hpp"
 #include "core/device/state_json.hpp"
 #include "core/machine/device_tree.hpp"
@@ -87,7 +86,7 @@ Result<json> state(const ControlTarget& target, const json& params) {
 Result<json> add(const ControlTarget& target, const json& params) {
     const auto present = target.machine.devices().configs();
     auto checked = validate_devices(params["devices"].dump(), params.value("directory", ""), present,
-                                    TableCatalog(target.device_types));
+                                    AdditionCatalog(target.device_types, target.machine.devices()));
     if (!checked.diagnostics.empty()) return error_of(checked.diagnostics);
     return done(target.machine.add_devices(checked.devices));
 }

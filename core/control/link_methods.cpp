@@ -1,9 +1,9 @@
 // Methods about links.
 #include "core/base/nearest_name.hpp"
 #include "core/config/additions.hpp"
-#include "core/config/table_catalog.hpp"
 #include "core/control/methods.hpp"
 #include "core/machine/machine.hpp"
+#include "core/machine/running_catalog.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -44,7 +44,8 @@ Result<json> connect(const ControlTarget& target, const json& params) {
     }
     json connection = params.value("options", json::object());
     connection["id"] = frontend;
-    auto checked = validate_link(connection.dump(), *config, present, TableCatalog(target.device_types));
+    auto checked =
+        validate_link(connection.dump(), *config, present, AdditionCatalog(target.device_types, devices));
     if (!checked.diagnostics.empty()) return error_of(checked.diagnostics);
     const LinkConfig& link = *checked.devices.front().link;
     return done(devices.connect(backend, link.backend_port, frontend, link.options));
@@ -72,7 +73,7 @@ Result<json> replace(const ControlTarget& target, const json& params) {
     json device = params["device"];
     if (!device.contains("frontend")) device["frontend"] = {{"id", frontend}};
     auto checked = validate_devices(json::array({device}).dump(), params.value("directory", ""), present,
-                                    TableCatalog(target.device_types));
+                                    AdditionCatalog(target.device_types, devices));
     if (!checked.diagnostics.empty()) return error_of(checked.diagnostics);
     if (auto ended = devices.disconnect(old_id, old.port); !ended) return std::move(ended).error();
     if (auto added = target.machine.add_devices(checked.devices); !added) {

@@ -5,6 +5,7 @@
 #include "core/bus/gate.hpp"
 #include "core/device/firmware_records.hpp"
 #include "core/device/host/host_extensions.hpp"
+#include "core/device/host_events.hpp"
 #include "core/device/status.hpp"
 #include "core/device/tapped_binding.hpp"
 #include "core/memory/guest_memory.hpp"
@@ -112,10 +113,17 @@ void Device::retire(std::unique_ptr<Device> device) {
     const std::chrono::milliseconds limit =
         device->late_ ? std::chrono::milliseconds(0) : device->services_.quiesce_limit;
     const std::string running = device->wait_until_still(limit);
+    if (running.empty() && device->on_probation()) device->destroy_guarded();
     if (const std::string crash = device->crash(); !crash.empty()) return pin(std::move(device), crash);
     if (running.empty()) return;
     const std::string why = fmt::format("{} did not end within {}", running, device->services_.quiesce_limit);
     pin(std::move(device), why);
+}
+
+void Device::destroy_guarded() {
+    const std::lock_guard guard(*lock_);
+    if (binding_.instance == nullptr) return;
+    if (protect("destroy", [&] { binding_.type->destroy(binding_.instance); })) binding_.instance = nullptr;
 }
 
 void Device::pin(std::unique_ptr<Device> device, const std::string& why) {
@@ -153,6 +161,7 @@ Device::~Device() {
         binding_.type->destroy(binding_.instance);
     }
     handover_->forget(this);
+    services_.events.forget(*this);
     resources_.release_all();
     forget_firmware();
 }
@@ -302,6 +311,7 @@ void Device::resume() {
     late_ = false;
     if (binding_.type->resume != nullptr)
         protect("resume", [&] { binding_.type->resume(binding_.instance); });
+    services_.events.settle(*this);
     end_hold();
 }
 
@@ -334,8 +344,9 @@ Result<void> Device::change(std::span<const plugbay_value> values) {
     const std::lock_guard guard(*lock_);
     forget_error();
     note_input(AccessRecord::Kind::input, "a live property");
-    const plugbay_status status =
-        table->change(binding_.instance, values.data(), static_cast<std::uint32_t>(values.size()));
+    const plugbay_status status = ask("a live property", [&] {
+        return table->change(binding_.instance, values.data(), static_cast<std::uint32_t>(values.size()));
+    });
     if (status != PLUGBAY_OK) return explain("refused new values", status);
     return {};
 }

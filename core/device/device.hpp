@@ -91,6 +91,10 @@ class Device {
     void begin_probation(std::function<void()> crashed);
     // A crash ends the monitor again.
     void end_probation();
+    // Any thread.
+    [[nodiscard]] bool on_probation() const {
+        return (attention_.load(std::memory_order_acquire) & is_on_probation) != 0;
+    }
     // Any thread. Empty: it has not crashed. "it crashed (SIGSEGV) in save"
     [[nodiscard]] std::string crash() const;
     // Under the device's lock. Runs `call`, by which something comes in: an event that the device may not have foreseen, which
@@ -256,6 +260,7 @@ class Device {
     [[nodiscard]] bool concurrent() const { return (loaded_.type->flags & PLUGBAY_DEVICE_CONCURRENT) != 0; }
     void enter_slot();
     void leave_machine();
+    void destroy_guarded();
     void pin();
     static void pin(std::unique_ptr<Device> device, const std::string& why);
     struct HostRecord {
@@ -275,9 +280,6 @@ class Device {
     // By which the build is reached, and what the slot points at.
     [[nodiscard]] const Binding* build_binding() const { return on_probation() ? &watched_ : &binding_; }
     [[nodiscard]] const Binding* slot_binding() const;
-    [[nodiscard]] bool on_probation() const {
-        return (attention_.load(std::memory_order_acquire) & is_on_probation) != 0;
-    }
     [[nodiscard]] std::vector<std::shared_ptr<AccessTap>> taps() const;
     void change_taps(std::vector<std::shared_ptr<AccessTap>> taps);
     void set_taps(std::vector<std::shared_ptr<AccessTap>> taps);

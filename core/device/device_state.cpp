@@ -1,5 +1,6 @@
 // What becomes of a device's state: saved, loaded, and a build that takes over from another.
 #include "core/device/device.hpp"
+#include "core/device/host_events.hpp"
 #include "core/device/tapped_binding.hpp"
 
 #include <plugbay/abi/state.h>
@@ -109,6 +110,7 @@ void Device::take_over() {
     }
     adopted_.clear();
     handover_->pass_to(this);
+    services_.events.hand_over(*predecessor_, *this);
     pauses_ = predecessor_->pauses_;
     enter_slot();
     take_taps_of(*predecessor_);

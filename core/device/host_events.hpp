@@ -1,4 +1,5 @@
-// What happens outside the guest, told to whoever subscribed; see abi/host_event.h.
+// What happens outside the guest, told to whoever subscribed; see abi/host_event.h. Of two builds of a device, while one
+// replaces the other, it is told to the one that serves, and what that one has not heard to the one that takes over.
 #pragma once
 
 #include "core/base/result.hpp"
@@ -7,6 +8,8 @@
 #include <plugbay/abi/host_event.h>
 
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -46,9 +49,34 @@ class HostEvents {
     [[nodiscard]] Result<std::unique_ptr<Resource>> subscribe(Device& device, std::uint32_t kinds,
                                                               std::uint64_t token);
 
+    // --- [control], while both builds hold still
+    // `successor` has taken over. Events wait for `before` until it is settled.
+    void hand_over(const Device& before, const Device& successor);
+    // The device has subscribed to all that it wants, and is going to run: what waits for the build before is shared out, in
+    // the order in which it happened and before anything newer, and comes to each subscription that wants it, once. What it
+    // has not subscribed to is dropped.
+    void settle(const Device& device);
+    // The device goes. Its resources are still there.
+    void forget(const Device& device);
+
   private:
-    std::mutex mutex_;
-    std::vector<std::shared_ptr<Subscription>> subscriptions_; // guarded by mutex_
+    struct Waiting {
+        std::uint64_t number; // counts all events up
+        plugbay_host_event event;
+    };
+    struct Left {
+        std::deque<Waiting> events = {};
+        std::uint32_t dropped = 0; // before the first of them
+    };
+    struct Succession {
+        const Device* before; // null: it is gone
+        Left left = {};       // of those that are gone
+    };
+    void collect(Succession& succession);
+    std::mutex mutex_; // for what follows
+    std::vector<std::shared_ptr<Subscription>> subscriptions_;
+    std::map<const Device*, Succession> successions_; // by the successor; those that are not settled
+    std::uint64_t published_ = 0;
 };
 
 } // namespace plugbay::core

@@ -103,7 +103,7 @@ Result<void> HotSwap::attempt(const SwapRequest& request, SwapReport& report) {
     report.journal.begin(SwapStep::prepare);
     auto loaded = staging_.load(*staged);
     if (!loaded) return std::move(loaded).error();
-    Trial trial{.report = reports_.at(request.devices.front())};
+    Trial trial{.report = reports_.at(request.devices.front()), .build = *loaded};
     for (auto& each : replacements) {
         Device& device = *machine_.devices().find(each.id);
         trial.back.push_back({.id = each.id,
@@ -152,7 +152,7 @@ void HotSwap::look_at(const std::shared_ptr<SwapReport>& report) {
     Trial& trial = **found;
     for (std::size_t i = 0; i < trial.back.size(); ++i) {
         Device* const device = machine_.devices().find(trial.back[i].id);
-        if (device == nullptr) return commit(trial); // removed meanwhile
+        if (device == nullptr) return end_trial(trial); // removed meanwhile
         if (const std::string crash = device->crash(); !crash.empty())
             return go_back(trial, fmt::format("device \"{}\": {}", trial.back[i].id, crash));
         const std::uint64_t errors = device->counts().errors.value() - trial.errors_at_exchange[i];
@@ -174,13 +174,22 @@ HotSwap::Trial* HotSwap::trial_of(std::string_view device) {
 }
 
 void HotSwap::commit(Trial& trial) {
+    for (const auto& each : trial.back)
+        device_types_.keep(each.type.type->name, trial.build);
+    end_trial(trial);
+}
+
+// The new build stays where it is.
+void HotSwap::end_trial(Trial& trial) {
     trial.report->outcome = SwapReport::Outcome::committed;
     for (const auto& each : trial.back) {
-        if (Device* const device = machine_.devices().find(each.id)) device->end_probation();
+        if (Device* const device = machine_.devices().find(each.id))
+            machine_.devices().end_probation(*device);
     }
     const std::weak_ptr<const LoadedPlugin> library = trial.back.front().type.plugin;
     const std::filesystem::path image = library.lock()->image();
     trial.back.clear();
+    trial.build.reset();
     if (!library.expired()) {
         trial.report->notes.push_back("the build before stays in memory: it is still in use");
     } else if (const auto why = still_mapped(image)) {
@@ -197,7 +206,8 @@ void HotSwap::go_back(Trial& trial, const std::string& why) {
     SwapJournal journal;
     constexpr std::chrono::seconds limit(5);
     auto back = machine_.devices().replace(trial.back, journal, limit);
-    if (!back) {
+    // What cannot hold still does not do so for another state either.
+    if (!back && journal.last() != SwapStep::quiesce) {
         report.notes.push_back("its state could not be carried back: " + back.error().text());
         for (std::size_t i = 0; i < trial.back.size(); ++i)
             trial.back[i].state = trial.states_at_exchange[i];

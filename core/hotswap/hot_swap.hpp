@@ -22,6 +22,7 @@
 namespace plugbay::core {
 
 class Machine;
+class MasterDeviceTable;
 
 struct SwapRequest {
     std::vector<std::string> devices; // ids; at least one
@@ -53,10 +54,12 @@ struct SwapReport {
     std::vector<std::string> notes = {};
 };
 
-// Thread: [control]. The machine outlives it.
+// Thread: [control]. The machine and the table outlive it. A build that is kept, past its probation, is the table's from then
+// on: what is added later is made from it.
 class HotSwap {
   public:
-    explicit HotSwap(Machine& machine) : machine_(machine) {}
+    HotSwap(Machine& machine, MasterDeviceTable& device_types)
+        : machine_(machine), device_types_(device_types) {}
     HotSwap(const HotSwap&) = delete;
     HotSwap& operator=(const HotSwap&) = delete;
     ~HotSwap();
@@ -80,6 +83,7 @@ class HotSwap {
     // A swap whose new build is in place.
     struct Trial {
         std::shared_ptr<SwapReport> report;
+        std::shared_ptr<const LoadedPlugin> build; // the new one
         std::chrono::steady_clock::time_point end = {};
         std::vector<DeviceManager::Replacement> back = {};           // the builds before, without states
         std::vector<std::vector<std::byte>> states_at_exchange = {}; // one a device
@@ -91,10 +95,12 @@ class HotSwap {
     void look_at(const std::shared_ptr<SwapReport>& report);
     [[nodiscard]] Trial* trial_of(std::string_view device);
     void commit(Trial& trial);
+    void end_trial(Trial& trial);
     void go_back(Trial& trial, const std::string& why);
     void finish(Trial& trial);
 
     Machine& machine_;
+    MasterDeviceTable& device_types_;
     Staging staging_;
     std::vector<std::unique_ptr<Trial>> trials_;
     std::map<std::string, std::shared_ptr<SwapReport>, std::less<>> reports_; // the last one of each device

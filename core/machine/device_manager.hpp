@@ -91,6 +91,8 @@ class DeviceManager {
     // holds still, before it saves and after.
     [[nodiscard]] Result<std::vector<std::byte>> snapshot(
         std::string_view id, std::chrono::milliseconds limit, const std::function<void()>& around = [] {});
+    // A build that was put in place with `crashed` is like any other from now on.
+    void end_probation(Device& device);
     // What the device was made from, with its link, of which the options are as given.
     [[nodiscard]] const DeviceConfig& config(const Device& device) const { return configs_.at(&device); }
 

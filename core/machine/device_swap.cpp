@@ -205,6 +205,11 @@ Result<std::vector<std::vector<std::byte>>> DeviceManager::replace(std::span<con
     return swap.take_states();
 }
 
+void DeviceManager::end_probation(Device& device) {
+    registry_.end_probation(device);
+    device.end_probation();
+}
+
 Result<std::vector<std::byte>> DeviceManager::snapshot(std::string_view id, std::chrono::milliseconds limit,
                                                        const std::function<void()>& around) {
     if (auto allowed = refuse_inside_callback(); !allowed) return std::move(allowed).error();

@@ -26,7 +26,10 @@ void HotPlug::raise(std::uint32_t event) {
     if (!can_raise()) return;
     Device& provider = *devices_.find(services_.firmware.fixed_hardware_owner());
     const std::lock_guard guard(provider.lock());
-    provider.callbacks<plugbay_firmware_callbacks>(PLUGBAY_FIRMWARE)->raise_event(provider.instance(), event);
+    provider.protect("a firmware event", [&] {
+        provider.callbacks<plugbay_firmware_callbacks>(PLUGBAY_FIRMWARE)
+            ->raise_event(provider.instance(), event);
+    });
 }
 
 HotPlug::Places HotPlug::occupied() const {

@@ -35,4 +35,26 @@ class RunningCatalog final : public TypeCatalog {
     const DeviceManager& devices_;
 };
 
+// For what is added: new devices are made as the table's builds say, and those that are there are as their own say. Thread:
+// [control]; used up before a device comes or goes.
+class AdditionCatalog final : public TypeCatalog {
+  public:
+    AdditionCatalog(const MasterDeviceTable& table, const DeviceManager& devices)
+        : table_(table), devices_(devices) {}
+
+    [[nodiscard]] const TypeDescription* find(std::string_view name) const override {
+        return table_.find(name);
+    }
+    [[nodiscard]] std::vector<KnownType> known_types() const override { return table_.known_types(); }
+    [[nodiscard]] const TypeDescription* find_present(std::string_view id,
+                                                      std::string_view name) const override {
+        const Device* const device = devices_.find(id);
+        return device == nullptr ? find(name) : RunningCatalog::of(*device);
+    }
+
+  private:
+    const TableCatalog table_;
+    const DeviceManager& devices_;
+};
+
 } // namespace plugbay::core

@@ -70,7 +70,7 @@ void MasterDeviceTable::add(const std::filesystem::path& file) {
     for (const TypeDescription& type : description->types) {
         if (rows_.count(type.name) != 0) return refuse_duplicate(*description, type.name);
     }
-    auto plugin = std::make_unique<Plugin>(Plugin{*std::move(description), {}});
+    auto plugin = std::make_unique<Plugin>(Plugin{*std::move(description), {}, {}});
     for (const TypeDescription& type : plugin->description.types) {
         rows_.emplace(type.name, Row{plugin.get(), &type, {}});
     }
@@ -142,6 +142,23 @@ Result<LoadedType> MasterDeviceTable::load(std::string_view type) {
     const plugbay_device_type* table = loaded->find_type(type);
     if (table == nullptr) return unknown_type(type);
     return LoadedType{std::move(loaded), table};
+}
+
+void MasterDeviceTable::keep(std::string_view type, std::shared_ptr<const LoadedPlugin> build) {
+    if (rows_.find(type)->second.plugin->kept == build) return;
+    auto next = std::make_unique<Plugin>(Plugin{build->description(), build, build});
+    const std::string name = rows_.find(type)->second.plugin->description.name;
+    for (const TypeDescription& each : next->description.types) {
+        const auto [row, added] = rows_.try_emplace(each.name, Row{next.get(), &each, {}});
+        if (added || row->second.plugin->description.name != name) continue;
+        row->second.plugin = next.get();
+        row->second.type = &each;
+    }
+    plugins_.push_back(std::move(next));
+    std::erase_if(plugins_, [&](const std::unique_ptr<Plugin>& plugin) {
+        return std::ranges::none_of(rows_,
+                                    [&](const auto& entry) { return entry.second.plugin == plugin.get(); });
+    });
 }
 
 Error MasterDeviceTable::unknown_type(std::string_view type) const {

@@ -59,6 +59,11 @@ class MasterDeviceTable {
     // the table as it was.
     [[nodiscard]] Result<LoadedType> load(std::string_view type);
 
+    // Another build of the plugin that has `type`, a known one: its types, as it describes them, are made from it from now
+    // on. It stays loaded until the next one is kept. What it has no longer is made from the build before; what another plugin
+    // provides stays that one's. Descriptions of the build before that find() gave end here.
+    void keep(std::string_view type, std::shared_ptr<const LoadedPlugin> build);
+
     // Explains why find(type) has nothing: the nearest name, and the refused plugins that may have had it.
     [[nodiscard]] Error unknown_type(std::string_view type) const;
 
@@ -66,6 +71,7 @@ class MasterDeviceTable {
     struct Plugin {
         PluginDescription description;
         std::weak_ptr<const LoadedPlugin> loaded;
+        std::shared_ptr<const LoadedPlugin> kept = {}; // by keep(): its file may be gone
     };
     struct Row {
         Plugin* plugin;

@@ -21,16 +21,31 @@ const void* port_table(const Device& device, std::uint32_t port) {
 
 namespace {
 
+plugbay_link link_to(const Device& device, std::uint32_t port) {
+    return {sizeof(plugbay_link), 0, port_table(device, port), device.instance(), port};
+}
+
 std::shared_ptr<plugbay_link> cell_to(const Device& device, std::uint32_t port) {
-    return std::make_shared<plugbay_link>(
-        plugbay_link{sizeof(plugbay_link), 0, port_table(device, port), device.instance(), port});
+    return std::make_shared<plugbay_link>(link_to(device, port));
+}
+
+std::unique_ptr<LinkGuard> guard_of(Device& device, std::uint32_t port) {
+    if (!device.on_probation()) return nullptr;
+    const plugbay_port& declared = *device.type().ports[port];
+    return LinkGuard::create(device, link_to(device, port), declared.interface,
+                             declared.role == PLUGBAY_PORT_BACKEND);
 }
 
 } // namespace
 
 Link::Link(End frontend, End backend)
     : frontend_(frontend), backend_(backend), to_frontend_(cell_to(*frontend.device, frontend.port)),
-      to_backend_(cell_to(*backend.device, backend.port)) {}
+      to_backend_(cell_to(*backend.device, backend.port)),
+      frontend_guard_(guard_of(*frontend.device, frontend.port)),
+      backend_guard_(guard_of(*backend.device, backend.port)) {
+    if (frontend_guard_ != nullptr) *to_frontend_ = frontend_guard_->link();
+    if (backend_guard_ != nullptr) *to_backend_ = backend_guard_->link();
+}
 
 Result<void> Link::connect(std::span<const plugbay_value> options) {
     if (auto done = frontend_.device->connected(frontend_.port, *to_backend_, options); !done) {
@@ -73,13 +88,19 @@ Result<void> Link::introduce(const Successors& successors, std::span<const plugb
         const auto found = successors.find(end.device);
         return found == successors.end() ? nullptr : found->second;
     };
-    const auto facing = [](const End& end, Device* successor) {
-        return cell_to(successor == nullptr ? *end.device : *successor, end.port);
-    };
     next_frontend_.device = successor_of(frontend_);
     next_backend_.device = successor_of(backend_);
-    next_frontend_.cell = facing(backend_, next_backend_.device);
-    next_backend_.cell = facing(frontend_, next_frontend_.device);
+    for (auto [next, end] : {std::pair(&next_frontend_, &frontend_), std::pair(&next_backend_, &backend_)}) {
+        if (next->device != nullptr) next->guard = guard_of(*next->device, end->port);
+    }
+    // To an end that stays as its peer has called it so far.
+    const auto facing = [](const End& end, const Next& next, const Cell& now) {
+        if (next.device == nullptr) return std::make_shared<plugbay_link>(*now);
+        return next.guard != nullptr ? std::make_shared<plugbay_link>(next.guard->link())
+                                     : cell_to(*next.device, end.port);
+    };
+    next_frontend_.cell = facing(backend_, next_backend_, to_backend_);
+    next_backend_.cell = facing(frontend_, next_frontend_, to_frontend_);
     if (next_frontend_.cell->table == nullptr || next_backend_.cell->table == nullptr)
         return Error{"a build declares a port without implementing it", "this is a defect of its plugin"};
     if (auto told = tell(next_frontend_, frontend_, options); !told) return told;
@@ -97,14 +118,15 @@ void Link::hand_over() {
     // An end that stays keeps its cell, which leads to the successor from now on.
     if (next_backend_.device == nullptr) *to_frontend_ = *next_backend_.cell;
     if (next_frontend_.device == nullptr) *to_backend_ = *next_frontend_.cell;
-    const auto replace = [](End& end, Cell& cell, Next next) {
+    const auto replace = [](End& end, Cell& cell, Guard& guard, Next next) {
         if (next.device == nullptr) return;
         cell->table = nullptr;
         end.device->keep(std::exchange(cell, std::move(next.cell)));
         end.device = next.device;
+        guard = std::move(next.guard);
     };
-    replace(frontend_, to_backend_, std::exchange(next_frontend_, {}));
-    replace(backend_, to_frontend_, std::exchange(next_backend_, {}));
+    replace(frontend_, to_backend_, frontend_guard_, std::exchange(next_frontend_, {}));
+    replace(backend_, to_frontend_, backend_guard_, std::exchange(next_backend_, {}));
     sealed_frontend_ = sealed_backend_ = nullptr;
 }
 
@@ -123,6 +145,17 @@ void Link::abandon() {
     };
     forget(std::exchange(next_backend_, {}), backend_);
     forget(std::exchange(next_frontend_, {}), frontend_);
+}
+
+void Link::end_probation(const Device& device) {
+    const std::lock_guard guard(frontend_.device->lock());
+    const auto call_directly = [&](const End& end, Guard& guarded, Cell& cell) {
+        if (end.device != &device || guarded == nullptr) return;
+        *cell = guarded->direct();
+        guarded.reset();
+    };
+    call_directly(frontend_, frontend_guard_, to_frontend_);
+    call_directly(backend_, backend_guard_, to_backend_);
 }
 
 Result<void> Registry::offer(Device& device) {
@@ -153,6 +186,11 @@ void Registry::withdraw(Device& device) {
         const auto found = names->second.find(port_name(device, port));
         if (found != names->second.end() && found->second.device == &device) names->second.erase(found);
     }
+}
+
+void Registry::end_probation(const Device& device) {
+    for (const auto& link : links_)
+        link->end_probation(device);
 }
 
 void Registry::hand_over(const Device& before, Device& successor) {

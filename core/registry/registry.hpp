@@ -4,6 +4,7 @@
 
 #include "core/base/result.hpp"
 #include "core/device/device.hpp"
+#include "core/registry/link_guard.hpp"
 
 #include <plugbay/abi/link.h>
 
@@ -46,16 +47,20 @@ class Link {
     void hand_over();
     // Instead: everything is as it was. The successors are told that the link is over.
     void abandon();
+    // The device, which may be one end's, is no longer on probation: it is called as any other.
+    void end_probation(const Device& device);
 
     [[nodiscard]] const End& frontend() const { return frontend_; }
     [[nodiscard]] const End& backend() const { return backend_; }
 
   private:
     using Cell = std::shared_ptr<plugbay_link>; // the device that calls through it may outlive the link
+    using Guard = std::unique_ptr<LinkGuard>;   // null: the build is not on probation, or cannot be guarded
     // One end's build that comes.
     struct Next {
         Device* device = nullptr; // null: the end keeps its build
         Cell cell = {};           // what it calls through
+        Guard guard = {};         // what it is called by
         bool told = false;
     };
     void revoke();
@@ -65,6 +70,8 @@ class Link {
     End backend_;
     Cell to_frontend_; // what the backend calls through
     Cell to_backend_;  // what the frontend calls through
+    Guard frontend_guard_;
+    Guard backend_guard_;
     bool frontend_told_ = false;
     bool backend_told_ = false;
     Next next_frontend_;
@@ -95,6 +102,9 @@ class Registry {
                                        std::span<const plugbay_value> options);
     // Ends a link of links(). Both devices are quiesced.
     void disconnect(const Link& link);
+
+    // A build that is not on probation any more; see Link::end_probation().
+    void end_probation(const Device& device);
 
     // The successor's frontends have the names of the device that it takes over from; links are handed over one by one.
     void hand_over(const Device& before, Device& successor);

@@ -22,7 +22,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds write_delay{1};
+constexpr milliseconds write_delay{5}; // each write wakes the loop
 constexpr milliseconds read_delay{1};
 constexpr milliseconds retry_delay{20}; // when a pipe or terminal is not ready
 constexpr std::size_t most_pending = 65536;
@@ -104,7 +104,10 @@ class CharFile {
         const std::size_t taken = std::min(bytes.size(), room);
         pending_output_.insert(pending_output_.end(), bytes.begin(),
                                bytes.begin() + static_cast<std::ptrdiff_t>(taken));
-        if (taken < bytes.size()) output_refused_ = true;
+        if (taken < bytes.size() && !output_refused_) {
+            output_refused_ = true;
+            write_timer_.arm(now()); // sooner
+        }
         if (!pending_output_.empty()) schedule_write(write_delay);
         return static_cast<std::uint32_t>(taken);
     }

@@ -57,6 +57,8 @@ TEST_F(CharFile, WritesOutput) {
     machine.bench.start();
     EXPECT_EQ(machine.serial.offer("hello "), 6u);
     machine.serial.offer("world\n");
+    machine.bench.advance(4ms);
+    EXPECT_EQ(contents("out"), ""); // it gathers
     machine.bench.advance(1ms);
     EXPECT_EQ(contents("out"), "hello world\n");
     machine.serial.offer("more");
@@ -69,7 +71,7 @@ TEST_F(CharFile, Appends) {
     Machine machine({{"path", path("out")}, {"append", "true"}});
     machine.bench.start();
     machine.serial.offer("new");
-    machine.bench.advance(1ms);
+    machine.bench.advance(5ms);
     EXPECT_EQ(contents("out"), "old new");
 }
 

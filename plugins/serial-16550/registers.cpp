@@ -19,7 +19,8 @@ std::uint8_t Serial16550::read_receive_buffer() {
 
 // Reading clears the transmitter's interrupt when that is the one reported (section 8.5).
 std::uint8_t Serial16550::read_interrupt_identification() {
-    const std::uint8_t id = highest_interrupt();
+    std::uint8_t id = highest_interrupt();
+    if (id == interrupt_id::none && line_goes_on()) id = highest_interrupt();
     if (id == interrupt_id::none) handler_is_done();
     if (id == interrupt_id::transmitter_empty) {
         registers_.transmitter_empty_pending = false;

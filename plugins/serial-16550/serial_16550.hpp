@@ -113,6 +113,8 @@ class Serial16550 {
         fields("receive_errors", receive_errors_);
         fields("transmit_fifo", transmit_fifo_);
         fields("far_end_open", far_end_open_);
+        fields.optional("fifos_at_once", fifos_at_once_, most_fifos_at_once, std::uint8_t{0},
+                        most_fifos_at_once);
     }
     void loaded();
     void statistics(auto& numbers) {
@@ -167,11 +169,13 @@ class Serial16550 {
     void restart_character_timeout();
     void character_timeout();
     void offer_room();
+    [[nodiscard]] bool empty_transmitter();
     [[nodiscard]] std::size_t send(std::span<const std::uint8_t> bytes);
     void drain_transmitter();
     [[nodiscard]] std::uint64_t pace(unsigned characters) const;
     void wait_for_line();
     void arm_line_timer(std::uint64_t deadline);
+    [[nodiscard]] bool line_goes_on();
     void handler_is_done();
     void line_is_ready();
     void update_modem_status();
@@ -188,6 +192,8 @@ class Serial16550 {
     Fifo receive_fifo_;
     Fifo receive_errors_; // line status bits of each character in receive_fifo_
     Fifo transmit_fifo_;
+    static constexpr std::uint8_t most_fifos_at_once = 15;
+    std::uint8_t fifos_at_once_ = most_fifos_at_once; // that are still sent as soon as the handler looks
 
     std::uint64_t bytes_sent_ = 0;     // to the backend
     std::uint64_t bytes_received_ = 0; // from it

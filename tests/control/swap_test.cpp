@@ -214,6 +214,46 @@ TEST_F(SwapsOfGoodBuilds, TheReportNamesBothBuilds) {
     expect_service();
 }
 
+// What is added is made from the newest build that was kept: not from one on probation, and not from one that was taken back.
+TEST_F(SwapsOfGoodBuilds, LaterDevicesAreOfTheBuildThatWasKept) {
+    int added = 0;
+    const auto plugin_of_another = [&] {
+        const std::string id = "another" + std::to_string(++added);
+        call("devices.add", {{"devices",
+                              {{{"type", "misbehaving"}, {"id", id}, {"port", 0x600 + added}},
+                               {{"type", "char-ring"}, {"id", id + "-ring"}, {"frontend", {{"id", id}}}}}}});
+        const auto plugin = call("devices.show", {{"id", id}})["plugin"].get<std::string>();
+        call("devices.remove", {{"id", id}, {"dependents", true}, {"force", true}});
+        return plugin;
+    };
+    const auto swap = [&](const char* build, int probation) {
+        return call("swap", {{"device", "bad"}, {"file", file(build)}, {"probation", probation}});
+    };
+    const std::string first = plugin();
+    EXPECT_EQ(plugin_of_another(), first);
+    swap("misbehaving-good", 60000);
+    EXPECT_EQ(plugin_of_another(), first);
+    call("swap.back", {{"device", "bad"}});
+    EXPECT_EQ(plugin_of_another(), first);
+
+    EXPECT_EQ(swap("misbehaving-good", 0)["outcome"], "committed");
+    EXPECT_THAT(plugin_of_another(), HasSubstr("misbehaving-good"));
+    // Whoever takes the next one back goes to what is added meanwhile.
+    swap("misbehaving-one-field-more", 60000);
+    EXPECT_THAT(plugin_of_another(), HasSubstr("misbehaving-good"));
+    call("swap.back", {{"device", "bad"}});
+    EXPECT_THAT(plugin(), HasSubstr("misbehaving-good"));
+    swap("misbehaving-throw_in_write", 60000);
+    EXPECT_EQ(outcome()["outcome"], "rolled_back");
+    EXPECT_THAT(plugin_of_another(), HasSubstr("misbehaving-good"));
+
+    // A swap that ends a probation keeps what was on it.
+    swap("misbehaving-one-field-more", 60000);
+    swap("misbehaving-good", 60000);
+    EXPECT_THAT(plugin_of_another(), HasSubstr("misbehaving-one-field-more"));
+    expect_service();
+}
+
 TEST_F(SwapsOfGoodBuilds, ADryRunTouchesNothing) {
     const std::string before = plugin();
     EXPECT_EQ(

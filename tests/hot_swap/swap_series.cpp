@@ -54,7 +54,7 @@ void SwapSeries::wait_for_work(Subject& subject) {
         if (std::chrono::steady_clock::now() >= deadline)
             throw std::runtime_error(fmt::format("device \"{}\": build {} did nothing in {} ms", subject.id,
                                                  subject.build, options_.patience.count()));
-        std::this_thread::sleep_for(2ms);
+        std::this_thread::sleep_for(options_.between_looks);
     }
 }
 

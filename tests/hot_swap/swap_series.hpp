@@ -29,6 +29,8 @@ struct SwapSeriesOptions {
     bool rehearse = false;
     // Every build has to do something before the next one comes, in this time; 0: it need not.
     std::chrono::milliseconds patience{0};
+    // How often it is looked whether it has.
+    std::chrono::milliseconds between_looks{2};
 };
 
 // A device goes through the phases of its series in one thread.

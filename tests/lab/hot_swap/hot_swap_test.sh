@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Devices of an unmodified Linux are swapped between two builds again and again while the guest uses them, and nobody in
-# the guest notices: scripts/lab -- tests/lab/hot_swap/hot_swap_test.sh BUILD_DIR CASE [SWAPS [KIB]], where the cases
-# are the functions test_CASE below.
+# the guest notices: scripts/lab -- tests/lab/hot_swap/hot_swap_test.sh BUILD_DIR CASE [SWAPS [KIB [REST]]], where the
+# cases are the functions test_CASE below.
 set -euo pipefail
 
 root=$(realpath -- "$(dirname -- "${BASH_SOURCE[0]}")/../../..")
@@ -43,8 +43,8 @@ strip_builds() {
     done
 }
 
-# run SWAPS DEVICE=PLUGIN...: runs the machine, swaps from the line START on, then types a line for the guest, which
-# is to end by itself. Log in $scratch/log, what the swaps told in $scratch/swaps.
+# run SWAPS REST DEVICE=PLUGIN...: runs the machine, swaps from the line START on with REST ms after each, then types a
+# line for the guest, which is to end by itself. Log in $scratch/log, what the swaps told in $scratch/swaps.
 run() {
     local monitor swaps_status=0 status=0
     mkfifo "$scratch/keys"
@@ -82,7 +82,7 @@ echo START; read x; touch /tmp/stop; wait $l; grep -E "err=|IOPS" /tmp/fio*
     machine '{ "type": "virtio-blk", "id": "vda", "queues": 2 },
         { "type": "disk-file", "id": "disk", "path": "'"$scratch"'/disk.img", "frontend": { "id": "vda" } }' \
         "$script" >"$scratch/machine.json"
-    run "$swaps" vda=virtio-blk:requests disk=disk-file:requests
+    run "$swaps" 0 vda=virtio-blk:requests disk=disk-file:requests
     check 'fio found no error and no mismatch' 0 "$(grep -cE 'FIO-FAILED|verify:|fio:' "$scratch/log")"
     check 'fio ended well at least once' yes "$(grep -q '^FIO [1-9]' "$scratch/log" && echo yes || echo no)"
     check 'the disk of the guest is the image' "$(sed -n 's/^SUM \([0-9a-f]*\).*/\1/p' "$scratch/log")" \
@@ -91,20 +91,21 @@ echo START; read x; touch /tmp/stop; wait $l; grep -E "err=|IOPS" /tmp/fio*
     grep -E 'err=|IOPS' "$scratch/log" | sed 's/^/--      /'
 }
 
-# A stream each way through a serial port, by two files on the host: KIB are read by the guest, and at least as many written
-# by it. Both the port and its backend are swapped.
+# A stream each way through a serial port, by two files on the host: at least KIB are written by the guest, and a sixteenth
+# of that is read by it, because reading takes it twice as many accesses. Both the port and its backend are swapped.
 test_serial() {
-    local swaps=${1:-40} kib=${2:-16} script
+    local swaps=${1:-40} kib=${2:-128} rest=${3:-0} script
+    local to_guest=$((kib / 16))
     # shellcheck disable=SC2016 # for the guest's shell
-    script='mkdir -p /tmp; dmesg -c >/dev/null; head -c 4096 /dev/urandom >/tmp/block; n=0
+    script='mkdir -p /tmp; dmesg -c >/dev/null; head -c 16384 /dev/urandom >/tmp/block; n=0
 exec 5<>/dev/ttyS1; stty -F /dev/ttyS1 raw -echo
-head -c '$((kib << 10))' <&5 | sha256sum >/tmp/in & r=$!
-(until [ -e /tmp/stop -a $n -ge '$((kib >> 2))' ]; do n=$((n+1)); echo $n; cat /tmp/block; done |
+head -c '$((to_guest << 10))' <&5 | sha256sum >/tmp/in & r=$!
+(until [ -e /tmp/stop -a $n -ge '$(((kib + 15) / 16))' ]; do n=$((n+1)); echo $n; cat /tmp/block; done |
 tee /dev/ttyS1 | sha256sum >/tmp/out) & w=$!
 echo START; read x; touch /tmp/stop; wait $w; wait $r; echo OUT $(cat /tmp/out); echo IN $(cat /tmp/in)
 '"$LAST_WORDS"
     cp "$guest/initrd.img" "$scratch/initrd.img"
-    head -c "${kib}K" /dev/urandom >"$scratch/sent"
+    head -c "${to_guest}K" /dev/urandom >"$scratch/sent"
     mkfifo "$scratch/input"
     exec 4<>"$scratch/input" # so that it has no end
     machine '{ "type": "serial-16550", "id": "com2", "port": "0x2f8", "irq": 3 },
@@ -114,7 +115,7 @@ echo START; read x; touch /tmp/stop; wait $w; wait $r; echo OUT $(cat /tmp/out);
     (until grep -q START "$scratch/console" 2>/dev/null; do sleep 0.2; done; cat "$scratch/sent") >&4 &
     (while sleep 20; do printf -- '--      %s bytes to the host, %s s\n' "$(stat -c %s "$scratch/received")" "$SECONDS"; done) &
     local progress=$!
-    run "$swaps" 'com2=serial-16550:bytes sent' files=char-file
+    run "$swaps" "$rest" 'com2=serial-16550:bytes sent' files=char-file
     kill "$progress"
     check 'what the guest wrote is what the host received' "$(sed -n 's/^OUT \([0-9a-f]*\).*/\1/p' "$scratch/log")" \
         "$(sha256sum <"$scratch/received" | cut -d' ' -f1)"
@@ -122,7 +123,7 @@ echo START; read x; touch /tmp/stop; wait $w; wait $r; echo OUT $(cat /tmp/out);
         "$(sed -n 's/^IN \([0-9a-f]*\).*/\1/p' "$scratch/log")"
     check 'the guest wrote all it had to' yes \
         "$( (($(stat -c %s "$scratch/received") >= kib << 10)) && echo yes || echo no)"
-    printf -- '--      %s bytes to the host, %s to the guest\n' "$(stat -c %s "$scratch/received")" $((kib << 10))
+    printf -- '--      %s bytes to the host, %s to the guest\n' "$(stat -c %s "$scratch/received")" $((to_guest << 10))
 }
 
 test_rng() {
@@ -136,7 +137,7 @@ echo BYTES $(wc -c </tmp/bytes) TWICE $(od -An -v -tx8 -w8 /tmp/bytes | sort | u
 '"$LAST_WORDS"
     cp "$guest/initrd.img" "$scratch/initrd.img"
     machine '{ "type": "virtio-rng", "id": "entropy" }' "$script" >"$scratch/machine.json"
-    run "$swaps" entropy=virtio-rng
+    run "$swaps" 0 entropy=virtio-rng
     check 'no read failed' 0 "$(grep -m 1 -xE '[0-9]+' "$scratch/log")"
     check 'entropy came, none of it twice' 'yes 0' \
         "$(sed -n 's/^BYTES [1-9][0-9]* TWICE /yes /p' "$scratch/log")"

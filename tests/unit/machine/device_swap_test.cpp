@@ -29,6 +29,7 @@ enum class Flaw : std::uint8_t {
     newer_state,
     unknown_field,
     crash,
+    crash_in_destroy,
 };
 
 struct MeterOptions {
@@ -70,6 +71,7 @@ class Meter {
         note("create");
     }
     ~Meter() {
+        if constexpr (flaw == Flaw::crash_in_destroy) *static_cast<volatile int*>(nullptr) = 1;
         note("destroy");
         --living;
     }
@@ -531,6 +533,22 @@ TEST_F(SwapTest, ACrashOnProbationLosesNoAccess) {
     EXPECT_EQ(in(port), written % 256);
     EXPECT_EQ(in(port + 1), 1u);
     EXPECT_EQ(broken_rules, 0);
+}
+
+TEST_F(SwapTest, ACrashInDestroyOnProbationCostsNothing) {
+#ifdef __SANITIZE_THREAD__
+    GTEST_SKIP() << "a thread does not survive a jump out of a signal handler under this sanitizer";
+#endif
+    add_meter();
+    auto bad = meter_build(build_of<Meter<2, Flaw::crash_in_destroy>>());
+    bad.crashed = [] {};
+    ASSERT_TRUE(swap({bad}));
+    out(port, 1);
+    const auto back = swap_meter<Meter<1>>();
+    ASSERT_TRUE(back) << back.error().text();
+    living -= 1; // the crashed one counts still
+    EXPECT_EQ(in(port), 1u);
+    EXPECT_EQ(in(port + 1), 1u);
 }
 
 } // namespace

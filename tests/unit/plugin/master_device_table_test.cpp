@@ -123,6 +123,61 @@ TEST_F(MasterDeviceTableTest, WhatWasLoadedOutlivesTheTable) {
     EXPECT_STREQ(type.type->name, "good-device");
 }
 
+TEST_F(MasterDeviceTableTest, AnotherBuildOfAPluginIsKept) {
+    install("two-types", "two.so");
+    install("long-name", "other.so");
+    auto table = build();
+    const auto before = table.load("first-device");
+    ASSERT_TRUE(before) << before.error().text();
+    TemporaryFolder folder;
+    const auto file = folder.path() / "next.so";
+    std::filesystem::copy(test_plugin("two-types"), file);
+    std::weak_ptr<const LoadedPlugin> next;
+    {
+        const auto loaded = LoadedPlugin::load(file);
+        ASSERT_TRUE(loaded) << loaded.error().text();
+        next = *loaded;
+        table.keep("first-device", *loaded);
+    }
+    std::filesystem::remove(file);
+    EXPECT_FALSE(next.expired());
+    for (const char* type : {"first-device", "second-device"}) {
+        EXPECT_EQ(table.plugin_of(type)->file, file);
+        ASSERT_TRUE(table.load(type));
+        EXPECT_EQ(table.load(type)->plugin, next.lock());
+        EXPECT_EQ(table.find(type), &table.plugin_of(type)->types[type == std::string("second-device")]);
+    }
+    EXPECT_EQ(table.plugins().size(), 2U);
+    EXPECT_NE(table.plugin_of(std::string(33, 'n'))->file, file);
+    // The build before comes back as any other.
+    table.keep("second-device", before->plugin);
+    EXPECT_TRUE(next.expired());
+    EXPECT_EQ(table.load("first-device")->plugin, before->plugin);
+    EXPECT_EQ(table.plugins().size(), 2U);
+}
+
+// Types that it has no longer, and those that another plugin has.
+TEST_F(MasterDeviceTableTest, ABuildWithOtherTypesIsKept) {
+    install("two-types", "two.so");
+    install("good", "good.so");
+    auto table = build();
+    const auto file = table.plugin_of("first-device")->file;
+    const auto others = table.plugin_of("good-device")->file;
+    const auto fewer = LoadedPlugin::load(test_plugin("two-as-first"));
+    ASSERT_TRUE(fewer) << fewer.error().text();
+    table.keep("first-device", *fewer);
+    EXPECT_EQ(table.load("first-device")->plugin, *fewer);
+    EXPECT_EQ(table.plugin_of("second-device")->file, file);
+    EXPECT_EQ(table.plugin_of("good-device")->file, others);
+    EXPECT_EQ(table.plugins().size(), 3U);
+    const auto more = LoadedPlugin::load(test_plugin("two-and-good"));
+    ASSERT_TRUE(more) << more.error().text();
+    table.keep("first-device", *more);
+    EXPECT_EQ(table.load("first-device")->plugin, *more);
+    EXPECT_EQ(table.plugin_of("good-device")->file, others);
+    EXPECT_EQ(table.plugins().size(), 3U);
+}
+
 TEST_F(MasterDeviceTableTest, AFailedLoadLeavesTheTableAsItWas) {
     install("undefined-symbol", "u.so");
     install("good", "good.so");
