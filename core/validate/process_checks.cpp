@@ -77,12 +77,6 @@ void leaves_no_descriptors(Trial& trial) {
                                  std::to_string(rounds) + " devices were destroyed");
 }
 
-std::size_t mappings() {
-    std::ifstream maps("/proc/self/maps");
-    return static_cast<std::size_t>(
-        std::count(std::istreambuf_iterator<char>(maps), std::istreambuf_iterator<char>(), '\n'));
-}
-
 void leaves_no_memory(Trial& trial) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     static_cast<void>(trial);
@@ -92,6 +86,11 @@ void leaves_no_memory(Trial& trial) {
     const auto used = [] {
         const auto facts = ::mallinfo2();
         return facts.uordblks + facts.hblkhd;
+    };
+    const auto mappings = [] {
+        std::ifstream file("/proc/self/maps");
+        return static_cast<std::size_t>(
+            std::count(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>(), '\n'));
     };
     // What is lost with each device is lost in each window; what is made once, or kept by the allocator, is not.
     constexpr std::size_t windows = 4;
