@@ -1,16 +1,22 @@
-// From exec to the guest's first output, and memory beyond the guest's RAM: runs `plugbay run` on a machine
-// of ten plugins whose guest writes one byte and then waits. The time is measured from outside, from before
-// fork to the byte's arrival, so it holds process start, configuration, plugins, KVM, and the first exit.
+// From exec to the guest's first output, and memory beyond the guest's RAM: runs `plugbay run` on a machine, or `plugbay
+// restore` on a checkpoint, whose guest writes one byte, or bytes without pause. The time is measured from outside, from before
+// fork to the byte's arrival, so it holds process start, configuration, plugins, KVM, and the first exit. Beside it, in turn,
+// what KVM alone takes to make the objects of such a machine.
 //
-//     bench_startup PLUGBAY MACHINE [RUNS]
+//     bench_startup PLUGBAY run|restore MACHINE|FOLDER MEBIBYTES [RUNS]
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <fcntl.h>
 #include <fstream>
+#include <linux/kvm.h>
 #include <sstream>
 #include <string>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -41,7 +47,35 @@ struct Run {
     long kibibytes;
 };
 
-Run run_once(const char* plugbay, const char* machine) {
+// A VM with interrupt controllers, timer, memory and a vCPU, in milliseconds.
+double make_kvm_objects(std::size_t memory) {
+    const auto start = Clock::now();
+    const auto check = [](long result) {
+        if (result >= 0) return static_cast<int>(result);
+        std::perror("bench_startup: KVM");
+        std::exit(1);
+    };
+    void* const bytes =
+        ::mmap(nullptr, memory, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    const int system = check(::open("/dev/kvm", O_RDWR | O_CLOEXEC));
+    const int vm = check(::ioctl(system, KVM_CREATE_VM, 0));
+    check(::ioctl(vm, KVM_SET_TSS_ADDR, 0xfffbd000UL));
+    check(::ioctl(vm, KVM_CREATE_IRQCHIP, 0));
+    kvm_pit_config timer{};
+    check(::ioctl(vm, KVM_CREATE_PIT2, &timer));
+    kvm_userspace_memory_region region{};
+    region.memory_size = memory;
+    region.userspace_addr = reinterpret_cast<std::uintptr_t>(bytes);
+    check(::ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region));
+    const int vcpu = check(::ioctl(vm, KVM_CREATE_VCPU, 0UL));
+    const double milliseconds = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    for (const int file : {vcpu, vm, system})
+        ::close(file);
+    ::munmap(bytes, memory);
+    return milliseconds;
+}
+
+Run run_once(const char* plugbay, const char* command, const char* machine) {
     int ends[2];
     if (::pipe(ends) != 0) std::exit(1);
     const auto start = Clock::now();
@@ -50,7 +84,7 @@ Run run_once(const char* plugbay, const char* machine) {
         ::dup2(ends[1], STDOUT_FILENO);
         ::close(ends[0]);
         ::close(ends[1]);
-        ::execl(plugbay, plugbay, "run", machine, static_cast<char*>(nullptr));
+        ::execl(plugbay, plugbay, command, machine, static_cast<char*>(nullptr));
         ::_exit(127);
     }
     ::close(ends[1]);
@@ -71,23 +105,29 @@ Run run_once(const char* plugbay, const char* machine) {
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 3) {
-        std::fprintf(stderr, "usage: bench_startup PLUGBAY MACHINE [RUNS]\n");
+    if (argc < 5) {
+        std::fprintf(stderr, "usage: bench_startup PLUGBAY run|restore MACHINE|FOLDER MEBIBYTES [RUNS]\n");
         return 2;
     }
-    const int count = argc > 3 ? std::max(std::atoi(argv[3]), 1) : 21;
+    const std::size_t memory = std::strtoul(argv[4], nullptr, 10) << 20;
+    const int count = argc > 5 ? std::max(std::atoi(argv[5]), 1) : 21;
+    std::vector<double> kvm;
     std::vector<double> times;
     std::vector<long> sizes;
     for (int i = 0; i < count; ++i) {
-        const Run run = run_once(argv[1], argv[2]);
+        kvm.push_back(make_kvm_objects(memory));
+        const Run run = run_once(argv[1], argv[2], argv[3]);
         times.push_back(run.milliseconds);
         sizes.push_back(run.kibibytes);
     }
+    std::sort(kvm.begin(), kvm.end());
     std::sort(times.begin(), times.end());
     std::sort(sizes.begin(), sizes.end());
     const auto middle = static_cast<std::size_t>(count / 2);
-    std::printf("start-up, exec to the guest's first byte: median %.1f ms, least %.1f ms (%d runs)\n",
-                times[middle], times.front(), count);
+    std::printf(
+        "%s, exec to the guest's first byte: median %.1f ms, least %.1f ms (%d runs); KVM's objects alone: "
+        "median %.1f ms\n",
+        argv[2], times[middle], times.front(), count, kvm[middle]);
     std::printf("resident memory beyond guest RAM: median %.1f MiB\n",
                 static_cast<double>(sizes[middle]) / 1024);
     return 0;
