@@ -65,8 +65,9 @@ int checkpoint_command(const CheckpointArguments& arguments) {
     const std::string machine = arguments.names.size() == 2 ? arguments.names.front() : "";
     const std::string& place = arguments.names.back();
     const bool sends = names_stream(place);
-    if (sends && (arguments.incremental || arguments.track || arguments.replace)) {
-        refuse("--incremental, --track and --replace are for folders");
+    if (sends &&
+        (arguments.incremental || arguments.track || arguments.replace || arguments.checksum_disks)) {
+        refuse("--incremental, --track, --replace and --checksum-disks are for folders");
         return exit_status::usage;
     }
     if (!sends && (arguments.move || arguments.pause || arguments.rounds)) {
@@ -86,6 +87,7 @@ int checkpoint_command(const CheckpointArguments& arguments) {
     if (arguments.incremental) options.words.emplace_back("--incremental");
     if (arguments.track) options.words.emplace_back("--track");
     if (arguments.replace) options.words.emplace_back("--replace");
+    if (arguments.checksum_disks) options.words.emplace_back("--checksum-disks");
     if (arguments.move) options.words.emplace_back("--move");
     if (arguments.pause)
         options.words.insert(options.words.end(), {"--pause", std::to_string(*arguments.pause)});

@@ -14,6 +14,7 @@ struct CheckpointArguments {
     bool incremental = false;
     bool track = false;
     bool replace = false;
+    bool checksum_disks = false;
     bool move = false;
     std::optional<std::uint32_t> pause = {}; // milliseconds
     std::optional<std::uint32_t> rounds = {};

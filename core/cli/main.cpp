@@ -110,6 +110,8 @@ CLI::App* add_checkpoint(CLI::App& app, CheckpointArguments& arguments) {
                          "only the memory that was written since the last checkpoint, which stays beside it");
     checkpoint->add_flag("--track", arguments.track, "so that the next one can be incremental");
     checkpoint->add_flag("--replace", arguments.replace, "a checkpoint that has this name");
+    checkpoint->add_flag("--checksum-disks", arguments.checksum_disks,
+                         "so that a restore compares what is in the disks' files; reads all of them");
     checkpoint->add_flag("--move", arguments.move,
                          "the machine goes on at the other side of the Unix socket, and ends here");
     checkpoint

@@ -27,7 +27,8 @@ Result<json> checkpoint(const ControlTarget& target, const json& params) {
     if (auto free = refuse_while_sent(target); !free) return std::move(free).error();
     CheckpointRequest request{.incremental = params.value("incremental", false),
                               .track = params.value("track", false),
-                              .replace = params.value("replace", false)};
+                              .replace = params.value("replace", false),
+                              .checksum_disks = params.value("checksum_disks", false)};
     request.folder = folder_of(params);
     const std::string contents = params.value("contents", "all");
     if (contents == "devices") request.contents = CheckpointRequest::Contents::devices;
@@ -57,16 +58,20 @@ void add_checkpoint_methods(MethodTable& table) {
                 "stands still "
                 "meanwhile, and goes on.",
         .params = schema::object(
-            "", {{"folder", schema::text("that is made for it")},
-                 schema::optional("contents", schema::choice("what is saved; all without it",
-                                                             {"all", "devices", "memory"})),
-                 schema::optional("directory", directory_schema()),
-                 schema::optional(
-                     "incremental",
-                     schema::boolean("only the memory that was written since the last checkpoint, which is "
-                                     "in the same folder and stays there")),
-                 schema::optional("replace", schema::boolean("a checkpoint that has this name")),
-                 schema::optional("track", schema::boolean("so that the next one can be incremental"))}),
+            "",
+            {{"folder", schema::text("that is made for it")},
+             schema::optional("checksum_disks",
+                              schema::boolean("so that a restore compares what is in the disks' files, and "
+                                              "not when they were written; reads all of them")),
+             schema::optional("contents",
+                              schema::choice("what is saved; all without it", {"all", "devices", "memory"})),
+             schema::optional("directory", directory_schema()),
+             schema::optional(
+                 "incremental",
+                 schema::boolean("only the memory that was written since the last checkpoint, which is "
+                                 "in the same folder and stays there")),
+             schema::optional("replace", schema::boolean("a checkpoint that has this name")),
+             schema::optional("track", schema::boolean("so that the next one can be incremental"))}),
         .result = schema::object(
             "",
             {{"id", schema::text("of the checkpoint")},

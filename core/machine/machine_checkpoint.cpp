@@ -65,6 +65,9 @@ Result<CheckpointReport> MachineCheckpoints::attempt(const CheckpointRequest& re
     Manifest manifest;
     const auto save = [&](const MachineState& state) -> Result<void> {
         manifest = manifest_of(machine_, device_types_);
+        if (request.checksum_disks) {
+            if (auto done = add_disk_checksums(manifest); !done) return done;
+        }
         if (request.incremental) {
             auto pages = machine_.take_written_pages();
             if (!pages) return std::move(pages).error();

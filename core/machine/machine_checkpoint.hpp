@@ -25,8 +25,9 @@ struct CheckpointRequest {
     Contents contents = Contents::all;
     bool incremental =
         false; // only the pages that were written since the last checkpoint, which is in the same folder
-    bool track = false;   // so that the next one can be incremental; those that are do so anyway
-    bool replace = false; // a checkpoint of that name, if there is one
+    bool track = false;          // so that the next one can be incremental; those that are do so anyway
+    bool replace = false;        // a checkpoint of that name, if there is one
+    bool checksum_disks = false; // so that a restore compares what is in them, and not when they were written
 };
 
 struct CheckpointReport {

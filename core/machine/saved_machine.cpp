@@ -1,6 +1,8 @@
 #include "core/machine/saved_machine.hpp"
 
+#include "core/base/errno_error.hpp"
 #include "core/checkpoint/checkpoint_sink.hpp"
+#include "core/checkpoint/folder_files.hpp"
 #include "core/config/resolved_machine.hpp"
 #include "core/machine/machine.hpp"
 #include "core/machine/running_catalog.hpp"
@@ -9,6 +11,7 @@
 #include <plugbay/abi/plugin.h>
 
 #include <algorithm>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <optional>
 #include <sys/stat.h>
@@ -50,6 +53,30 @@ std::vector<HostFile> disk_files(const MachineConfig& config, const TypeCatalog&
         }
     }
     return files;
+}
+
+Result<std::string> checksum_of_disk(const std::string& path, std::uint64_t size) {
+    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    if (!file) return errno_error("cannot read " + path);
+    const auto sum = checksum_of_file(file.get(), size, path);
+    if (!sum) return sum.error();
+    return fmt::format("crc32c:{:08x}", *sum);
+}
+
+// Empty: it is what it was.
+std::string change_of_disk(const HostFile& before) {
+    const auto now = look_at_file(before.path);
+    if (!now) return "is not there any more";
+    constexpr const char* changed =
+        "has changed since: put back the copy that was made with the checkpoint, or say "
+        "--accept-changed-disks";
+    if (now->size != before.size) return changed;
+    if (before.checksum.starts_with("crc32c:")) {
+        const auto sum = checksum_of_disk(before.path, before.size);
+        if (!sum) return "cannot be compared: " + sum.error().text();
+        return *sum == before.checksum ? "" : changed;
+    }
+    return now->modified == before.modified ? "" : changed;
 }
 
 Result<StatePlace> add(CheckpointSink& sink, const std::vector<std::byte>& bytes) {
@@ -109,6 +136,15 @@ Manifest manifest_of(Machine& machine, const MasterDeviceTable& device_types) {
     return manifest;
 }
 
+Result<void> add_disk_checksums(Manifest& manifest) {
+    for (HostFile& file : manifest.host_files) {
+        auto checksum = checksum_of_disk(file.path, file.size);
+        if (!checksum) return std::move(checksum).error();
+        file.checksum = *std::move(checksum);
+    }
+    return {};
+}
+
 Result<void> add_states(CheckpointSink& sink, Manifest& manifest, const MachineState& state) {
     // Both have all devices, oldest first.
     for (std::size_t i = 0; i < state.devices.size(); ++i) {
@@ -160,14 +196,8 @@ std::vector<std::string> find_obstacles(const Manifest& manifest, const MachineC
     }
     if (accept_changed_disks) return obstacles;
     for (const HostFile& before : manifest.host_files) {
-        const auto now = look_at_file(before.path);
-        if (!now) {
-            obstacles.push_back(before.path + ", a disk of the machine, is not there any more");
-        } else if (now->size != before.size || now->modified != before.modified) {
-            obstacles.push_back(before.path +
-                                ", a disk of the machine, has changed since: put back the copy that was "
-                                "made with the checkpoint, or say --accept-changed-disks");
-        }
+        if (const std::string change = change_of_disk(before); !change.empty())
+            obstacles.push_back(before.path + ", a disk of the machine, " + change);
     }
     return obstacles;
 }

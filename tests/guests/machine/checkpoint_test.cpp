@@ -278,6 +278,33 @@ TEST_F(Checkpoints, IncrementalOnesNeedABase) {
     end();
 }
 
+// By their sizes and times, or, if that was asked for, by what is in them.
+TEST_F(Checkpoints, DisksThatChangedAreNoticed) {
+    const std::string disk = folder("disk.img");
+    std::ofstream(disk) << std::string(8192, 'd');
+    file_ =
+        prepare(guest_program_chain(),
+                devices() + R"(, { "type": "pci-host", "id": "pci" }, { "type": "virtio-blk", "id": "vda" },
+                        { "type": "disk-file", "id": "disk", "path": "disk.img", "frontend": { "id": "vda" } })");
+    start("run", file_);
+    call("machine.pause");
+    call("checkpoint", {{"folder", folder("times")}});
+    call("checkpoint", {{"folder", folder("sums")}, {"checksum_disks", true}});
+    end();
+    const auto refusal = [&](const char* name) {
+        const Outcome outcome = run(plugbay_command({"restore", folder(name), "--pause", "--timeout", "1"}));
+        return outcome.status == 1 ? outcome.errors : "status " + std::to_string(outcome.status);
+    };
+    EXPECT_EQ(refusal("times"), "status 124"); // it went on
+    std::filesystem::last_write_time(disk, std::filesystem::file_time_type::clock::now() + 1h);
+    EXPECT_THAT(refusal("times"), ::testing::HasSubstr("disk.img, a disk of the machine, has changed since"));
+    EXPECT_EQ(refusal("sums"), "status 124");
+    std::fstream(disk) << "D";
+    EXPECT_THAT(refusal("sums"), ::testing::HasSubstr("has changed since"));
+    std::filesystem::remove(disk);
+    EXPECT_THAT(refusal("sums"), ::testing::HasSubstr("is not there any more"));
+}
+
 TEST_F(Checkpoints, AnotherMachineIsRefusedBeforeAnythingIsMade) {
     start("run", file_);
     call("machine.pause");
