@@ -75,7 +75,7 @@ bool is_manifest(const Record& record) {
 
 // Behind the states, so that a move takes what it names; the descriptors themselves are missing in a file.
 void add_descriptors(std::vector<Record>& records) {
-    const std::string names("disk\0image\0", 11);
+    const std::string names("a\0image\0", 8);
     const auto bytes = std::as_bytes(std::span(names));
     records.insert(records.end() - 2,
                    {static_cast<std::uint32_t>(stream::Kind::descriptors), {bytes.begin(), bytes.end()}});
