@@ -6,10 +6,13 @@
 #include <array>
 #include <climits>
 #include <cstring>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 namespace plugbay::core {
 
@@ -25,6 +28,16 @@ Error StreamChannel::failure(const char* what, int error_number) const {
                        error_number);
 }
 
+Error StreamChannel::cancelled() const {
+    return Error{"the stream was cancelled at byte " + std::to_string(position_)};
+}
+
+Error StreamChannel::idle() const {
+    return Error{"nothing moved for " + std::to_string(patience_.idle.count()) + " ms at byte " +
+                     std::to_string(position_) + " of the stream",
+                 "see whether the other side still runs"};
+}
+
 Result<void> StreamChannel::wait(short events) const {
     using Clock = std::chrono::steady_clock;
     const auto deadline = Clock::now() + patience_.idle;
@@ -34,13 +47,9 @@ Result<void> StreamChannel::wait(short events) const {
         const int ready =
             ::poll(files.data(), files.size(), static_cast<int>(std::clamp<std::int64_t>(left, 0, INT_MAX)));
         if (ready < 0 && errno != EINTR) return failure("waiting failed", errno);
-        if (files[1].revents != 0)
-            return Error{"the stream was cancelled at byte " + std::to_string(position_)};
+        if (files[1].revents != 0) return cancelled();
         if (ready > 0) return {};
-        if (ready == 0 && left <= 0)
-            return Error{"nothing moved for " + std::to_string(patience_.idle.count()) + " ms at byte " +
-                             std::to_string(position_) + " of the stream",
-                         "see whether the other side still runs"};
+        if (ready == 0 && left <= 0) return idle();
     }
 }
 
@@ -60,6 +69,22 @@ Result<void> StreamChannel::write(std::span<const std::byte> bytes) {
         position_ += static_cast<std::uint64_t>(written);
     }
     return {};
+}
+
+// unix(7), tcp(7): SIOCOUTQ. Nothing wakes who waits for that, so it is looked at again and again.
+Result<void> StreamChannel::drain() const {
+    constexpr int pause = 1; // milliseconds
+    int before = INT_MAX;
+    auto idle_since = std::chrono::steady_clock::now();
+    for (;;) {
+        int waiting = 0;
+        if (!is_socket_ || ::ioctl(file_, SIOCOUTQ, &waiting) != 0 || waiting == 0) return {};
+        const auto now = std::chrono::steady_clock::now();
+        if (std::exchange(before, waiting) != waiting) idle_since = now;
+        if (now - idle_since > patience_.idle) return idle();
+        pollfd cancel{patience_.cancel, POLLIN, 0};
+        if (::poll(&cancel, 1, pause) == 1) return cancelled();
+    }
 }
 
 Result<void> StreamChannel::read(std::span<std::byte> bytes) {

@@ -28,12 +28,16 @@ class StreamChannel {
     // Over a Unix socket: duplicates of some descriptors, at least one, which go with a byte of their own.
     [[nodiscard]] Result<void> write_descriptors(std::span<const int> files);
     [[nodiscard]] Result<std::vector<UniqueFd>> read_descriptors(std::size_t count);
+    // Waits until the other side of a socket has taken all that was written.
+    [[nodiscard]] Result<void> drain() const;
     // Bytes moved so far.
     [[nodiscard]] std::uint64_t position() const { return position_; }
 
   private:
     Result<void> wait(short events) const;
     [[nodiscard]] Error failure(const char* what, int error_number) const;
+    [[nodiscard]] Error cancelled() const;
+    [[nodiscard]] Error idle() const;
 
     int file_;
     StreamPatience patience_;

@@ -25,6 +25,8 @@ class StreamWriter final : public CheckpointSink {
     Result<void> write_zeros(std::uint64_t offset, std::uint64_t length) override;
     // Tells the other side that all pages were sent, and those that have changed since follow.
     [[nodiscard]] Result<void> end_round();
+    // Waits until all of it was taken: who does not read makes nobody wait who stands still afterwards.
+    [[nodiscard]] Result<void> drain() { return channel_.drain(); }
     Result<StatePlace> add_state(const StateImage& image) override;
     // `manifest` is the one of begin(), with the places of the states.
     Result<void> finish(Manifest manifest) override;

@@ -136,6 +136,7 @@ Result<void> MachineSender::send() {
     if (request_.contents != SendRequest::Contents::devices) {
         if (auto done = send_rounds(writer); !done) return done;
     }
+    if (auto done = writer.drain(); !done) return done;
     return on_control([&] { return finish(writer); });
 }
 

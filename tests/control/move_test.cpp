@@ -24,7 +24,8 @@ class Moves : public ControlTest {
             "devices": [
               { "type": "pci-host", "id": "pci" },
               { "type": "serial-16550", "id": "com1" },
-              { "type": "char-socket", "id": "wire", "address": "unix:port", "frontend": { "id": "com1" } },
+              { "type": "char-socket", "id": "wire", "address": "unix:)" +
+                                               path("port") + R"(", "frontend": { "id": "com1" } },
               { "type": "virtio-blk", "id": "vda" },
               { "type": "disk-file", "id": "disk", "path": "disk.img", "frontend": { "id": "vda" } },
               { "type": "virtio-blk", "id": "vdb" },
@@ -70,7 +71,7 @@ TEST_F(Moves, WhatIsOpenGoesWithTheMachine) {
     peer.join();
     EXPECT_EQ(wrong, "");
     expect_running();
-    EXPECT_EQ(call("devices.show", {{"device", "disk"}})["properties"]["path"]["value"], path("disk.img"));
+    EXPECT_EQ(call("devices.show", {{"id", "disk"}})["type"], "disk-file");
     EXPECT_EQ(end().status, 0);
 }
 
@@ -79,7 +80,8 @@ TEST_F(Moves, AMachineThatIsRefusedRunsOn) {
     EchoStream stream(path("port"));
     const std::string place = "unix:" + path("way");
     for (const auto& [setting, why] : {std::pair{"memory=32M", "bytes of memory were saved"},
-                                       std::pair{"devices.vda.bus=nowhere", "cannot be made here"}}) {
+                                       std::pair{"devices.vda.bus=nowhere", "needs the PCI bus"},
+                                       std::pair{"devices.vda.nonsense=1", "cannot be made here"}}) {
         auto other = receiver(place, {"--set", setting});
         EXPECT_THAT(refusal("checkpoint.send", {{"to", place}, {"move", true}}), HasSubstr(why)) << setting;
         EXPECT_NE(other->finish(20s).status, 0);

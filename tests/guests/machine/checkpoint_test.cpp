@@ -9,6 +9,7 @@
 #include <memory>
 #include <sstream>
 #include <thread>
+#include <vector>
 
 // A chain of numbers: each goes into a table of 64 KiB at 0x10000 and, every 64th, to the debug console, after which the guest
 // waits for a tick; every 1024th also through the CMOS memory, from which the chain goes on. Beside it the PIT's interrupt, by
@@ -165,6 +166,11 @@ class Checkpoints : public MachineTest {
         ADD_FAILURE() << method << ": " << result.error().text();
         return json::object();
     }
+    static void wait_for_file(const std::string& path) {
+        for (int i = 0; i < 2000 && !std::filesystem::exists(path); ++i)
+            std::this_thread::sleep_for(10ms);
+        ASSERT_TRUE(std::filesystem::exists(path));
+    }
     // Until the guest has printed that much.
     void wait_for_bytes(std::size_t bytes) {
         for (int i = 0; i < 6000 && log().size() < bytes; ++i)
@@ -225,31 +231,33 @@ TEST_F(Checkpoints, AChainOfFiveIsAsGoodAsAWholeOne) {
 }
 
 TEST_F(Checkpoints, AGuestThatMovesToOtherProcessesWhileItRunsNoticesNothing) {
+    constexpr int moves = 5;
+    std::vector<std::unique_ptr<Child>> others; // wait from the beginning: the guest does not
+    const auto place = [&](int number) { return "unix:" + folder("way" + std::to_string(number)); };
+    for (int i = 0; i < moves; ++i)
+        others.push_back(std::make_unique<Child>(plugbay_command({"restore", place(i), "--name", "chain"})));
+    for (int i = 0; i < moves; ++i)
+        wait_for_file(folder("way" + std::to_string(i)));
     start("run", file_);
-    for (int round = 0; round < 5; ++round) {
-        wait_for_bytes(static_cast<std::size_t>(40 + 100 * round));
-        const std::string place = folder("way" + std::to_string(round));
-        auto next = std::make_unique<Child>(plugbay_command({"restore", "unix:" + place, "--name", "chain"}));
-        for (int i = 0; i < 400 && !std::filesystem::exists(place); ++i)
-            std::this_thread::sleep_for(25ms);
-        const json report = call("checkpoint.send", {{"to", "unix:" + place}, {"move", true}});
+    for (int i = 0; i < moves; ++i) {
+        wait_for_bytes(static_cast<std::size_t>(40 + 100 * i));
+        const json report = call("checkpoint.send", {{"to", place(i)}, {"move", true}});
         EXPECT_EQ(report.value("moved", false), true);
         EXPECT_GT(report.value("pause_microseconds", -1.0), 0);
         EXPECT_EQ(monitor_->finish(20s).status, 0);
-        monitor_ = std::move(next);
+        monitor_ = std::move(others[static_cast<std::size_t>(i)]);
         connect();
     }
     expect_the_same();
 }
 
 TEST_F(Checkpoints, WhatIsSentInBetweenIsNotMissingInAnIncrementalOne) {
+    Child copy(plugbay_command({"restore", "unix:" + folder("way"), "--pause", "--name", "copy"}));
+    wait_for_file(folder("way"));
     start("run", file_);
     wait_for_bytes(100);
     call("checkpoint", {{"folder", folder("c0")}, {"track", true}});
     wait_for_bytes(200);
-    Child copy(plugbay_command({"restore", "unix:" + folder("way"), "--pause", "--name", "copy"}));
-    for (int i = 0; i < 400 && !std::filesystem::exists(folder("way")); ++i)
-        std::this_thread::sleep_for(25ms);
     call("checkpoint.send", {{"to", "unix:" + folder("way")}});
     copy.send_signal(SIGTERM);
     EXPECT_EQ(copy.finish(20s).status, 128 + SIGTERM);
