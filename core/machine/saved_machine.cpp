@@ -129,7 +129,7 @@ Manifest manifest_of(Machine& machine, const MasterDeviceTable& device_types) {
         const PluginDescription& plugin = device->plugin()->description();
         saved.plugin = plugin.name;
         saved.plugin_version = plugin.version;
-        saved.build_id = plugin.build_id;
+        saved.build_id = device->plugin()->build_id();
         saved.abi_major = plugin.abi_major;
         saved.abi_minor = plugin.abi_minor;
     }

@@ -137,6 +137,10 @@ LoadedPlugin::~LoadedPlugin() {
                why ? "stays in memory: " + *why : "is unloaded");
 }
 
+std::string LoadedPlugin::build_id() const {
+    return description_.build_id.empty() ? linker_build_id(descriptor_) : description_.build_id;
+}
+
 std::filesystem::path LoadedPlugin::image() const {
     return library_->file();
 }

@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace plugbay::core {
@@ -36,6 +37,9 @@ class LoadedPlugin {
 
     [[nodiscard]] const plugbay_plugin& descriptor() const { return *descriptor_; }
     [[nodiscard]] const PluginDescription& description() const { return description_; }
+
+    // By what this build is told from others: its own word, or else the linker's. Empty: neither has one.
+    [[nodiscard]] std::string build_id() const;
 
     // The file as the dynamic loader knows it: that of the description, or a copy. For still_mapped().
     [[nodiscard]] std::filesystem::path image() const;

@@ -1,4 +1,4 @@
-// Whether a library that nobody needs any more is gone, and why not.
+// Libraries in the process: by what to tell two builds apart, whether one that nobody needs any more is gone, and why not.
 #pragma once
 
 #include <filesystem>
@@ -11,5 +11,8 @@ namespace plugbay::core {
 // as far as the file tells: "it is linked with -z nodelete". Unloading is the dynamic loader's decision, so nothing may depend on it.
 // [any]
 [[nodiscard]] std::optional<std::string> still_mapped(const std::filesystem::path& file);
+
+// What the linker called the library that `address` is in, as hexadecimal digits: NT_GNU_BUILD_ID. Empty: nothing. [any]
+[[nodiscard]] std::string linker_build_id(const void* address);
 
 } // namespace plugbay::core

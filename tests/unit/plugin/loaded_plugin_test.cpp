@@ -33,6 +33,15 @@ TEST(LoadedPlugin, GivesTheTypesTable) {
     EXPECT_EQ(instance, nullptr);
 }
 
+TEST(LoadedPlugin, HasABuildId) {
+    const auto own = LoadedPlugin::load(test_plugin("good"));
+    ASSERT_TRUE(own) << own.error().text();
+    EXPECT_EQ((*own)->build_id(), "b1");
+    const auto other = LoadedPlugin::load(test_plugin("gauge"));
+    ASSERT_TRUE(other) << other.error().text();
+    EXPECT_THAT((*other)->build_id(), testing::MatchesRegex("[0-9a-f]{16,}")); // the linker's
+}
+
 TEST(LoadedPlugin, StaysWhileAnybodyHoldsIt) {
     auto plugin = LoadedPlugin::load(test_plugin("good"));
     ASSERT_TRUE(plugin) << plugin.error().text();
