@@ -118,12 +118,12 @@ void Link::hand_over() {
     // An end that stays keeps its cell, which leads to the successor from now on.
     if (next_backend_.device == nullptr) *to_frontend_ = *next_backend_.cell;
     if (next_frontend_.device == nullptr) *to_backend_ = *next_frontend_.cell;
-    const auto replace = [](End& end, Cell& cell, Guard& guard, Next next) {
+    const auto replace = [](End& end, Cell& cell, Guard& guarded, Next next) {
         if (next.device == nullptr) return;
         cell->table = nullptr;
         end.device->keep(std::exchange(cell, std::move(next.cell)));
         end.device = next.device;
-        guard = std::move(next.guard);
+        guarded = std::move(next.guard);
     };
     replace(frontend_, to_backend_, frontend_guard_, std::exchange(next_frontend_, {}));
     replace(backend_, to_frontend_, backend_guard_, std::exchange(next_backend_, {}));
