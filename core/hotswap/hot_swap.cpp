@@ -152,7 +152,8 @@ void HotSwap::look_at(const std::shared_ptr<SwapReport>& report) {
     Trial& trial = **found;
     for (std::size_t i = 0; i < trial.back.size(); ++i) {
         Device* const device = machine_.devices().find(trial.back[i].id);
-        if (device == nullptr) return end_trial(trial); // removed meanwhile
+        // Removed meanwhile, and perhaps added anew.
+        if (device == nullptr || device->loaded().plugin != trial.build) return end_trial(trial);
         if (const std::string crash = device->crash(); !crash.empty())
             return go_back(trial, fmt::format("device \"{}\": {}", trial.back[i].id, crash));
         const std::uint64_t errors = device->counts().errors.value() - trial.errors_at_exchange[i];
@@ -174,8 +175,11 @@ HotSwap::Trial* HotSwap::trial_of(std::string_view device) {
 }
 
 void HotSwap::commit(Trial& trial) {
-    for (const auto& each : trial.back)
-        device_types_.keep(each.type.type->name, trial.build);
+    for (const auto& each : trial.back) {
+        const Device* const device = machine_.devices().find(each.id);
+        if (device != nullptr && device->loaded().plugin == trial.build)
+            device_types_.keep(each.type.type->name, trial.build);
+    }
     end_trial(trial);
 }
 

@@ -38,7 +38,16 @@ struct Guarded<member> {
 };
 
 template <typename Table, auto... members>
-constexpr Table guarded{sizeof(Table), 0, &Guarded<members>::call...};
+constexpr Table guarded_table() {
+    static_assert(sizeof(Table) == 2 * sizeof(std::uint32_t) + sizeof...(members) * sizeof(void*),
+                  "every function of the table is guarded");
+    Table table{};
+    table.size = sizeof(Table);
+    ((table.*members = &Guarded<members>::call), ...);
+    return table;
+}
+template <typename Table, auto... members>
+constexpr Table guarded = guarded_table<Table, members...>();
 
 using CharFrontend = plugbay_char_frontend;
 using CharBackend = plugbay_char_backend;
@@ -49,7 +58,6 @@ using NetBackend = plugbay_net_backend;
 using ConsoleFrontend = plugbay_console_frontend;
 using ConsoleBackend = plugbay_console_backend;
 
-// Members in their tables' order.
 struct Interface {
     std::string_view name;
     const void* frontend;

@@ -106,7 +106,8 @@ class CharFile {
                                bytes.begin() + static_cast<std::ptrdiff_t>(taken));
         if (taken < bytes.size() && !output_refused_) {
             output_refused_ = true;
-            write_timer_.arm(now()); // sooner
+            write_scheduled_ = false; // sooner
+            schedule_write(milliseconds(0));
         }
         if (!pending_output_.empty()) schedule_write(write_delay);
         return static_cast<std::uint32_t>(taken);

@@ -55,6 +55,7 @@ TEST_F(CharFile, WritesOutput) {
     put("out", "old");
     Machine machine({{"path", path("out")}});
     machine.bench.start();
+    machine.bench.run();
     EXPECT_EQ(machine.serial.offer("hello "), 6u);
     machine.serial.offer("world\n");
     machine.bench.advance(4ms);

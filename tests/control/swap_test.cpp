@@ -247,6 +247,14 @@ TEST_F(SwapsOfGoodBuilds, LaterDevicesAreOfTheBuildThatWasKept) {
     EXPECT_EQ(outcome()["outcome"], "rolled_back");
     EXPECT_THAT(plugin_of_another(), HasSubstr("misbehaving-good"));
 
+    // A device that was removed tells nothing about its build.
+    call("devices.add", {{"devices",
+                          {{{"type", "misbehaving"}, {"id", "guest"}, {"port", 0x700}},
+                           {{"type", "char-ring"}, {"id", "g"}, {"frontend", {{"id", "guest"}}}}}}});
+    call("swap", {{"device", "guest"}, {"file", file("misbehaving-one-field-more")}, {"probation", 60000}});
+    call("devices.remove", {{"id", "guest"}, {"dependents", true}, {"force", true}});
+    EXPECT_THAT(plugin_of_another(), HasSubstr("misbehaving-good"));
+
     // A swap that ends a probation keeps what was on it.
     swap("misbehaving-one-field-more", 60000);
     swap("misbehaving-good", 60000);
