@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # An unmodified Linux computes on four processors while it is saved, ended and restored again and again, at random moments, and
-# moves to other processes while it runs; then its results are compared with those of the same script on the host, which nobody
-# disturbed. Every other round is a move:
+# after every third round moves to another process while it runs; then its results are compared with those of the same script on
+# the host, which nobody disturbed:
 # scripts/lab -- tests/lab/checkpoint/checkpoint_test.sh BUILD_DIR [ROUNDS [SEED]]
 set -euo pipefail
 
@@ -97,17 +97,27 @@ start run "$scratch/machine.json"
 wait_until_there
 until grep -q START "$scratch/console" || ! kill -0 "$monitor" 2>/dev/null; do sleep 0.2; done
 printf -- '--      the chains begin, %s s\n' "$SECONDS"
+# lives_on HOW: whether the guest goes on; its clock ticks.
+lives_on() {
+    local ticks i
+    ticks=$(grep -c TICK "$scratch/console")
+    "$1"
+    wait_until_there
+    for ((i = 0; i < 600 && $(grep -c TICK "$scratch/console") <= ticks; ++i)); do sleep 0.1; done
+    (($(grep -c TICK "$scratch/console") > ticks))
+}
+
 survived=0
 for ((round = 1; round <= rounds; ++round)); do
     sleep "$((RANDOM % 3)).$((RANDOM % 10))"
-    if ((round % 2)); then save_and_restore; else move; fi
-    ticks=$(grep -c TICK "$scratch/console")
-    wait_until_there
-    # It lives again when its clock ticks.
-    for ((i = 0; i < 600 && $(grep -c TICK "$scratch/console") <= ticks; ++i)); do sleep 0.1; done
-    (($(grep -c TICK "$scratch/console") > ticks)) || break
+    lives_on save_and_restore || break
+    if ((round % 3 == 0)); then
+        lives_on move || break
+        printf -- '--      round %s: a move' "$round"
+        sed -n 's/^\(rounds\|bytes\|pause_microseconds\|taking_microseconds\) */, \1 /p' "$scratch/report" | tr -d '\n'
+        printf '\n'
+    fi
     survived=$round
-    sed -n 's/^\(pause_micro\|taking_micro\|rounds\|bytes\)/--      round '"$round"', \1/p' "$scratch/report"
     ((round % 10)) || printf -- '--      %s rounds, %s s\n' "$round" "$SECONDS"
 done
 check 'it went on after every restore and move' "$rounds" "$survived"
