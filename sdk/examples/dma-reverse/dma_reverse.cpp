@@ -75,8 +75,8 @@ class DmaReverse {
         return result;
     }
 
-    // From the end of the source on, in pieces. The guest's numbers are checked where they are used: a piece outside of its
-    // memory is refused, and so is one that would pass the end of all addresses.
+    // From the end of the source on, in pieces. Each access checks the addresses, which are the guest's and may be anything: false
+    // when a piece was not in its memory. What was copied before stays, as it would with hardware.
     [[nodiscard]] bool reverse(const Descriptor& descriptor) const {
         std::array<std::byte, 4096> buffer;
         for (std::uint32_t copied = 0; copied < descriptor.length;) {
