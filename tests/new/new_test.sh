@@ -4,6 +4,7 @@
 set -euo pipefail
 
 readonly PREFIX=$1 LANGUAGE=$2 KIND=$3
+here=$(dirname -- "$(realpath -- "${BASH_SOURCE[0]}")")
 readonly TYPE=my-$KIND-device
 folder=$(mktemp -d)
 trap 'rm -rf -- "$folder"' EXIT
@@ -36,6 +37,10 @@ if grep -rn '@[A-Z]*@' --exclude-dir=build .; then
     echo "something was not filled in" && exit 1
 fi
 plugbay check machine.json
+if /usr/bin/python3 -c 'import jsonschema' 2>/dev/null; then
+    plugbay schema --plugin "build/$TYPE.so" >schema.json
+    /usr/bin/python3 -B "$here/../schema/machine_schema.py" schema.json machine.json
+fi
 if [[ $LANGUAGE == rust ]]; then
     make test
 else

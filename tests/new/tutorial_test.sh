@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# tutorial_test.sh PREFIX TUTORIAL: does each command of the tutorial with what is installed in PREFIX. It has to succeed, and to
-# print the lines that stand below it; "..." stands for any lines.
+# tutorial_test.sh PREFIX TUTORIAL [COUNT [FOLDER]]: does each command of the tutorial with what is installed in PREFIX, in a
+# copy of FOLDER or in an empty one. It has to succeed, and to print the lines that stand below it; "..." stands for any lines.
+# There have to be COUNT commands at least, without those for KVM.
 set -euo pipefail
 
-readonly PREFIX=$1 TUTORIAL=$2
+readonly PREFIX=$1 TUTORIAL=$2 COUNT=${3:-14} FOLDER=${4:-}
 folder=$(mktemp -d)
 trap 'rm -rf -- "$folder"' EXIT
 export PATH=$PREFIX/bin:$PATH CMAKE_PREFIX_PATH=$PREFIX
@@ -32,6 +33,7 @@ awk -v folder="$folder" '
 ' "$TUTORIAL"
 
 mkdir "$folder/work"
+[[ -z $FOLDER ]] || cp -r "$FOLDER/." "$folder/work"
 cd -- "$folder/work"
 count=0
 for command in "$folder"/*.sh; do
@@ -49,5 +51,5 @@ for command in "$folder"/*.sh; do
         }
     done <"${command%.sh}.expected"
 done
-((count >= 14)) || { echo "only $count commands were found" && exit 1; }
+((count >= COUNT)) || { echo "only $count commands were found" && exit 1; }
 echo "$count commands were run"

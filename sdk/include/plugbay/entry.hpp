@@ -104,3 +104,22 @@ struct Entry {
 };
 
 } // namespace plugbay::detail
+
+namespace plugbay {
+
+// For the functions in tables of your own, which extension() gives out: calls `body` with the device that `instance`, their
+// first argument, stands for. What it throws is logged, and `otherwise` returned.
+template <typename Device, typename Result, typename Body>
+Result enter(void* instance, Result otherwise, Body body) noexcept {
+    using Entry = detail::Entry<Device>;
+    return Entry::contained(instance, otherwise, [&] { return body(Entry::self(instance).device); });
+}
+template <typename Device, typename Body>
+void enter(void* instance, Body body) noexcept {
+    enter<Device>(instance, 0, [&](Device& device) {
+        body(device);
+        return 0;
+    });
+}
+
+} // namespace plugbay

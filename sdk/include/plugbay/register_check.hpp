@@ -39,7 +39,7 @@ struct DeclaredRegisters {
 
 constexpr bool is_register_name(std::string_view name) {
     return !name.empty() && name.size() <= PLUGBAY_REGISTERS_LONGEST_NAME &&
-           std::ranges::all_of(name, [](char each) {
+           std::all_of(name.begin(), name.end(), [](char each) {
                return (each >= 'a' && each <= 'z') || (each >= 'A' && each <= 'Z') ||
                       (each >= '0' && each <= '9') || each == '_';
            });
@@ -91,8 +91,8 @@ constexpr std::uint64_t end_of(const auto& places) {
     return end;
 }
 constexpr bool any_bank(const auto& places) {
-    return std::ranges::any_of(
-        places, [](const RegisterPlace& place) { return place.bank != RegisterFacts::any_bank; });
+    return std::any_of(places.begin(), places.end(),
+                       [](const RegisterPlace& place) { return place.bank != RegisterFacts::any_bank; });
 }
 constexpr std::size_t banks_of(const auto& places) {
     std::size_t banks = 1;

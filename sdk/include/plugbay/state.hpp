@@ -68,10 +68,12 @@ constexpr bool covers(std::string_view entry, std::string_view name) {
 
 // Whether each old name leads to one name of now, in one step.
 constexpr bool unambiguous(std::span<const Renamed> renamed) {
-    return std::ranges::all_of(renamed, [&](const Renamed& one) {
+    return std::all_of(renamed.begin(), renamed.end(), [&](const Renamed& one) {
+        const auto from = [&](const Renamed& other) { return other.from == one.from; };
+        const auto to = [&](const Renamed& other) { return other.to == one.from; };
         return !one.from.empty() && !one.to.empty() &&
-               std::ranges::count(renamed, one.from, &Renamed::from) == 1 &&
-               std::ranges::count(renamed, one.from, &Renamed::to) == 0;
+               std::count_if(renamed.begin(), renamed.end(), from) == 1 &&
+               std::none_of(renamed.begin(), renamed.end(), to);
     });
 }
 

@@ -83,8 +83,10 @@ inline const char* state_elements_problem(std::uint32_t kind, std::span<const st
 inline void state_swap_elements([[maybe_unused]] std::span<std::byte> elements,
                                 [[maybe_unused]] std::size_t size) {
     if constexpr (std::endian::native == std::endian::big) {
-        for (std::size_t at = 0; at + size <= elements.size(); at += size)
-            std::ranges::reverse(elements.subspan(at, size));
+        for (std::size_t at = 0; at + size <= elements.size(); at += size) {
+            const auto element = elements.subspan(at, size);
+            std::reverse(element.begin(), element.end());
+        }
     }
 }
 

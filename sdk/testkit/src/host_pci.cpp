@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <tuple>
 
 namespace plugbay::testkit::detail {
@@ -135,7 +136,8 @@ bool same_facts(const plugbay_pci_bus& one, const plugbay_pci_bus& two) {
         return std::tie(bus.port_window, bus.port_window_size, bus.memory32_window, bus.memory32_window_size,
                         bus.memory64_window, bus.memory64_window_size, bus.hotplug_port, bus.hotplug_event);
     };
-    return std::ranges::equal(one.lines, two.lines) && rest(one) == rest(two);
+    return std::equal(std::begin(one.lines), std::end(one.lines), std::begin(two.lines)) &&
+           rest(one) == rest(two);
 }
 
 plugbay_status add_bus(const plugbay_host* host, const plugbay_pci_bus* bus,

@@ -4,6 +4,7 @@
 #include <plugbay/testkit/error.hpp>
 
 #include <algorithm>
+#include <iterator>
 
 namespace plugbay::testkit::detail {
 
@@ -83,8 +84,9 @@ plugbay_status set_cpuid(const plugbay_host* host, const plugbay_cpuid_bits* bit
     const std::string what = "CPUID leaf " + std::to_string(bits->leaf);
     const auto same = [&](const CpuidRecord& other) {
         return other.bits.flags == bits->flags && other.bits.leaf == bits->leaf &&
-               other.bits.subleaf == bits->subleaf && std::ranges::equal(other.bits.mask, bits->mask) &&
-               std::ranges::equal(other.bits.value, bits->value);
+               other.bits.subleaf == bits->subleaf &&
+               std::equal(std::begin(bits->mask), std::end(bits->mask), std::begin(other.bits.mask)) &&
+               std::equal(std::begin(bits->value), std::end(bits->value), std::begin(other.bits.value));
     };
     if (const auto status = call.inherit(call.machine.cpuid, handle, 0, same)) return *status;
     if (call.machine.started)

@@ -4,7 +4,6 @@
 
 #include <plugbay/host.hpp>
 
-#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -60,7 +59,7 @@ class Ring {
     [[nodiscard]] std::uint16_t available_flags() const { return load<std::uint16_t>(1, 0); }
     // What the driver wrote to the ring before this index is visible afterwards.
     [[nodiscard]] std::uint16_t available_index() const {
-        return load<std::uint16_t>(1, 2, std::memory_order_acquire);
+        return load<std::uint16_t, __ATOMIC_ACQUIRE>(1, 2);
     }
     [[nodiscard]] std::uint16_t available_head(std::uint16_t slot) const {
         return load<std::uint16_t>(1, 4 + std::size_t{slot} * 2);
@@ -75,7 +74,7 @@ class Ring {
         store(4 + std::size_t{slot} * 8 + 4, written);
     }
     // Elements and buffers written before are visible to a driver that sees this index.
-    void set_used_index(std::uint16_t index) const { store(2, index, std::memory_order_release); }
+    void set_used_index(std::uint16_t index) const { store<__ATOMIC_RELEASE>(2, index); }
     void set_available_event(std::uint16_t index) const { store(4 + std::size_t{size_} * 8, index); }
 
   private:
@@ -86,14 +85,14 @@ class Ring {
     static std::uint32_t access(unsigned part) {
         return part == 2 ? PLUGBAY_MAP_READ | PLUGBAY_MAP_WRITE : PLUGBAY_MAP_READ;
     }
-    template <typename T>
-    [[nodiscard]] T load(unsigned part, std::size_t at,
-                         std::memory_order order = std::memory_order_relaxed) const {
-        return std::atomic_ref(*reinterpret_cast<T*>(view_[part].data() + at)).load(order);
+    // The compiler's atomics, because libc++ 14 has no std::atomic_ref.
+    template <typename T, int order = __ATOMIC_RELAXED>
+    [[nodiscard]] T load(unsigned part, std::size_t at) const {
+        return __atomic_load_n(reinterpret_cast<const T*>(view_[part].data() + at), order);
     }
-    template <typename T>
-    void store(std::size_t at, T value, std::memory_order order = std::memory_order_relaxed) const {
-        std::atomic_ref(*reinterpret_cast<T*>(view_[2].data() + at)).store(value, order);
+    template <int order = __ATOMIC_RELAXED, typename T>
+    void store(std::size_t at, T value) const {
+        __atomic_store_n(reinterpret_cast<T*>(view_[2].data() + at), value, order);
     }
 
     Memory memory_;
