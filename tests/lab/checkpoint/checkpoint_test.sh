@@ -137,10 +137,14 @@ check 'the guest reached its end' 1 "$(grep -c '^PLUGBAY-REPORT end' "$scratch/l
 # The same on the host, for as many steps.
 eval "$WORKER"
 truncate -s 8M "$scratch/expected.img"
+declare -a steps
 for number in 0 1 2 3; do
-    steps=$(sed -n "s/^CHAIN $number \([0-9]*\) .*/\1/p" "$scratch/log")
-    worker "$number" "${steps:-0}" "$scratch/expected.img" >"$scratch/chain$number"
-    check "chain $number, of ${steps:-no} links" "$(sha256sum <"$scratch/chain$number")" \
+    steps[number]=$(sed -n "s/^CHAIN $number \([0-9]*\) .*/\1/p" "$scratch/log")
+    worker "$number" "${steps[number]:-0}" "$scratch/expected.img" >"$scratch/chain$number" &
+done
+wait
+for number in 0 1 2 3; do
+    check "chain $number, of ${steps[number]:-no} links" "$(sha256sum <"$scratch/chain$number")" \
         "$(grep -E "^(LINK|CHAIN) $number " "$scratch/log" | sha256sum)"
 done
 check 'the disk as the guest sees it' "$(sha256sum <"$scratch/expected.img" | cut -d' ' -f1)" \
