@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# packages_test.sh FOLDER VERSION: the packages plugbay and plugbay-dev in FOLDER say the right things of themselves, hold
-# what docs/packages.md promises, and are all that a device needs to be made: both are unpacked into an empty prefix,
-# and what `plugbay new` makes is built against it and validated.
+# packages_test.sh FOLDER VERSION PREFIX: the packages plugbay and plugbay-dev in FOLDER say the right things of themselves and
+# hold what docs/packages.md promises. Both are unpacked into PREFIX, which is emptied, for tests of what they are good for.
 set -euo pipefail
 
-readonly FOLDER=$1 VERSION=$2
+readonly FOLDER=$1 VERSION=$2 PREFIX=$3
 scratch=$(mktemp -d)
 trap 'rm -rf -- "$scratch"' EXIT
 cd -- "$scratch"
@@ -92,15 +91,9 @@ if objdump -h tree/usr/bin/plugbay | grep -F .debug_info; then
     fail "the binary was not stripped"
 fi
 
-# --- what they are good for
+# --- for who uses them
 
-unset PLUGBAY_PLUGIN_PATH
-PATH=$scratch/tree/usr/bin:$PATH
-plugbay schema >schema.json
+PATH=$scratch/tree/usr/bin:$PATH plugbay schema >schema.json
 grep -q '"serial-16550"' schema.json || fail "the monitor does not find its plugins"
-plugbay new my-device >said
-while read -r command; do
-    bash -c "$command" >output 2>&1 || { cat said output && fail "failed: $command"; }
-done < <(sed -n 's/^  //p' said)
-grep -q '^[0-9]* checks: ' output || { cat said output && fail "the device was not validated"; }
-plugbay check my-device/machine.json
+rm -rf -- "$PREFIX"
+mv tree "$PREFIX"
