@@ -46,7 +46,9 @@ class Ears {
     std::vector<Heard> all_;
 };
 Ears ears;
-// Called by builds that are being loaded: everything holds still then.
+// Called by builds that are being created, while the one before serves, and that are being loaded, while everything holds
+// still.
+std::function<void()> before_the_pause;
 std::function<void()> in_the_pause;
 
 // How a build listens.
@@ -64,6 +66,7 @@ class Listener {
         } else if (listens != Listens::from_resume) {
             first_ = host.subscribe(PLUGBAY_EVENT_KEY | PLUGBAY_EVENT_MOVE);
         }
+        if (before_the_pause) before_the_pause();
     }
     ~Listener() { --living; }
     Listener(const Listener&) = delete;
@@ -102,6 +105,7 @@ class HostEventSwap : public ManagerTest {
         manager = std::make_unique<DeviceManager>(
             services, [this](std::string_view) -> Result<LoadedType> { return first; }, std::move(loops));
         static_cast<void>(ears.take(0));
+        before_the_pause = {};
         in_the_pause = {};
     }
     void begin_with(LoadedType type) {
@@ -137,6 +141,18 @@ TEST_F(HostEventSwap, WhatComesInThePauseIsForTheNewBuild) {
     ASSERT_TRUE(swap({.id = {}, .type = build_of<Listener<2>>(), .properties = {}}));
     key(4);
     EXPECT_THAT(ears.take(3), ElementsAre(heard(2, 2), heard(2, 3), heard(2, 4)));
+}
+
+TEST_F(HostEventSwap, WhatTheOldBuildHeardIsNotToldAgain) {
+    begin_with(build_of<Listener<1>>());
+    before_the_pause = [&] {
+        key(1);
+        for (int i = 0; i < 5000 && ears.count() == 0; ++i)
+            std::this_thread::sleep_for(1ms);
+    };
+    in_the_pause = [&] { key(2); };
+    ASSERT_TRUE(swap({.id = {}, .type = build_of<Listener<2>>(), .properties = {}}));
+    EXPECT_THAT(ears.take(2), ElementsAre(heard(1, 1), heard(2, 2)));
 }
 
 TEST_F(HostEventSwap, WhenTheNewBuildIsRefusedTheOldOneHearsOfIt) {
