@@ -6,6 +6,7 @@
 #include <fstream>
 #include <future>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 namespace plugbay::end_to_end {
 namespace {
@@ -181,10 +182,11 @@ TEST_F(Copies, GoThroughTheStandardStreams) {
 
 TEST_F(Copies, GoOverTcp) {
     run_machine();
-    auto copy = start({"--log-level", "info", "restore", "tcp:127.0.0.1:47613", "--name", "copy", "--pause"});
+    const std::string place = "tcp:127.0.0.1:" + std::to_string(20'000 + ::getpid() % 10'000);
+    auto copy = start({"restore", place, "--name", "copy", "--pause"});
     json report;
     for (int i = 0; i < 200 && report.empty(); ++i) {
-        auto sent = client_->call("checkpoint.send", {{"to", "tcp:127.0.0.1:47613"}}, 30s);
+        auto sent = client_->call("checkpoint.send", {{"to", place}}, 30s);
         if (sent) report = *sent;
         std::this_thread::sleep_for(25ms);
     }
