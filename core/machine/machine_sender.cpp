@@ -196,6 +196,7 @@ Result<void> MachineSender::finish(StreamWriter& writer) {
     if (!done) return done;
     report_.pause = was_paused ? 0 : IoLoop::now() - begun;
     report_.bytes = writer.bytes_sent();
+    tell(writer, 0);
     report_.moved = request_.move;
     if (report_.moved)
         std::exchange(over_, {})(report_); // this machine does nothing any more after this command

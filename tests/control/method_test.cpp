@@ -299,6 +299,21 @@ class Methods : public ControlTest {
         EXPECT_THAT(refusal("devices.state", {{"id", "com3"}}), HasSubstr("com"));
     }
     // Saved while the guest runs; then one thing of the guest's and one of a device's are changed, and are as before again.
+    // More in move_test.cpp.
+    void send() {
+        const std::string place = (folder_.path() / "way").string();
+        auto copy = start({"restore", "unix:" + place, "--pause", "--name", "copy"});
+        for (int i = 0; i < 400 && !std::filesystem::exists(place); ++i)
+            std::this_thread::sleep_for(25ms);
+        const json report = call("checkpoint.send", {{"to", "unix:" + place}});
+        EXPECT_EQ(report["moved"], false);
+        EXPECT_EQ(call("checkpoint.progress")["bytes"], report["bytes"]);
+        EXPECT_THAT(refusal("checkpoint.cancel"), HasSubstr("not being sent"));
+        const auto other = connect("copy");
+        ASSERT_NE(other, nullptr);
+        EXPECT_TRUE(other->call("machine.quit", json::object(), 10s));
+        EXPECT_EQ(copy->finish(20s).status, 0);
+    }
     void checkpoint() {
         const std::string folder = (folder_.path() / "saved").string();
         std::filesystem::remove_all(folder);
@@ -362,6 +377,9 @@ class Methods : public ControlTest {
 TEST_F(Methods, AllWork) {
     const std::map<std::string, std::function<void()>> tests{
         {"checkpoint", [&] { checkpoint(); }},
+        {"checkpoint.cancel", [] {}},   // with checkpoint.send
+        {"checkpoint.progress", [] {}}, // with checkpoint.send
+        {"checkpoint.send", [&] { send(); }},
         {"describe", [&] { describe(); }},
         {"devices.add", [&] { add_and_remove(); }},
         {"devices.list", [&] { list(); }},
