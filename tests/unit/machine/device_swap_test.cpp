@@ -1,5 +1,6 @@
 // Another build behind a device that runs: what it gets, when, and that a failure leaves everything as it was.
 #include "core/pci/pci_function.hpp"
+#include "tests/crash.hpp"
 #include "tests/unit/machine/manager_fixture.hpp"
 
 #include <gmock/gmock.h>
@@ -71,7 +72,7 @@ class Meter {
         note("create");
     }
     ~Meter() {
-        if constexpr (flaw == Flaw::crash_in_destroy) *static_cast<volatile int*>(nullptr) = 1;
+        if constexpr (flaw == Flaw::crash_in_destroy) plugbay::crash();
         note("destroy");
         --living;
     }
@@ -98,7 +99,7 @@ class Meter {
     void write(plugbay::Access access, std::uint64_t value) {
         if (access.token != build) ++broken_rules;
         if constexpr (flaw == Flaw::crash) {
-            if (count_ % 7 == 3) *static_cast<volatile int*>(nullptr) = 1;
+            if (count_ % 7 == 3) plugbay::crash();
         }
         ++count_;
         line_.set(count_ % 2 != 0);

@@ -1,6 +1,7 @@
 // What happens outside the guest while a device's build is replaced: each event is told once, in order, to whichever build
 // serves.
 #include "core/device/host_events.hpp"
+#include "tests/crash.hpp"
 #include "tests/unit/machine/manager_fixture.hpp"
 
 #include <gmock/gmock.h>
@@ -77,7 +78,7 @@ class Listener {
     }
     void reset() {}
     void on_host_event(std::uint64_t, const plugbay_host_event& event) {
-        if (listens == Listens::until_it_crashes && event.x == 3) *static_cast<volatile int*>(nullptr) = 1;
+        if (listens == Listens::until_it_crashes && event.x == 3) plugbay::crash();
         ears.note({build, event.kind, event.x, event.dropped});
     }
     void state(auto&) {}

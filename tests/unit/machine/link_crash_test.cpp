@@ -1,5 +1,6 @@
 // Builds on probation that crash in a call which comes from a peer over a link: the peer goes on, and what it wanted to hand
 // over reaches the build that comes back.
+#include "tests/crash.hpp"
 #include "tests/unit/machine/manager_fixture.hpp"
 
 #include <gmock/gmock.h>
@@ -13,10 +14,6 @@ using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 
 constexpr std::uint16_t port = 0x300;
-
-void crash() {
-    *static_cast<volatile int*>(nullptr) = 1;
-}
 
 // Bytes that have to arrive, each once and in their order.
 class Arrivals {
