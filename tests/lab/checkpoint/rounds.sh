@@ -20,7 +20,7 @@ export PLUGBAY_RUNTIME_DIR=$scratch/run
 
 # Between steps the guest forgets what it read, so that blocks come from the device.
 # shellcheck disable=SC2016
-readonly SCRIPT='mkdir -p /tmp; dmesg -c >/dev/null
+SCRIPT='mkdir -p /tmp; dmesg -c >/dev/null
 '"$(grep -v '^#' "$root/tests/lab/checkpoint/worker.sh")"'
 for w in 0 1 2 3; do worker $w - /dev/vda >/tmp/chain$w & echo $! >>/tmp/pids; done
 (until [ -e /tmp/stop ]; do sleep 0.2; echo 3 >/proc/sys/vm/drop_caches; echo TICK; done) &
@@ -29,6 +29,7 @@ for p in $(cat /tmp/pids); do wait $p; done
 sync; echo 3 >/proc/sys/vm/drop_caches; cat /tmp/chain*
 echo SUM $(sha256sum </dev/vda)
 dmesg | grep -iE "WARNING|BUG:|Oops|I/O error|Call Trace|hung|stall" | grep -v "Command line" && echo NOISE'
+readonly SCRIPT
 
 # start COMMAND FILE: a monitor in the background, as `monitor`; console in $scratch/console.
 start() {
