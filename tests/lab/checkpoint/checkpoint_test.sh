@@ -20,7 +20,8 @@ printf -- '--      %s rounds, seed %s\n' "$rounds" "$seed"
 truncate -s 8M "$results/expected.img"
 for number in 0 1 2 3; do
     steps=$(sed -n "s/^CHAIN $number \([0-9]*\) .*/\1/p" "$results/log")
-    worker "$number" "${steps:-0}" "$results/expected.img" >"$results/chain"
+    # As in the guest, where a pipe that is closed early is nothing bad.
+    (set +eo pipefail && worker "$number" "${steps:-0}" "$results/expected.img") >"$results/chain"
     check "chain $number, of ${steps:-no} links" "$(sha256sum <"$results/chain")" \
         "$(grep -E "^(LINK|CHAIN) $number " "$results/log" | sha256sum)"
     # The first that differs: expected, then found.
