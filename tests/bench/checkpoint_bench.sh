@@ -15,10 +15,10 @@ export PLUGBAY_RUNTIME_DIR=$scratch/run
 monitor=
 trap 'kill -KILL $monitor 2>/dev/null || true; rm -rf "$scratch"' EXIT
 
-# 64 MiB of the guest's memory are random, and a few pages are written all the time.
+# 16 MiB of the guest's memory are random, and a few pages are written all the time.
 # shellcheck disable=SC2016 # for the guest's shell
 readonly SCRIPT='mount -t tmpfs none /tmp 2>/dev/null || mkdir -p /tmp
-dd if=/dev/urandom of=/tmp/data bs=1M count=64 2>/dev/null; n=0
+dd if=/dev/urandom of=/tmp/data bs=1M count=16 2>/dev/null; n=0
 while :; do n=$((n+1)); echo "TICK $n"; sleep 0.02; done'
 base64_script=$(base64 -w0 <<<"$SCRIPT")
 readonly COMMAND_LINE="console=ttyS0 quiet panic=-1 plugbay.run=$base64_script"
@@ -26,7 +26,13 @@ readonly COMMAND_LINE="console=ttyS0 quiet panic=-1 plugbay.run=$base64_script"
 now() { printf '%s' $(($(date +%s%N) / 1000)); } # microseconds
 
 # lines FILE: how many a console has.
-lines() { grep -c TICK "$1" 2>/dev/null || true; }
+lines() {
+    local count
+    count=$(grep -c TICK "$1" 2>/dev/null) || true
+    printf '%s' "${count:-0}"
+}
+
+say() { printf -- '--      %s s: %s\n' "$SECONDS" "$*" >&2; }
 
 # wait_for_output FILE LINES: until it has more.
 wait_for_output() {
@@ -66,6 +72,7 @@ bench_plugbay() {
     start_plugbay run "$scratch/machine.json"
     wait_for_output "$scratch/plugbay.console" 50
     for ((round = 0; round < rounds; ++round)); do
+        say "plugbay, round $((round + 1))"
         begun=$(now)
         "$plugbay" checkpoint bench "$scratch/saved" --replace >"$scratch/report"
         note plugbay.save $(($(now) - begun))
@@ -120,6 +127,7 @@ bench_qemu() {
     start_qemu 0
     wait_for_output "$scratch/qemu.console" 50
     for ((round = 0; round < rounds; ++round)); do
+        say "QEMU, round $((round + 1))"
         begun=$(now)
         hmp "$number" stop >/dev/null
         hmp "$number" "migrate \"exec:cat >$scratch/saved\"" >/dev/null
@@ -155,7 +163,7 @@ row() { printf '%-46s %12s %12s %8s\n' "$1" "$2" "$3" "$(awk -v a="$2" -v b="$3"
 
 bench_plugbay
 bench_qemu
-printf '%s rounds of Linux with 512 MiB, of which 64 MiB are random; medians, %s\n' "$rounds" "$(qemu-system-x86_64 --version | head -n 1)"
+printf '%s rounds of Linux with 512 MiB, of which 16 MiB are random; medians, %s\n' "$rounds" "$(qemu-system-x86_64 --version | head -n 1)"
 printf '%-46s %12s %12s %8s\n' '' plugbay QEMU ratio
 row 'save, ms (plugbay: the guest goes on)' "$(median plugbay.save)" "$(median qemu.save)"
 printf '%-46s %12s\n' '  of which the guest stands still, ms' "$(median plugbay.save_pause)"
