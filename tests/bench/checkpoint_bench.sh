@@ -137,7 +137,8 @@ bench_qemu() {
         before=$(lines "$scratch/qemu.console")
         begun=$(now)
         start_qemu "$((++number))" -incoming "exec:cat $scratch/saved"
-        until hmp "$number" 'info status' | grep -qE 'paused|running'; do sleep 0.002; done
+        # Until then it is "paused (inmigrate)", and forgets a cont.
+        until hmp "$number" 'info status' | tr -d '\r' | grep -q 'paused$'; do sleep 0.002; done
         hmp "$number" cont >/dev/null
         wait_for_output "$scratch/qemu.console" "$before"
         note qemu.restore $(($(now) - begun))

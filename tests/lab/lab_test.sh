@@ -115,6 +115,25 @@ test_two_at_once() {
     check 'two labs at once' 'one two' "$(cat one two | xargs)"
 }
 
+# silent SIGNAL: the status of a lab whose QEMU gets SIGNAL while its command runs.
+silent() {
+    local lab status=0
+    rm -f started
+    PLUGBAY_LAB_SILENCE_SECONDS=4 "$root/scripts/lab" -- sh -c 'touch started; sleep 10' >silent.out 2>&1 </dev/null &
+    lab=$!
+    until [[ -e started ]]; do sleep 0.1; done
+    pkill -"$1" -f -- "qemu-system-x86_64 .*path=$TMPDIR/plugbay-lab"
+    wait "$lab" || status=$?
+    printf '%s' "$status"
+}
+
+test_silence() {
+    check 'a lab that stands still' 125 "$(silent STOP)"
+    check 'it says so' 1 "$(grep -c 'did not answer for 4 s' silent.out)"
+    check 'a lab that is killed' 125 "$(silent KILL)"
+    check 'a command that is silent for longer' 0 "$(PLUGBAY_LAB_SILENCE_SECONDS=4 status_of lab -- sleep 10)"
+}
+
 # What a lab that lost an interrupt goes on by: nobody else sends one to that port meanwhile.
 test_wakes() {
     # shellcheck disable=SC2016 # for the inner shell
@@ -137,6 +156,7 @@ test_streams
 test_surroundings
 test_signals
 test_two_at_once
+test_silence
 test_wakes
 report_overhead
 printf '%d passed, %d failed\n' "$passed" "$failed"

@@ -110,6 +110,40 @@ asm(PLUGBAY_GUEST_BEGIN(chain) R"(
 )" PLUGBAY_GUEST_END(chain));
 PLUGBAY_GUEST_DECLARE(chain)
 
+// Takes the steps of a hypervisor (AMD APM volume 2, section 15.4) up to a cleared global interrupt flag, which needs paging: one
+// page of 4 MiB here. Prints y then, or n on a processor without SVM, and does no more.
+asm(PLUGBAY_GUEST_BEGIN(hypervisor) R"(
+    .code16
+    cli
+    xorw %ax, %ax
+    movw %ax, %ds
+    movl $0x80000001, %eax
+    cpuid
+    movb $'n', %bl
+    btl $2, %ecx
+    jnc 1f
+    movl $0x83, 0x9000
+    movl %cr4, %eax
+    orl $0x10, %eax
+    movl %eax, %cr4
+    movl $0x9000, %eax
+    movl %eax, %cr3
+    movl %cr0, %eax
+    orl $0x80000001, %eax
+    movl %eax, %cr0
+    movl $0xc0000080, %ecx
+    rdmsr
+    orl $0x1000, %eax
+    wrmsr
+    clgi
+    movb $'y', %bl
+1:  movw $0x402, %dx
+    movb %bl, %al
+    outb %al, %dx
+2:  jmp 2b
+)" PLUGBAY_GUEST_END(hypervisor));
+PLUGBAY_GUEST_DECLARE(hypervisor)
+
 namespace plugbay::end_to_end {
 namespace {
 
@@ -315,6 +349,25 @@ TEST_F(Checkpoints, DisksThatChangedAreNoticed) {
     EXPECT_THAT(refusal("sums"), ::testing::HasSubstr("has changed since"));
     std::filesystem::remove(disk);
     EXPECT_THAT(refusal("sums"), ::testing::HasSubstr("is not there any more"));
+}
+
+// What KVM holds of a guest's guests is not saved.
+TEST_F(Checkpoints, AGuestWithGuestsOfItsOwnIsRefusedAndGoesOn) {
+    file_ = prepare(guest_program_hypervisor(), devices());
+    start("run", file_);
+    wait_for_bytes(1);
+    if (log() == "y") {
+        const auto refused = client_->call("checkpoint", {{"folder", folder("a")}}, 10s);
+        ASSERT_FALSE(refused);
+        EXPECT_THAT(refused.error().text(), ::testing::HasSubstr("runs guests of its own"));
+        EXPECT_FALSE(std::filesystem::exists(folder("a")));
+        const auto kept =
+            client_->call("checkpoint.send", {{"to", "unix:" + folder("way")}, {"move", true}}, 10s);
+        EXPECT_FALSE(kept);
+        EXPECT_EQ(call("machine.status").value("state", ""), "running");
+    }
+    end();
+    if (log() == "n") GTEST_SKIP() << "the guest's processor has no SVM";
 }
 
 TEST_F(Checkpoints, AnotherMachineIsRefusedBeforeAnythingIsMade) {
