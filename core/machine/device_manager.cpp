@@ -373,16 +373,21 @@ Result<void> DeviceManager::reset(std::string_view id) {
     return {};
 }
 
-Result<void> DeviceManager::reset_all(const std::function<Result<void>()>& between) {
+Result<void> DeviceManager::hold_all(DeviceHold& hold) const {
     std::vector<Device*> all;
     for (const auto& device : devices_)
         all.push_back(device.get());
-    DeviceHold hold;
-    for (Device* device : frontends_first(all)) {
+    for (Device* device : frontends_first(std::move(all))) {
         if (auto held = hold.add(*device); !held) return held;
     }
+    return {};
+}
+
+Result<void> DeviceManager::reset_all(const std::function<Result<void>()>& between) {
+    DeviceHold hold;
+    if (auto held = hold_all(hold); !held) return held;
     services_.pci.reset();
-    for (Device* device : all)
+    for (const auto& device : devices_)
         device->reset();
     return between();
 }

@@ -149,6 +149,7 @@ class DeviceManager {
                                         DeviceHold& hold, Arriving* arriving = nullptr);
     void announce(std::span<const DeviceConfig> devices) const;
     [[nodiscard]] Result<void> create(const DeviceConfig& config, IoLoop& loop, Arriving* arriving);
+    [[nodiscard]] Result<void> hold_all(DeviceHold& hold) const;
     [[nodiscard]] Result<std::vector<DeviceState>> hold_and_save(DeviceHold& hold) const;
     [[nodiscard]] Result<void> connect_new(const DeviceConfig& config);
     [[nodiscard]] Result<void> join(Device& backend, std::uint32_t port, std::string_view frontend,

@@ -95,14 +95,9 @@ Result<std::map<std::string_view, const DeviceState*>> match(std::span<const Dev
 } // namespace
 
 Result<std::vector<DeviceState>> DeviceManager::hold_and_save(DeviceHold& hold) const {
-    std::vector<Device*> all;
-    for (const auto& device : devices_)
-        all.push_back(device.get());
-    for (Device* device : frontends_first(all)) {
-        if (auto held = hold.add(*device); !held) return std::move(held).error();
-    }
+    if (auto held = hold_all(hold); !held) return std::move(held).error();
     std::vector<DeviceState> states;
-    for (Device* device : all) {
+    for (const auto& device : devices_) {
         auto saved = save(*device);
         if (!saved) return std::move(saved).error();
         states.push_back(*std::move(saved));
