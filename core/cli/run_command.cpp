@@ -10,6 +10,7 @@
 #include "core/config/resolved_machine.hpp"
 #include "core/config/table_catalog.hpp"
 #include "core/debug/gdb_server.hpp"
+#include "core/hotswap/staging.hpp"
 #include "core/machine/machine.hpp"
 
 #include <fmt/format.h>
@@ -163,6 +164,9 @@ int run_loaded(LoadedMachine& loaded, const MakeMachine& make, bool goes_on, con
     }
     const auto service_manager = ServiceManager::of_environment();
     block_ending_signals();
+    const auto copies = std::make_shared<Staging>();
+    loaded.device_types.load_by(
+        [copies](const PluginDescription& description) { return copies->load(description); });
     auto machine = make(loaded);
     const auto failed = [](const Error& error) {
         tell_failure(error.text());

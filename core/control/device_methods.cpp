@@ -84,6 +84,7 @@ Result<json> state(const ControlTarget& target, const json& params) {
 }
 
 Result<json> add(const ControlTarget& target, const json& params) {
+    target.device_types.refresh(); // its author may have built it just now
     const auto present = target.machine.devices().configs();
     auto checked = validate_devices(params["devices"].dump(), params.value("directory", ""), present,
                                     AdditionCatalog(target.device_types, target.machine.devices()));

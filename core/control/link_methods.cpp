@@ -72,6 +72,7 @@ Result<json> replace(const ControlTarget& target, const json& params) {
     old_config->link.reset();
     json device = params["device"];
     if (!device.contains("frontend")) device["frontend"] = {{"id", frontend}};
+    target.device_types.refresh(); // the new device's author may have built it just now
     auto checked = validate_devices(json::array({device}).dump(), params.value("directory", ""), present,
                                     AdditionCatalog(target.device_types, devices));
     if (!checked.diagnostics.empty()) return error_of(checked.diagnostics);

@@ -1,6 +1,7 @@
 #include "core/hotswap/staging.hpp"
 
 #include "core/base/errno_error.hpp"
+#include "core/base/log.hpp"
 #include "core/base/write_all.hpp"
 #include "core/control/socket_place.hpp"
 #include "core/plugin/mapped_image.hpp"
@@ -260,9 +261,27 @@ Result<std::shared_ptr<const StagedPlugin>> Staging::stage(const std::filesystem
 }
 
 Result<std::shared_ptr<const LoadedPlugin>> Staging::load(const std::shared_ptr<const StagedPlugin>& staged) {
+    return load(staged, staged->description());
+}
+
+Result<std::shared_ptr<const LoadedPlugin>> Staging::load(const PluginDescription& description) {
+    const auto staged = stage(description.file);
+    auto loaded = staged ? load(*staged, description) : staged.error();
+    if (loaded) return loaded;
+    auto in_place = LoadedPlugin::load(description);
+    if (in_place) {
+        log_for(Subsystem::plugins)
+            .warn("{}; its code runs from that file, which must not be written over meanwhile",
+                  loaded.error().text());
+    }
+    return in_place;
+}
+
+Result<std::shared_ptr<const LoadedPlugin>> Staging::load(const std::shared_ptr<const StagedPlugin>& staged,
+                                                          const PluginDescription& description) {
     auto& known = loaded_[staged->copy()];
     if (auto loaded = known.lock()) return loaded;
-    auto loaded = LoadedPlugin::load(staged->description(), staged->copy());
+    auto loaded = LoadedPlugin::load(description, staged->copy());
     if (!loaded) return loaded;
     // The library goes before its file.
     struct Both {

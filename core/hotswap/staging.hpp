@@ -57,8 +57,14 @@ class Staging {
     [[nodiscard]] Result<std::shared_ptr<const LoadedPlugin>>
     load(const std::shared_ptr<const StagedPlugin>& staged);
 
+    // For what a machine begins with: a copy of the plugin's file, if that is what `description` says, is loaded, so that the
+    // author may write over the file while its code runs. Where that cannot be, the file itself is, with a warning.
+    [[nodiscard]] Result<std::shared_ptr<const LoadedPlugin>> load(const PluginDescription& description);
+
   private:
     Result<void> make_folder();
+    [[nodiscard]] Result<std::shared_ptr<const LoadedPlugin>>
+    load(const std::shared_ptr<const StagedPlugin>& staged, const PluginDescription& description);
     [[nodiscard]] std::filesystem::path
     name_for(const std::filesystem::path& file, const std::filesystem::path& fresh, std::uint64_t hash) const;
 

@@ -23,15 +23,29 @@ bool equal(const char* loaded, const std::string& described) {
     return loaded != nullptr && described == loaded;
 }
 
+// Values are checked against the description, and used by the code.
+bool equal_property(const plugbay_property& loaded, const PropertyDescription& described) {
+    if (loaded.kind != described.kind || loaded.flags != described.flags ||
+        loaded.default_number != described.default_number || loaded.minimum != described.minimum ||
+        loaded.maximum != described.maximum || loaded.choice_count != described.choices.size() ||
+        (loaded.choice_count != 0 && loaded.choices == nullptr) || !equal(loaded.name, described.name)) {
+        return false;
+    }
+    if (loaded.default_text != nullptr ? described.default_text != loaded.default_text
+                                       : !described.default_text.empty()) {
+        return false;
+    }
+    for (std::uint32_t index = 0; index < loaded.choice_count; ++index) {
+        if (!equal(loaded.choices[index], described.choices[index])) return false;
+    }
+    return true;
+}
+
 bool equal_properties(const plugbay_property* const* loaded, std::uint32_t count,
                       const std::vector<PropertyDescription>& described) {
     if (count != described.size() || (count != 0 && loaded == nullptr)) return false;
     for (std::uint32_t index = 0; index < count; ++index) {
-        if (loaded[index] == nullptr || loaded[index]->kind != described[index].kind ||
-            loaded[index]->choice_count != described[index].choices.size() ||
-            !equal(loaded[index]->name, described[index].name)) {
-            return false;
-        }
+        if (loaded[index] == nullptr || !equal_property(*loaded[index], described[index])) return false;
     }
     return true;
 }
@@ -43,7 +57,10 @@ bool equal_ports(const plugbay_device_type& loaded, const TypeDescription& descr
     for (std::uint32_t index = 0; index < loaded.port_count; ++index) {
         const plugbay_port* port = loaded.ports[index];
         const PortDescription& expected = described.ports[index];
-        if (port == nullptr || port->role != expected.role || !equal(port->interface, expected.interface) ||
+        const bool same_name =
+            port != nullptr && (port->name != nullptr ? expected.name == port->name : expected.name.empty());
+        if (!same_name || port->role != expected.role || port->flags != expected.flags ||
+            !equal(port->interface, expected.interface) ||
             !equal_properties(port->options, port->option_count, expected.options)) {
             return false;
         }

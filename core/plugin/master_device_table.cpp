@@ -36,41 +36,83 @@ class SeenFiles {
 
 } // namespace
 
+MasterDeviceTable::FileStamp MasterDeviceTable::FileStamp::of(const std::filesystem::path& file) {
+    struct stat status {};
+    if (::stat(file.c_str(), &status) != 0) return {};
+    constexpr std::int64_t second = 1'000'000'000;
+    return {.device = status.st_dev,
+            .inode = status.st_ino,
+            .size = status.st_size,
+            .changed = status.st_mtim.tv_sec * second + status.st_mtim.tv_nsec};
+}
+
 MasterDeviceTable MasterDeviceTable::build(const PluginSearch& search) {
     MasterDeviceTable table;
+    table.search_ = search;
+    table.search();
+    return table;
+}
+
+void MasterDeviceTable::search() {
     SeenFiles seen;
-    for (const auto& file : search.files) {
-        if (seen.first_time(file)) table.add(file);
+    for (const auto& file : search_.files) {
+        if (seen.first_time(file)) add(file);
     }
-    for (const auto& directory : search.directories) {
+    for (const auto& directory : search_.directories) {
         std::error_code failed;
         const auto files = plugin_files_in(directory, failed);
         if (failed == std::errc::no_such_file_or_directory) continue;
-        table.directories_.push_back(directory);
+        directories_.push_back(directory);
         for (const auto& file : files) {
-            if (seen.first_time(file)) table.add(file);
+            if (seen.first_time(file)) add(file);
         }
         if (failed) {
-            table.refusals_.push_back(
+            refusals_.push_back(
                 {.file = directory,
                  .error = Error{directory.string() + " cannot be searched: " + failed.message(),
                                 "every element of the search path must be a readable directory"},
                  .types = {}});
         }
     }
-    return table;
+}
+
+void MasterDeviceTable::refresh() {
+    const auto stays = [](const Plugin& plugin) {
+        return plugin.kept != nullptr || !plugin.loaded.expired() ||
+               FileStamp::of(plugin.description.file) == plugin.stamp;
+    };
+    std::erase_if(rows_, [&](const auto& entry) { return !stays(*entry.second.plugin); });
+    std::erase_if(plugins_, [&](const std::unique_ptr<Plugin>& plugin) {
+        return std::ranges::none_of(rows_,
+                                    [&](const auto& entry) { return entry.second.plugin == plugin.get(); });
+    });
+    for (auto& [name, row] : rows_)
+        row.rivals.clear();
+    refusals_.clear();
+    directories_.clear();
+    search();
 }
 
 void MasterDeviceTable::add(const std::filesystem::path& file) {
+    const auto is_known = [&](const std::unique_ptr<Plugin>& plugin) {
+        return plugin->description.file == file;
+    };
+    if (std::ranges::any_of(plugins_, is_known)) return; // since an earlier search
+    const FileStamp stamp = FileStamp::of(file);
     auto description = read_plugin_metadata(file);
     if (!description) {
         refusals_.push_back({.file = file, .error = std::move(description).error(), .types = {}});
         return;
     }
     for (const TypeDescription& type : description->types) {
-        if (rows_.count(type.name) != 0) return refuse_duplicate(*description, type.name);
+        const auto row = rows_.find(type.name);
+        if (row == rows_.end()) continue;
+        const Plugin& there = *row->second.plugin;
+        if (there.kept != nullptr && there.description.name == description->name)
+            return; // keep() has replaced it
+        return refuse_duplicate(*description, type.name);
     }
-    auto plugin = std::make_unique<Plugin>(Plugin{*std::move(description), {}, {}});
+    auto plugin = std::make_unique<Plugin>(Plugin{*std::move(description), stamp});
     for (const TypeDescription& type : plugin->description.types) {
         rows_.emplace(type.name, Row{plugin.get(), &type, {}});
     }
@@ -134,7 +176,7 @@ Result<LoadedType> MasterDeviceTable::load(std::string_view type) {
     Plugin& plugin = *row->second.plugin;
     auto loaded = plugin.loaded.lock();
     if (loaded == nullptr) {
-        auto done = LoadedPlugin::load(plugin.description);
+        auto done = loader_(plugin.description);
         if (!done) return with_context("device type \"" + row->first + "\"", std::move(done).error());
         loaded = *std::move(done);
         plugin.loaded = loaded;
@@ -146,7 +188,7 @@ Result<LoadedType> MasterDeviceTable::load(std::string_view type) {
 
 void MasterDeviceTable::keep(std::string_view type, std::shared_ptr<const LoadedPlugin> build) {
     if (rows_.find(type)->second.plugin->kept == build) return;
-    auto next = std::make_unique<Plugin>(Plugin{build->description(), build, build});
+    auto next = std::make_unique<Plugin>(Plugin{build->description(), {}, build, build});
     const std::string name = rows_.find(type)->second.plugin->description.name;
     for (const TypeDescription& each : next->description.types) {
         const auto [row, added] = rows_.try_emplace(each.name, Row{next.get(), &each, {}});

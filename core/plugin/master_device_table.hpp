@@ -6,12 +6,15 @@
 #include "core/plugin/loaded_plugin.hpp"
 #include "core/plugin/plugin_search.hpp"
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 #include <vector>
 
 namespace plugbay::core {
@@ -42,6 +45,14 @@ class MasterDeviceTable {
     // Reads the metadata of every plugin found; runs none of them.
     [[nodiscard]] static MasterDeviceTable build(const PluginSearch& search);
 
+    // Looks again at what was searched: files that came, went or changed since count as they are now, but for plugins of
+    // which something is loaded. Descriptions of types that are not loaded, given by find(), end here.
+    void refresh();
+
+    // By what load() loads plugins; LoadedPlugin::load, unless told otherwise.
+    using Loader = std::function<Result<std::shared_ptr<const LoadedPlugin>>(const PluginDescription&)>;
+    void load_by(Loader loader) { loader_ = std::move(loader); }
+
     // Every type, sorted by name.
     [[nodiscard]] std::vector<Entry> types() const;
     // Every accepted plugin, in the order found.
@@ -68,9 +79,20 @@ class MasterDeviceTable {
     [[nodiscard]] Error unknown_type(std::string_view type) const;
 
   private:
+    // Tells one version of a file from another.
+    struct FileStamp {
+        dev_t device = 0;
+        ino_t inode = 0;
+        off_t size = 0;
+        std::int64_t changed = 0; // nanoseconds since 1970
+        bool operator==(const FileStamp&) const = default;
+        [[nodiscard]] static FileStamp
+        of(const std::filesystem::path& file); // all zero: it cannot be looked at
+    };
     struct Plugin {
         PluginDescription description;
-        std::weak_ptr<const LoadedPlugin> loaded;
+        FileStamp stamp; // of the file when it was read
+        std::weak_ptr<const LoadedPlugin> loaded = {};
         std::shared_ptr<const LoadedPlugin> kept = {}; // by keep(): its file may be gone
     };
     struct Row {
@@ -79,13 +101,16 @@ class MasterDeviceTable {
         std::vector<std::filesystem::path> rivals; // refused files with the same type
     };
 
+    void search();
     void add(const std::filesystem::path& file);
     void refuse_duplicate(const PluginDescription& plugin, const std::string& type);
 
     std::vector<std::unique_ptr<Plugin>> plugins_;
     std::map<std::string, Row, std::less<>> rows_;
     std::vector<PluginRefusal> refusals_;
-    std::vector<std::filesystem::path> directories_; // searched, for messages
+    PluginSearch search_;
+    std::vector<std::filesystem::path> directories_; // those that are there, for messages
+    Loader loader_ = [](const PluginDescription& description) { return LoadedPlugin::load(description); };
 };
 
 } // namespace plugbay::core

@@ -12,7 +12,11 @@
 namespace {
 
 constexpr std::size_t alignment = 4096; // suffices for every O_DIRECT
-constexpr std::size_t bounce_size = 1 << 20;
+// A guest can have as many requests copied at once as it likes, so only the first have large buffers, and only so many
+// bytes stay for the next requests.
+constexpr std::size_t large_bounce = 1 << 20;
+constexpr std::size_t small_bounce = 64 << 10;
+constexpr std::size_t most_kept = 16 * large_bounce;
 constexpr std::size_t zeros_size = 64 << 10;
 alignas(alignment) std::byte zeros[zeros_size];
 
@@ -121,14 +125,27 @@ plugbay_status Transfer::prepare() {
 }
 
 plugbay_status Transfer::prepare_copied() {
-    if (!bounce_) bounce_.reset(static_cast<std::byte*>(std::aligned_alloc(alignment, bounce_size)));
-    if (!bounce_) return PLUGBAY_FAILED;
-    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(length_ - done_, bounce_size));
-    if (!reads() && !copy(done_, std::span(bounce_.get(), count), false)) return PLUGBAY_INVALID;
+    if (!have_bounce()) return finish(PLUGBAY_FAILED);
+    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(length_ - done_, bounce_size_));
+    if (!reads() && !copy(done_, std::span(bounce_.get(), count), false)) return finish(PLUGBAY_INVALID);
     vectors_.assign(1, {bounce_.get(), count});
     operation_.vectors = vectors_.data();
     operation_.vector_count = 1;
     return PLUGBAY_PENDING;
+}
+
+bool Transfer::have_bounce() {
+    if (bounce_) return true;
+    bounce_size_ = context_.bounce_bytes + large_bounce <= most_kept ? large_bounce : small_bounce;
+    bounce_.reset(static_cast<std::byte*>(std::aligned_alloc(alignment, bounce_size_)));
+    if (bounce_) context_.bounce_bytes += bounce_size_;
+    return bounce_ != nullptr;
+}
+
+void Transfer::release_bounce() {
+    if (!bounce_ || context_.bounce_bytes <= most_kept) return;
+    bounce_.reset();
+    context_.bounce_bytes -= bounce_size_;
 }
 
 plugbay_status Transfer::prepare_zeros() {
@@ -198,5 +215,6 @@ bool Transfer::copy(std::uint64_t offset, std::span<std::byte> bytes, bool to_gu
 
 plugbay_status Transfer::finish(plugbay_status status) {
     unmap_segments();
+    release_bounce();
     return status;
 }

@@ -18,6 +18,7 @@ struct TransferContext {
     plugbay::Memory memory;
     const ImageFile& image;
     bool zero_range_works = true; // until the file system says otherwise
+    std::size_t bounce_bytes = 0; // of all transfers' buffers
 };
 
 class Transfer {
@@ -50,6 +51,8 @@ class Transfer {
     plugbay_status prepare_zeros();
     plugbay_status allocated();
     bool copy(std::uint64_t offset, std::span<std::byte> bytes, bool to_guest) const;
+    bool have_bounce();
+    void release_bounce();
     plugbay_status finish(plugbay_status status);
 
     TransferContext& context_;
@@ -63,6 +66,7 @@ class Transfer {
     std::vector<plugbay_segment> segments_;
     std::size_t mapped_ = 0; // segments mapped, from the first
     std::vector<iovec> vectors_;
-    std::size_t first_vector_ = 0; // not done yet
-    std::unique_ptr<std::byte, Free> bounce_;
+    std::size_t first_vector_ = 0;            // not done yet
+    std::unique_ptr<std::byte, Free> bounce_; // for bytes that are copied
+    std::size_t bounce_size_ = 0;
 };

@@ -16,7 +16,7 @@ class PciHost {
     struct Options {
         std::uint64_t memory32_window = 0xc0000000;
         plugbay::Size memory32_window_size{0x3ec00000};
-        std::uint64_t memory64_window = 0x8000000000;
+        std::uint64_t memory64_window = 0x4000000000; // below what processors with 39 bits of address reach
         plugbay::Size memory64_window_size{std::uint64_t{64} << 30};
         std::uint16_t port_window = 0xc000;
         std::uint16_t port_window_size = 0x1000;

@@ -173,6 +173,41 @@ TEST_P(DiskFile, ManyRequestsAtOnce) {
     EXPECT_EQ(disk.frontend.in_flight(), 0u);
 }
 
+// A guest chooses how many requests are copied at once: those into what is not RAM are.
+TEST_P(DiskFile, ManyCopiesTakeLittleMemory) {
+    constexpr std::uint64_t mebibyte = 1 << 20;
+    const Image image(4 * mebibyte);
+    Disk disk(properties(image));
+    const auto resident = [] {
+        std::uint64_t all = 0;
+        std::uint64_t pages = 0;
+        std::ifstream("/proc/self/statm") >> all >> pages;
+        return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    };
+    const std::uint64_t before = resident();
+    std::vector<testkit::BlkRequest> requests(256);
+    for (std::size_t i = 0; i < requests.size(); ++i)
+        requests[i] = {i + 1, PLUGBAY_BLK_READ, 0, i % 4 * mebibyte, mebibyte, {{0x70000000, mebibyte}}};
+    disk.frontend.submit(requests);
+    for (const auto& completion : disk.finish(requests.size()))
+        EXPECT_EQ(completion.status, PLUGBAY_INVALID);
+    EXPECT_LT(resident(), before + 64 * mebibyte);
+
+    // In direct mode these are copied as well, the last ones in small pieces.
+    disk.fill(0x100000, 4 * mebibyte, 5);
+    for (std::uint64_t i = 0; i < 4; ++i) {
+        ASSERT_EQ(disk.frontend.execute(PLUGBAY_BLK_WRITE, i * mebibyte, mebibyte, 0x100000 + i * mebibyte),
+                  PLUGBAY_OK);
+    }
+    requests.resize(20);
+    for (std::size_t i = 0; i < requests.size(); ++i)
+        requests[i].segments = {{0x600008 + i % 4 * mebibyte, mebibyte}};
+    disk.frontend.submit(requests);
+    for (const auto& completion : disk.finish(requests.size()))
+        EXPECT_EQ(completion.status, PLUGBAY_OK);
+    EXPECT_EQ(disk.bytes(0x600008, 4 * mebibyte), disk.bytes(0x100000, 4 * mebibyte));
+}
+
 TEST_P(DiskFile, DiscardsAndZeroes) {
     const Image image;
     Disk disk(properties(image));

@@ -164,6 +164,17 @@ TEST(PciHost, State) {
     EXPECT_EQ(bench.in(0xae00, 4), 1u << 6);
 }
 
+// Where Linux is told that no processor of 39 bits reaches, it does not use a window.
+TEST(PciHost, TheDefaultWindowIsInReachOfSmallProcessors) {
+    for (const std::uint64_t above : {std::uint64_t{1} << 20, std::uint64_t{200} << 30}) {
+        testkit::Bench bench({.memory_above_4gb = above});
+        EXPECT_EQ(bench.try_add(PLUGBAY_PLUGIN_FILE, "pci-host", "pci", {}).text, "");
+    }
+    testkit::Bench bench({.memory_above_4gb = std::uint64_t{256} << 30});
+    EXPECT_NE(bench.try_add(PLUGBAY_PLUGIN_FILE, "pci-host", "pci", {}).text.find("memory64_window"),
+              std::string::npos);
+}
+
 TEST(PciHost, BadWindows) {
     const auto text = [](const testkit::Properties& properties, std::uint64_t above_4gb = 0) {
         testkit::Bench bench({.memory_above_4gb = above_4gb});

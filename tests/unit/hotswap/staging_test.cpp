@@ -1,6 +1,7 @@
 #include "core/hotswap/staging.hpp"
 
 #include "core/plugin/mapped_image.hpp"
+#include "core/plugin/metadata_reader.hpp"
 #include "tests/temporary_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -57,6 +58,33 @@ class StagingTest : public testing::Test {
     TemporaryFolder author_;
     std::optional<Staging> staging_{std::in_place};
 };
+
+// In place its code and constants would be gone from memory, and the process with them.
+TEST_F(StagingTest, AFileMayBeWrittenOverWhileACopyOfItRuns) {
+    const auto file = author_file("device.so", "good");
+    const auto description = read_plugin_metadata(file);
+    ASSERT_TRUE(description);
+    const auto loaded = staging_->load(*description);
+    ASSERT_TRUE(loaded) << loaded.error().text();
+    EXPECT_NE((*loaded)->image(), file);
+    EXPECT_EQ((*loaded)->description().file, file);
+    std::filesystem::resize_file(file, 0);
+    EXPECT_STREQ((*loaded)->descriptor().name, "good");
+    // What is there now is not what was described.
+    (void)author_file("device.so", "two-types");
+    EXPECT_FALSE(staging_->load(*description));
+}
+
+TEST_F(StagingTest, WhereNoCopyCanBeTheFileItselfRuns) {
+    const auto file = author_file("device.so", "good");
+    const auto description = read_plugin_metadata(file);
+    ASSERT_TRUE(description);
+    ASSERT_NE(stage(file), nullptr); // makes the folder, which then goes
+    std::filesystem::remove_all(runtime_.path());
+    const auto loaded = staging_->load(*description);
+    ASSERT_TRUE(loaded) << loaded.error().text();
+    EXPECT_EQ((*loaded)->image(), file);
+}
 
 TEST_F(StagingTest, ACopyIsWhatTheFileWas) {
     const auto file = author_file("device.so", "good");

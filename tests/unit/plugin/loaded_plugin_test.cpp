@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include <dlfcn.h>
 
 namespace plugbay::core {
@@ -83,6 +85,25 @@ TEST(LoadedPlugin, AFileThatWasReplacedIsRefused) {
     const auto plugin = LoadedPlugin::load(*description);
     ASSERT_FALSE(plugin);
     EXPECT_THAT(plugin.error().message, HasSubstr("says something else when loaded"));
+}
+
+// Values were checked against what the description says of properties.
+TEST(LoadedPlugin, OtherPropertiesThanDescribedAreRefused) {
+    const auto described = read_plugin_metadata(test_plugin("good"));
+    ASSERT_TRUE(described);
+    ASSERT_FALSE(described->types[0].properties.empty());
+    const auto refused = [&](const std::function<void(PropertyDescription&)>& change) {
+        PluginDescription other = *described;
+        change(other.types[0].properties[0]);
+        const auto plugin = LoadedPlugin::load(other);
+        return !plugin && plugin.error().message.find("\"good-device\" differs") != std::string::npos;
+    };
+    EXPECT_FALSE(refused([](PropertyDescription&) {}));
+    EXPECT_TRUE(refused([](PropertyDescription& property) { ++property.maximum; }));
+    EXPECT_TRUE(refused([](PropertyDescription& property) { --property.minimum; }));
+    EXPECT_TRUE(refused([](PropertyDescription& property) { ++property.default_number; }));
+    EXPECT_TRUE(refused([](PropertyDescription& property) { property.default_text = "x"; }));
+    EXPECT_TRUE(refused([](PropertyDescription& property) { property.flags ^= PLUGBAY_PROPERTY_LIVE; }));
 }
 
 TEST(LoadedPlugin, AFileThatIsGoneIsRefused) {

@@ -178,6 +178,48 @@ TEST_F(MasterDeviceTableTest, ABuildWithOtherTypesIsKept) {
     EXPECT_EQ(table.plugins().size(), 3U);
 }
 
+TEST_F(MasterDeviceTableTest, LooksAgainAtWhatItSearched) {
+    const auto changing = install("two-as-first", "a.so"); // first-device alone
+    install("good", "good.so");
+    (void)directory_.write("new.so", "not built yet");
+    auto table = build();
+    EXPECT_THAT(names(table), ElementsAre("first-device", "good-device"));
+    EXPECT_EQ(table.refusals().size(), 1U);
+    table.refresh();
+    EXPECT_THAT(names(table), ElementsAre("first-device", "good-device"));
+    EXPECT_EQ(table.refusals().size(), 1U);
+    // One file is built, one is replaced, one goes.
+    install("long-name", "new.so");
+    std::filesystem::rename(install("two-types", "fresh"), changing);
+    std::filesystem::remove(directory_.path() / "good.so");
+    table.refresh();
+    EXPECT_THAT(names(table), ElementsAre("first-device", std::string(33, 'n'), "second-device"));
+    EXPECT_TRUE(table.refusals().empty());
+    const auto loaded = table.load("second-device");
+    EXPECT_TRUE(loaded) << loaded.error().text();
+}
+
+TEST_F(MasterDeviceTableTest, WhatIsLoadedStaysWhenItLooksAgain) {
+    const auto file = install("two-types", "two.so");
+    auto table = build();
+    auto loaded = table.load("first-device");
+    ASSERT_TRUE(loaded) << loaded.error().text();
+    std::filesystem::rename(install("two-as-first", "fresh"), file);
+    table.refresh();
+    EXPECT_THAT(names(table), ElementsAre("first-device", "second-device"));
+    EXPECT_EQ(table.load("first-device")->plugin, loaded->plugin);
+    *loaded = {};
+    table.refresh();
+    EXPECT_THAT(names(table), ElementsAre("first-device"));
+    // A build that was kept has taken the place of its file, wherever it is from.
+    const auto next = LoadedPlugin::load(test_plugin("two-types"));
+    ASSERT_TRUE(next) << next.error().text();
+    table.keep("first-device", *next);
+    table.refresh();
+    EXPECT_TRUE(table.refusals().empty());
+    EXPECT_EQ(table.load("first-device")->plugin, *next);
+}
+
 TEST_F(MasterDeviceTableTest, AFailedLoadLeavesTheTableAsItWas) {
     install("undefined-symbol", "u.so");
     install("good", "good.so");
