@@ -168,9 +168,13 @@ Result<void> MachineSender::take_pages() {
     return {};
 }
 
+// Rounds help as long as each leaves less than the one before. Twice in a row not by a quarter, and the guest writes as fast as
+// it is sent: more rounds would only cost time.
 Result<void> MachineSender::send_rounds(StreamWriter& writer) {
     const std::uint64_t begun = IoLoop::now();
     if (auto done = save_memory(machine_.memory(), writer); !done) return done;
+    std::uint64_t left_before = machine_.memory().size() / checkpoint_page_size;
+    unsigned in_vain = 0;
     for (;;) {
         ++report_.rounds;
         if (auto done = writer.end_round(); !done) return done;
@@ -182,7 +186,9 @@ Result<void> MachineSender::send_rounds(StreamWriter& writer) {
         const double speed = static_cast<double>(writer.bytes_sent()) /
                              static_cast<double>(std::max<std::uint64_t>(IoLoop::now() - begun, 1));
         const double needed = static_cast<double>(left * checkpoint_page_size) / speed;
-        if (needed <= goal || report_.rounds >= request_.most_rounds) return {};
+        in_vain = left * 4 > left_before * 3 ? in_vain + 1 : 0;
+        left_before = left;
+        if (needed <= goal || in_vain >= 2 || report_.rounds >= request_.most_rounds) return {};
         if (auto done = save_pages(machine_.memory(), std::exchange(pages_, {}), writer); !done) return done;
     }
 }

@@ -89,7 +89,8 @@ bench_plugbay() {
         start_plugbay restore "unix:$scratch/way"
         until [[ -S $scratch/way ]]; do sleep 0.01; done
         begun=$(now)
-        "$plugbay" checkpoint bench "unix:$scratch/way" --move >"$scratch/report"
+        # QEMU's default, too.
+        "$plugbay" checkpoint bench "unix:$scratch/way" --move --pause 300 >"$scratch/report"
         note plugbay.move $(($(now) - begun))
         note plugbay.move_pause "$(reported pause_microseconds)"
         wait "$old"
