@@ -73,10 +73,8 @@ void examine_file(ImageFile& image, const struct stat& facts, bool direct) {
         }
 #endif
     }
-    // Behind the end this changes nothing, and tells whether the file system can do it at all.
-    image.can_discard =
-        !image.read_only &&
-        fallocate(image.file.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, facts.st_size, 4096) == 0;
+    // Where the file system cannot, a discard does nothing. Trying it out would change the file's time.
+    image.can_discard = !image.read_only;
 }
 
 // Locks of the open file description: they end with the descriptor, and hold against this process too.
@@ -136,7 +134,7 @@ ImageFile open_image(const std::string& path, bool read_only, bool direct, bool 
     // io_uring would report EAGAIN instead of waiting for the disk.
     if (fcntl(image.file.get(), F_SETFL, flags & ~O_NONBLOCK) != 0)
         fail(image, std::string("cannot be made to wait for its disk: ") + std::strerror(errno));
-    // First of all: the size may change in other hands, and finding out what the file system can do writes.
+    // First of all: the size may change in other hands.
     if (lock) lock_image(image);
     examine(image, direct);
     return image;

@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdlib>
 #include <filesystem>
@@ -223,6 +224,19 @@ TEST_P(DiskFile, DiscardsAndZeroes) {
     EXPECT_EQ(image.bytes(16384, 4096), std::vector<std::byte>(4096));
     EXPECT_EQ(std::filesystem::file_size(image.path), 1u << 20);
     EXPECT_EQ(disk.frontend.execute(PLUGBAY_BLK_DISCARD, 0, 0), PLUGBAY_OK);
+}
+
+// By the file's time a restored machine finds out whether somebody wrote to it.
+TEST_P(DiskFile, BeingThereLeavesTheTimeOfTheFile) {
+    const Image image;
+    const auto long_ago = std::filesystem::file_time_type::clock::now() - std::chrono::hours(1);
+    std::filesystem::last_write_time(image.path, long_ago);
+    const auto before = std::filesystem::last_write_time(image.path);
+    {
+        Disk disk(properties(image));
+        EXPECT_EQ(disk.frontend.execute(PLUGBAY_BLK_READ, 0, 4096, 0x10000), PLUGBAY_OK);
+    }
+    EXPECT_EQ(std::filesystem::last_write_time(image.path), before);
 }
 
 TEST_P(DiskFile, ChecksRequests) {

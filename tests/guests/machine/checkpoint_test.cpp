@@ -341,7 +341,8 @@ TEST_F(Checkpoints, DisksThatChangedAreNoticed) {
         const Outcome outcome = run(plugbay_command({"restore", folder(name), "--pause", "--timeout", "1"}));
         return outcome.status == 1 ? outcome.errors : "status " + std::to_string(outcome.status);
     };
-    EXPECT_EQ(refusal("times"), "status 124"); // it went on
+    for (int i = 0; i < 3; ++i)                    // to be made of it leaves the disk as it was
+        EXPECT_EQ(refusal("times"), "status 124"); // it went on
     std::filesystem::last_write_time(disk, std::filesystem::file_time_type::clock::now() + 1h);
     EXPECT_THAT(refusal("times"), ::testing::HasSubstr("disk.img, a disk of the machine, has changed since"));
     EXPECT_EQ(refusal("sums"), "status 124");
