@@ -35,12 +35,4 @@ struct OpenFile {
 // CRC-32C of the first `size` bytes.
 [[nodiscard]] Result<std::uint32_t> checksum_of_file(int file, std::uint64_t size, const std::string& shown);
 
-// The end of the run of data, or of nothing, that `offset` lies in; `limit` at most. A file system that knows no holes has
-// nothing but data.
-struct FileRun {
-    bool data = true;
-    std::uint64_t end = 0;
-};
-[[nodiscard]] FileRun run_at(int file, std::uint64_t offset, std::uint64_t limit);
-
 } // namespace plugbay::core

@@ -1,5 +1,6 @@
 #include "core/checkpoint/memory_layers.hpp"
 
+#include "core/base/file_run.hpp"
 #include "core/checkpoint/checksum.hpp"
 #include "core/checkpoint/folder_files.hpp"
 

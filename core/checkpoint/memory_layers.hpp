@@ -3,7 +3,7 @@
 
 #include "core/base/result.hpp"
 #include "core/checkpoint/manifest.hpp"
-#include "core/checkpoint/page_set.hpp"
+#include "core/memory/page_set.hpp"
 
 #include <plugbay/unique_fd.hpp>
 

@@ -1,7 +1,7 @@
 #include "core/checkpoint/save_memory.hpp"
 
 #include "core/checkpoint/folder_files.hpp"
-#include "core/checkpoint/page_set.hpp"
+#include "core/memory/page_set.hpp"
 
 #include <algorithm>
 #include <vector>
@@ -42,15 +42,8 @@ class PageCopier {
 
 Result<void> save_memory(const GuestMemory& memory, CheckpointSink& sink) {
     PageCopier copier(memory, sink);
-    if (memory.file() < 0) return copier.copy(0, memory.size());
-    for (std::uint64_t at = 0; at < memory.size();) {
-        const FileRun run = run_at(memory.file(), at, memory.size());
-        if (run.data) {
-            if (auto copied = copier.copy(at, run.end); !copied) return copied;
-        }
-        at = run.end;
-    }
-    return {};
+    return memory.for_each_used(
+        [&](std::uint64_t offset, std::uint64_t end) { return copier.copy(offset, end); });
 }
 
 Result<void> save_pages(const GuestMemory& memory, std::span<const std::uint64_t> pages,

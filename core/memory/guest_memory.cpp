@@ -1,6 +1,7 @@
 #include "core/memory/guest_memory.hpp"
 
 #include "core/base/errno_error.hpp"
+#include "core/base/file_run.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -63,6 +64,8 @@ Result<std::unique_ptr<GuestMemory>> GuestMemory::create(std::uint64_t size,
     void* base = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, private_zeroes, -1, 0);
     if (base == MAP_FAILED) return map_error(size);
     std::unique_ptr<GuestMemory> memory(new GuestMemory({}, static_cast<std::byte*>(base), size));
+    memory->zeros_ = PageSet(size / page_size);
+    memory->zeros_.add(0, size / page_size);
     for (const MemoryPart& part : parts) {
         if (!fits(part, size)) return misplaced();
         // The kernel allows 65,530 mappings by default, and a chain of checkpoints may have more pieces than that.
@@ -73,13 +76,31 @@ Result<std::unique_ptr<GuestMemory>> GuestMemory::create(std::uint64_t size,
     return memory;
 }
 
-Result<void> GuestMemory::map_part(const MemoryPart& part) const {
+Result<void> GuestMemory::map_part(const MemoryPart& part) {
     if (part.length == 0) return {};
     void* const mapped =
         ::mmap(base_ + part.memory_offset, part.length, PROT_READ | PROT_WRITE,
                MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, part.file, static_cast<off_t>(part.file_offset));
     if (mapped == MAP_FAILED) return errno_error("cannot map a part of guest memory from its file");
+    find_zeros(part);
     return {};
+}
+
+// The holes of its file, as far as they are whole pages.
+void GuestMemory::find_zeros(const MemoryPart& part) {
+    const auto page_of = [&](std::uint64_t place) {
+        return (place - part.file_offset + part.memory_offset) / page_size;
+    };
+    const std::uint64_t end = part.file_offset + part.length;
+    for (std::uint64_t page = page_of(part.file_offset); page < page_of(end); ++page)
+        zeros_.remove(page);
+    for (std::uint64_t at = part.file_offset; at < end;) {
+        const FileRun run = run_at(part.file, at, end);
+        const std::uint64_t first = page_of(at + page_size - 1);
+        const std::uint64_t behind = page_of(run.end);
+        if (!run.data && first < behind) zeros_.add(first, behind - first);
+        at = run.end;
+    }
 }
 
 Result<void> GuestMemory::read_part(const MemoryPart& part) const {
@@ -144,13 +165,17 @@ Result<UniqueFd> GuestMemory::share() const {
     }
     auto copy = memory_file(size_);
     if (!copy) return copy;
-    for (std::uint64_t offset = 0; offset < size_; offset += page_size) {
-        const std::span page(base_ + offset, page_size);
-        if (std::ranges::all_of(page, [](std::byte each) { return each == std::byte{0}; })) continue;
-        if (::pwrite(copy->get(), page.data(), page.size(), static_cast<off_t>(offset)) !=
-            static_cast<ssize_t>(page.size()))
-            return errno_error("cannot copy guest memory");
-    }
+    auto copied = for_each_used([&](std::uint64_t offset, std::uint64_t end) -> Result<void> {
+        for (; offset < end; offset += page_size) {
+            const std::span page(base_ + offset, page_size);
+            if (std::ranges::all_of(page, [](std::byte each) { return each == std::byte{0}; })) continue;
+            if (::pwrite(copy->get(), page.data(), page.size(), static_cast<off_t>(offset)) !=
+                static_cast<ssize_t>(page.size()))
+                return errno_error("cannot copy guest memory");
+        }
+        return {};
+    });
+    if (!copied) return std::move(copied).error();
     return copy;
 }
 

@@ -4,9 +4,11 @@
 
 #include "core/base/result.hpp"
 #include "core/memory/dirty_pages.hpp"
+#include "core/memory/page_set.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <plugbay/abi/memory.h>
 #include <plugbay/unique_fd.hpp>
@@ -57,6 +59,11 @@ class GuestMemory {
         return {base_, static_cast<std::size_t>(size_)};
     }
     [[nodiscard]] int file() const { return file_.get(); } // -1: the mapping is private
+    // Runs of whole pages, in order, outside of which RAM is zeros. They are found without reading RAM, which would take
+    // memory for pages that have none yet. Bounds count as in MemoryRange::file_offset. A page that is written meanwhile
+    // may be missing.
+    using Visit = std::function<Result<void>(std::uint64_t offset, std::uint64_t end)>;
+    [[nodiscard]] Result<void> for_each_used(const Visit& visit) const;
     // A file with what is in RAM now, to be mapped privately by another process: RAM itself, which may change on, or a
     // copy. No vCPU and no device writes meanwhile, if the copy has to be of one moment.
     [[nodiscard]] Result<UniqueFd> share() const;
@@ -109,10 +116,13 @@ class GuestMemory {
 
   private:
     GuestMemory(UniqueFd file, std::byte* base, std::uint64_t size);
-    [[nodiscard]] Result<void> map_part(const MemoryPart& part) const;
+    [[nodiscard]] Result<void> map_part(const MemoryPart& part);
+    void find_zeros(const MemoryPart& part);
+    [[nodiscard]] PageSet used_pages() const;
     [[nodiscard]] Result<void> read_part(const MemoryPart& part) const;
 
     UniqueFd file_; // none: the mapping is private
+    PageSet zeros_; // of a private mapping: pages that are zeros until they are written
     std::byte* base_;
     std::uint64_t size_;
     std::vector<MemoryRange> ranges_;

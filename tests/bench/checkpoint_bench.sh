@@ -85,6 +85,8 @@ bench_plugbay() {
         wait_for_output "$scratch/plugbay.console" "$before"
         note plugbay.restore $(($(now) - begun))
         wait_for_plugbay
+        "$plugbay" checkpoint bench "$scratch/again" --replace >"$scratch/report"
+        note plugbay.restored_pause "$(reported pause_microseconds)"
         old=$monitor
         start_plugbay restore "unix:$scratch/way"
         until [[ -S $scratch/way ]]; do sleep 0.01; done
@@ -100,7 +102,7 @@ bench_plugbay() {
     plugbay_size=$(du -sk "$scratch/saved" | cut -f1)
     "$plugbay" ctl -m bench machine quit >/dev/null
     wait "$monitor"
-    rm -rf "$scratch/saved"
+    rm -rf "$scratch/saved" "$scratch/again"
 }
 
 # --- QEMU
@@ -169,6 +171,7 @@ printf '%s rounds of Linux with 512 MiB, of which 16 MiB are random; medians, %s
 printf '%-46s %12s %12s %8s\n' '' plugbay QEMU ratio
 row 'save, ms (plugbay: the guest goes on)' "$(median plugbay.save)" "$(median qemu.save)"
 printf '%-46s %12s\n' '  of which the guest stands still, ms' "$(median plugbay.save_pause)"
+printf '%-46s %12s\n' '  and in a save of a restored machine, ms' "$(median plugbay.restored_pause)"
 row 'exec to the first output after a restore, ms' "$(median plugbay.restore)" "$(median qemu.restore)"
 row 'size on disk, KiB' "$plugbay_size" "$qemu_size"
 row 'live move, ms' "$(median plugbay.move)" "$(median qemu.move)"

@@ -213,6 +213,15 @@ class Checkpoints : public MachineTest {
             std::this_thread::sleep_for(5ms);
         ASSERT_GE(log().size(), bytes);
     }
+    // VmRSS of the monitor.
+    [[nodiscard]] std::uint64_t resident_kibibytes() const {
+        std::ifstream status("/proc/" + std::to_string(monitor_->id()) + "/status");
+        for (std::string line; std::getline(status, line);) {
+            if (line.starts_with("VmRSS:")) return std::stoull(line.substr(line.find(':') + 1));
+        }
+        ADD_FAILURE() << "no VmRSS";
+        return 0;
+    }
     void end() {
         call("machine.quit");
         EXPECT_EQ(monitor_->finish(20s).status, 0);
@@ -311,6 +320,30 @@ TEST_F(Checkpoints, TheMachineThatWasSavedGoesOn) {
     start("run", file_);
     wait_for_bytes(100);
     call("checkpoint", {{"folder", folder("c")}});
+    expect_the_same();
+}
+
+// From the second generation on, too.
+TEST_F(Checkpoints, MemoryThatWasNeverUsedTakesNone) {
+    file_ = prepare(guest_program_chain(), devices(), {.memory = "1G"});
+    start("run", file_);
+    wait_for_bytes(100);
+    call("machine.pause");
+    const json first = call("checkpoint", {{"folder", folder("first")}});
+    end();
+    monitor_ =
+        std::make_unique<Child>(plugbay_command({"restore", folder("first"), "--name", "chain", "--pause"}));
+    connect();
+    const std::uint64_t before = resident_kibibytes();
+    const json second = call("checkpoint", {{"folder", folder("second")}});
+    EXPECT_EQ(second["pages"], first["pages"]);
+    EXPECT_LT(resident_kibibytes(), before + (64 << 10));
+    call("machine.resume"); // and what the guest writes now is saved with the rest
+    wait_for_bytes(300);
+    call("machine.pause");
+    call("checkpoint", {{"folder", folder("third")}});
+    end();
+    start("restore", folder("third"));
     expect_the_same();
 }
 

@@ -39,6 +39,7 @@ class Child {
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;
 
+    [[nodiscard]] pid_t id() const { return id_; }
     void send_signal(int number) const; // nothing once it was waited for
     void type(std::string_view text);   // to its standard input
     void close_input();

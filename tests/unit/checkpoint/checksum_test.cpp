@@ -1,5 +1,5 @@
 #include "core/checkpoint/checksum.hpp"
-#include "core/checkpoint/page_set.hpp"
+#include "core/memory/page_set.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

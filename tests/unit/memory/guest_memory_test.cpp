@@ -1,7 +1,9 @@
+#include "core/base/file_run.hpp"
 #include "core/memory/guest_memory.hpp"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <memory>
@@ -142,6 +144,39 @@ TEST_F(GuestMemoryParts, CanBeShared) {
     EXPECT_EQ(byte, 2);
     ASSERT_EQ(::pread(shared->get(), &byte, 1, 8 * page), 1);
     EXPECT_EQ(byte, 0);
+}
+
+// Where there are holes, and nobody wrote, nothing is read; what was only looked at is no more than that.
+TEST_F(GuestMemoryParts, HolesAreNotUsedUntilTheyAreWritten) {
+    ASSERT_EQ(::ftruncate(fileno(file_.get()), mebibyte), 0);
+    const FileRun behind = run_at(fileno(file_.get()), 4 * page, mebibyte);
+    if (behind.data || ::access("/proc/self/pagemap", R_OK) != 0)
+        GTEST_SKIP() << "no holes, or no /proc/self/pagemap";
+    const std::array parts{part(0, 0, 256)};
+    const auto memory = GuestMemory::create(2 * mebibyte, parts);
+    ASSERT_TRUE(memory) << memory.error().text();
+    EXPECT_EQ(at(**memory, 20), 0);  // of the file
+    EXPECT_EQ(at(**memory, 300), 0); // behind it
+    const std::array bytes{std::byte{9}};
+    for (const std::uint64_t number : {10, 11, 255, 256, 511})
+        ASSERT_TRUE((*memory)->write(number * page + 17, bytes));
+    std::vector<bool> used(512);
+    const auto visited = (*memory)->for_each_used([&](std::uint64_t offset, std::uint64_t end) {
+        for (; offset < end; offset += page)
+            used.at(offset / page) = true;
+        return Result<void>();
+    });
+    ASSERT_TRUE(visited) << visited.error().text();
+    for (std::uint64_t number = 0; number < 512; ++number) {
+        const bool empty = at(**memory, number) == 0;
+        // What is behind the file may have come in larger pieces than pages.
+        EXPECT_TRUE(used[number] != empty || (empty && number >= 256)) << number;
+    }
+    const auto shared = (*memory)->share();
+    ASSERT_TRUE(shared) << shared.error().text();
+    std::vector<std::byte> copy(2 * mebibyte);
+    ASSERT_EQ(::pread(shared->get(), copy.data(), copy.size(), 0), static_cast<ssize_t>(copy.size()));
+    EXPECT_TRUE(std::ranges::equal(copy, (*memory)->bytes()));
 }
 
 TEST_F(GuestMemoryParts, AreReadWhereThereAreTooManyToMap) {

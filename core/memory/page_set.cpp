@@ -1,4 +1,4 @@
-#include "core/checkpoint/page_set.hpp"
+#include "core/memory/page_set.hpp"
 
 #include <algorithm>
 #include <bit>
