@@ -10,11 +10,12 @@ using nlohmann::json;
 
 namespace {
 
-// "folder" is below "directory".
+// "folder" is below "directory". Without a slash at its end, so that it lies in its parent_path().
 std::filesystem::path folder_of(const json& params) {
-    return std::filesystem::absolute(std::filesystem::path(params.value("directory", "")) /
-                                     params["folder"].get<std::string>())
-        .lexically_normal();
+    const auto folder = std::filesystem::absolute(std::filesystem::path(params.value("directory", "")) /
+                                                  params["folder"].get<std::string>())
+                            .lexically_normal();
+    return folder.has_filename() ? folder : folder.parent_path();
 }
 
 // Both would take the pages that were written from each other.

@@ -319,7 +319,7 @@ class Methods : public ControlTest {
         std::filesystem::remove_all(folder);
         EXPECT_THAT(refusal("checkpoint", {{"folder", folder}, {"incremental", true}}),
                     HasSubstr("\"track\""));
-        const json saved = call("checkpoint", {{"folder", folder}, {"track", true}});
+        const json saved = call("checkpoint", {{"folder", folder + "/"}, {"track", true}});
         EXPECT_EQ(saved["folder"], folder);
         EXPECT_GT(saved["pages"], 0);
         EXPECT_THAT(refusal("checkpoint", {{"folder", folder}}), HasSubstr("saved"));
