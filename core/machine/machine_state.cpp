@@ -95,7 +95,12 @@ Result<void> Machine::give_away(const UseState& write) {
         });
     }
     if (given) {
-        take_ending({.kind = RunOutcome::Kind::moved});
+        {
+            // A reset that a device's thread has asked for meanwhile must not begin the guest here once more.
+            const std::lock_guard guard(mutex_);
+            ending_ = RunOutcome{.kind = RunOutcome::Kind::moved};
+        }
+        wake();
     } else if (!was_paused) {
         if (auto resumed = resume(); !resumed)
             log_for(Subsystem::machine).error("the machine stays paused: {}", resumed.error().text());

@@ -12,6 +12,7 @@ namespace plugbay::end_to_end {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class Moves : public ControlTest {
   protected:
@@ -140,6 +141,26 @@ TEST_F(Moves, ItCanBeCancelled) {
     expect_running();
     other->send_signal(SIGCONT);
     EXPECT_EQ(other->finish(20s).status, 1);
+}
+
+// Whatever is asked for while the machine changes hands: it never begins again at the side that it left.
+TEST_F(Moves, AResetThatIsAskedForOnTheWayIsNotDoneHere) {
+    file_ = folder_.write("busy.json", R"({
+            "memory": "16M", "boot": { "kernel": "image", "protocol": "flat" },
+            "plugins": [")" PLUGBAY_TEST_PLUGINS R"(/misbehaving.so"],
+            "devices": [ { "type": "serial-16550", "id": "com1" },
+                         { "type": "misbehaving", "id": "bad", "fault": "reset-in-quiesce" } ] })");
+    run_machine();
+    const std::string place = "unix:" + path("way");
+    auto next = receiver(place, {"--name", "busy", "--set", "devices.bad.fault=none"});
+    EXPECT_EQ(call("checkpoint.send", {{"to", place}, {"move", true}}).value("moved", false), true);
+    const Outcome ended = monitor_->finish(20s);
+    EXPECT_EQ(ended.status, 0) << ended.text();
+    EXPECT_THAT(ended.errors, Not(HasSubstr("starting again")));
+    monitor_ = std::move(next);
+    client_ = connect("busy");
+    ASSERT_NE(client_, nullptr);
+    expect_running();
 }
 
 TEST_F(Moves, NobodyThere) {

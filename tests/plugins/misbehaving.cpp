@@ -39,6 +39,7 @@ enum class Fault : std::uint8_t {
     refuse_start,
     crash_in_resume,
     crash_in_quiesce,
+    reset_in_quiesce,
     pend_for_ever,
     crash_in_reset,
     destroy,
@@ -113,9 +114,9 @@ class Misbehaving {
                              "free-twice", "print-megabytes", "leave-thread", "leave-process", "flood-report",
                              "claim-success", "deep-report", "allocate-everything", "crash-in-connect",
                              "crash-in-load", "hang-in-load", "refuse-load", "lose-state", "crash-in-save",
-                             "refuse-start", "crash-in-resume", "crash-in-quiesce", "pend-for-ever",
-                             "crash-in-reset", "destroy", "needs-descriptor", "throw-in-write",
-                             "crash-in-write", "abort-in-write"),
+                             "refuse-start", "crash-in-resume", "crash-in-quiesce", "reset-in-quiesce",
+                             "pend-for-ever", "crash-in-reset", "destroy", "needs-descriptor",
+                             "throw-in-write", "crash-in-write", "abort-in-write"),
                 plugbay::property("port", &Options::port, "I/O port of one byte"),
                 plugbay::property("file", &Options::file, "a file, never opened"));
         }
@@ -177,6 +178,7 @@ class Misbehaving {
     }
     plugbay_status quiesce() {
         if (is(Fault::crash_in_quiesce)) crash();
+        if (is(Fault::reset_in_quiesce)) host_.request(PLUGBAY_REQUEST_RESET);
         return is(Fault::pend_for_ever) ? PLUGBAY_PENDING : PLUGBAY_OK;
     }
     void resume() {
