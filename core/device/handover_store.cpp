@@ -1,6 +1,9 @@
 #include "core/device/handover_store.hpp"
 
+#include "core/base/errno_error.hpp"
+
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include <fcntl.h>
@@ -86,11 +89,15 @@ void HandoverStore::forget(Build build) {
     staged_.erase(build);
 }
 
-std::vector<LeftDescriptor> HandoverStore::duplicate_all() const {
+Result<std::vector<LeftDescriptor>> HandoverStore::duplicate_all() const {
     const std::lock_guard guard(mutex_);
     std::vector<LeftDescriptor> all;
     for (const auto& [name, descriptor] : names_) {
-        if (UniqueFd copy = duplicate(descriptor)) all.push_back({name, std::move(copy)});
+        UniqueFd copy = duplicate(descriptor);
+        if (!copy)
+            return errno_error("its descriptor \"" + name + "\" cannot be duplicated", errno,
+                               "raise the limit of open files (ulimit -n)");
+        all.push_back({name, std::move(copy)});
     }
     return all;
 }

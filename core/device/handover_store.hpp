@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/base/left_descriptor.hpp"
+#include "core/base/result.hpp"
 
 #include <plugbay/abi/handover.h>
 #include <plugbay/unique_fd.hpp>
@@ -53,9 +54,9 @@ class HandoverStore {
     // `build` is gone, and so is what it put and removed without having been in the place.
     void forget(Build build);
 
-    // Duplicates of all that the build in the place left, by name, for the process of a rehearsal. Those for which the
-    // process has no descriptors left are missing.
-    [[nodiscard]] std::vector<LeftDescriptor> duplicate_all() const;
+    // Duplicates of all that the build in the place left, by name, for another process. An error when the process has no
+    // descriptors left: what belongs together goes together.
+    [[nodiscard]] Result<std::vector<LeftDescriptor>> duplicate_all() const;
 
   private:
     using Names = std::map<std::string, UniqueFd, std::less<>>;

@@ -85,7 +85,8 @@ Result<RehearsalReport> rehearse_live(Machine& machine, const DeviceManager::Rep
     request.state = StateImage::parse(*std::move(state), why);
     if (!request.state) return Error{"the build that runs saved no good state: " + why};
     const auto left = machine.devices().find(replacement.id)->handover()->duplicate_all();
-    for (const auto& [name, descriptor] : left)
+    if (!left) return left.error();
+    for (const auto& [name, descriptor] : *left)
         request.handover.push_back({.name = name, .descriptor = descriptor.get()});
     return rehearse(request);
 }

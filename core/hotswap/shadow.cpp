@@ -153,8 +153,9 @@ Result<Shadow::Run::Snapshot> Shadow::Run::take_snapshot() {
     std::string why;
     auto image = StateImage::parse(*std::move(state), why);
     if (!image) return Error{"the build that runs saved no good state: " + why};
-    if (!device()->handover()->duplicate_all().empty())
-        return Error{"it has descriptors that only one build can have"};
+    const auto left = device()->handover()->duplicate_all();
+    if (!left) return left.error();
+    if (!left->empty()) return Error{"it has descriptors that only one build can have"};
     return Snapshot{.cut = cut, .early = seen.front(), .late = seen.back(), .state = *std::move(image)};
 }
 

@@ -224,8 +224,9 @@ Result<void> MachineSender::finish_standing(StreamWriter& writer, const MachineS
     }
     if (!request_.move) return writer.finish(std::move(manifest));
     for (const auto& device : machine_.devices().devices()) {
-        std::vector<LeftDescriptor> left = device->handover()->duplicate_all();
-        if (auto done = writer.hand_over(device->id(), left); !done) return done;
+        const auto left = device->handover()->duplicate_all();
+        if (!left) return with_context("device \"" + device->id() + "\"", left.error());
+        if (auto done = writer.hand_over(device->id(), *left); !done) return done;
     }
     if (auto done = writer.finish(std::move(manifest)); !done) return done;
     const std::uint64_t sent = IoLoop::now();

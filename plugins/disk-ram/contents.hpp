@@ -33,6 +33,7 @@ class Contents {
             throw plugbay::Failure("\"size\" is " + std::to_string(size) + ", which is not a multiple of 512",
                                    PLUGBAY_INVALID);
         if (plugbay::UniqueFd left = handover.take(left_contents)) {
+            shared_ = true;
             adopt(std::move(left), size);
             return;
         }
@@ -75,7 +76,13 @@ class Contents {
     void state(auto& fields) {
         std::uint64_t size = bytes_.size();
         fields("size", size, size, size); // a checkpoint fits only a disk of the same size
-        if (handover_.hands_over(fields)) return;
+        shared_ = shared_ ||
+                  handover_.in_place(); // the next build has them from here, and this one if that one fails
+        if (handover_.hands_over(fields)) {
+            if (!shared_)
+                throw plugbay::Failure("the contents were left for this build, and it has not found them");
+            return;
+        }
         std::vector<std::uint8_t> before;
         std::vector<std::uint8_t> piece;
         for (std::size_t at = 0, number = 0; at < bytes_.size(); at += chunk, ++number) {
@@ -189,6 +196,7 @@ class Contents {
 
     plugbay::Handover handover_;
     plugbay::UniqueFd file_;
+    bool shared_ = false; // with another build
     std::span<std::byte> bytes_;
     std::span<const std::byte> zeros_; // as long; the host's one page of zeros
 };

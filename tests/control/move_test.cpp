@@ -6,11 +6,13 @@
 #include <fstream>
 #include <future>
 #include <nlohmann/json.hpp>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace plugbay::end_to_end {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -141,6 +143,28 @@ TEST_F(Moves, ItCanBeCancelled) {
     expect_running();
     other->send_signal(SIGCONT);
     EXPECT_EQ(other->finish(20s).status, 1);
+}
+
+// What is open goes as a whole: a disk in memory that does not arrive would be an empty one there.
+TEST_F(Moves, AMachineWithoutDescriptorsToSendRunsOn) {
+    run_machine();
+    const std::string place = "unix:" + path("way");
+    auto other = receiver(place);
+    rlimit before{};
+    ASSERT_EQ(::prlimit(monitor_->id(), RLIMIT_NOFILE, nullptr, &before), 0);
+    // Enough to be cancelled, for the connection, and for one of the devices' descriptors.
+    rlim_t limit = 0;
+    for (int left = 3; left > 0; ++limit) {
+        if (!std::filesystem::is_symlink("/proc/" + std::to_string(monitor_->id()) + "/fd/" +
+                                         std::to_string(limit)))
+            --left;
+    }
+    const rlimit few{.rlim_cur = limit, .rlim_max = before.rlim_max};
+    ASSERT_EQ(::prlimit(monitor_->id(), RLIMIT_NOFILE, &few, nullptr), 0);
+    const std::string why = refusal("checkpoint.send", {{"to", place}, {"move", true}});
+    EXPECT_THAT(why, AllOf(HasSubstr("its descriptor \""), HasSubstr("ulimit -n")));
+    expect_running();
+    EXPECT_NE(other->finish(20s).status, 0);
 }
 
 // Whatever is asked for while the machine changes hands: it never begins again at the side that it left.

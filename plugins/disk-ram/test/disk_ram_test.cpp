@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -138,6 +141,34 @@ TEST(DiskRam, ASwapHandsTheContentsOver) {
     EXPECT_FALSE(disk.bench.try_swap("disk", PLUGBAY_PLUGIN_FILE, {{"size", "32G"}}));
     ASSERT_EQ(disk.frontend.execute(PLUGBAY_BLK_READ, 0, 512, 0x20000), PLUGBAY_OK);
     EXPECT_EQ(disk.bench.load_object<std::uint64_t>(0x20000), 0x1122334455667788u);
+}
+
+// Else the guest would go on with an empty disk.
+TEST(DiskRam, ContentsThatWereLeftHaveToBeThere) {
+    const std::uint64_t size = 1 << 20;
+    const std::uint8_t yes = 1;
+    plugbay::StateBuilder builder("disk-ram", 1);
+    ASSERT_EQ(builder.put("size", PLUGBAY_FIELD_U64, &size, 1, 0), PLUGBAY_OK);
+    ASSERT_EQ(builder.put("handed_over", PLUGBAY_FIELD_BOOLEAN, &yes, 1, 0), PLUGBAY_OK);
+    std::string error;
+    const auto state = builder.finish(error);
+    ASSERT_TRUE(state) << error;
+    const auto load = [&](bool left) {
+        testkit::Bench bench;
+        testkit::BlkPeer frontend;
+        bench.leave("disk");
+        if (left) {
+            plugbay::UniqueFd contents(memfd_create("contents", MFD_CLOEXEC));
+            EXPECT_EQ(ftruncate(contents.get(), static_cast<off_t>(size)), 0);
+            bench.leave("disk", "contents", std::move(contents));
+        }
+        bench.add(PLUGBAY_PLUGIN_FILE, "disk-ram", "disk", {{"size", "1M"}});
+        bench.connect(frontend, "disk");
+        const auto loaded = bench.device("disk").try_load(*state);
+        return loaded ? "loaded" : loaded.text;
+    };
+    EXPECT_EQ(load(true), "loaded");
+    EXPECT_NE(load(false).find("it has not found them"), std::string::npos);
 }
 
 TEST(DiskRam, TheImageIsReadOnce) {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -219,11 +220,32 @@ TEST_F(Handover, WhatASuccessorDidHoldsOnceItIsInPlaceAndOnTheWayBack) {
     EXPECT_TRUE(has(old_build, "new"));
     EXPECT_TRUE(has(old_build, "later"));
     std::vector<std::string> names;
-    for (const auto& [name, descriptor] : store.duplicate_all()) {
+    const auto all = store.duplicate_all();
+    ASSERT_TRUE(all) << all.error().text();
+    for (const auto& [name, descriptor] : *all) {
         names.push_back(name);
         EXPECT_TRUE(same_file(descriptor.get(), pipe.reader.get()));
     }
     EXPECT_EQ(names, (std::vector<std::string>{"later", "new"}));
+}
+
+// All of them, or none: what is missing would be missed by nobody.
+TEST_F(Handover, DuplicatesAreNotLeftOutWhenThereAreNoDescriptors) {
+    const int build = 0;
+    HandoverStore store(&build);
+    for (const char* name : {"first", "second"})
+        ASSERT_TRUE(store.put(&build, name, UniqueFd(::dup(pipe.reader.get()))));
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const UniqueFd next(::dup(pipe.reader.get())); // the lowest that is free, and then not any more
+    const rlimit none{.rlim_cur = static_cast<rlim_t>(next.get()) + 1, .rlim_max = before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    const auto refused = store.duplicate_all();
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().text().find("descriptor \"first\""), std::string::npos)
+        << refused.error().text();
+    EXPECT_TRUE(store.duplicate_all());
 }
 
 TEST_F(Handover, BuildsHearThatAnotherIsExpected) {

@@ -114,7 +114,7 @@ TEST_F(HandoverSwap, WhatIsInTheKernelIsReadByTheNextBuild) {
     said.clear();
     ASSERT_TRUE(manager->reset("pipe"));
     EXPECT_THAT(said, ::testing::Contains("read 12"));
-    EXPECT_EQ(manager->find("pipe")->handover()->duplicate_all().size(), 3u);
+    EXPECT_EQ(manager->find("pipe")->handover()->duplicate_all()->size(), 3u);
 }
 
 TEST_F(HandoverSwap, AfterAFailureTheOldBuildHasWhatItHad) {
