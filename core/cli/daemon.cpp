@@ -8,6 +8,7 @@
 #include <csignal>
 #include <fcntl.h>
 #include <iostream>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,6 +34,10 @@ std::string read_line(int pipe) {
         line.append(chunk.data(), static_cast<std::size_t>(size));
         if (line.ends_with('\n')) return line;
     }
+}
+
+Error nobody_waits() {
+    return Error{"whoever started this machine has not waited for it", ""};
 }
 
 int wait_for(pid_t background, int pipe) {
@@ -70,14 +75,24 @@ Result<std::variant<std::unique_ptr<Daemon>, int>> Daemon::split() {
         std::unique_ptr<Daemon>(new Daemon(std::move(writing))));
 }
 
+Result<void> Daemon::awaited() const {
+    pollfd pipe{.fd = foreground_.get(), .events = 0, .revents = 0};
+    if (::poll(&pipe, 1, 0) == 1) return nobody_waits(); // POLLERR: the other end is closed
+    return {};
+}
+
 Result<void> Daemon::ready(const std::string& name) {
     const std::string line = name + "\n";
     if (::write(foreground_.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size()))
-        return Error{"whoever started this machine has not waited for it", ""};
+        return nobody_waits();
+    leave();
+    return {};
+}
+
+void Daemon::leave() {
     foreground_.reset();
     const UniqueFd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
     if (nothing) leave_unless_file(STDERR_FILENO, nothing.get());
-    return {};
 }
 
 } // namespace plugbay::core

@@ -19,9 +19,12 @@ class Daemon {
     // background was ready as.
     [[nodiscard]] static Result<std::variant<std::unique_ptr<Daemon>, int>> split();
 
-    // `name`: by which the machine is found. From now on nothing is written to a terminal or pipe; standard output and error
-    // that are files stay. An error when nobody waits any more.
+    // An error when nobody waits any more.
+    [[nodiscard]] Result<void> awaited() const;
+    // `name`: by which the machine is found. leave() follows, or, when nobody waits any more, there is an error.
     [[nodiscard]] Result<void> ready(const std::string& name);
+    // From now on nothing is written to a terminal or pipe; standard output and error that are files stay.
+    void leave();
 
   private:
     explicit Daemon(UniqueFd foreground) : foreground_(std::move(foreground)) {}

@@ -1,5 +1,6 @@
 #include "core/cli/machine_control.hpp"
 
+#include "core/base/errno_error.hpp"
 #include "core/base/log.hpp"
 #include "core/control/methods.hpp"
 #include "core/control/socket_place.hpp"
@@ -10,6 +11,7 @@
 
 #include <chrono>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 
 namespace plugbay::core {
@@ -75,6 +77,17 @@ Result<std::unique_ptr<MachineControl>> MachineControl::start(const ControlOptio
     if (!listening && (named || !options.socket.empty())) return std::move(listening).error();
     if (!listening) log_for(Subsystem::control).info("no control socket: {}", listening.error().text());
     return control;
+}
+
+Result<void> MachineControl::check_place(const ControlOptions& options) {
+    const auto usable = [](const std::filesystem::path& folder) {
+        return ::access(folder.c_str(), W_OK | X_OK) == 0;
+    };
+    if (!options.socket.empty() && usable(std::filesystem::absolute(options.socket).parent_path())) return {};
+    const auto folder = control_folder();
+    if (!folder) return folder.error();
+    if (!usable(*folder)) return errno_error("control sockets cannot be made in " + folder->string());
+    return {};
 }
 
 std::string MachineControl::place() const {

@@ -35,6 +35,9 @@ class MachineControl {
     [[nodiscard]] static Result<std::unique_ptr<MachineControl>>
     start(const ControlOptions& options, Machine& machine, MasterDeviceTable& device_types);
 
+    // Whether there is a place for a socket, so that start() finds one even if what was asked for is taken.
+    [[nodiscard]] static Result<void> check_place(const ControlOptions& options);
+
     MachineControl(const MachineControl&) = delete;
     MachineControl& operator=(const MachineControl&) = delete;
     ~MachineControl();

@@ -3,6 +3,7 @@
 #include "core/base/errno_error.hpp"
 #include "core/base/log.hpp"
 #include "core/checkpoint/stream_reader.hpp"
+#include "core/cli/daemon.hpp"
 #include "core/cli/exit_status.hpp"
 #include "core/config/table_catalog.hpp"
 #include "core/control/socket_place.hpp"
@@ -82,6 +83,13 @@ Result<void> check(const Manifest& manifest, const LoadedMachine& loaded, bool a
     return Error{fmt::format("{}", fmt::join(obstacles, "; "))};
 }
 
+// What would have to be said of a machine in the background, and to whom.
+Result<void> check_background(const RunOptions& options) {
+    if (options.daemon == nullptr) return {};
+    if (auto place = MachineControl::check_place(options.control); !place) return place;
+    return options.daemon->awaited();
+}
+
 DeviceManager::Arriving arriving(StreamReader& reader) {
     DeviceManager::Arriving devices;
     for (auto& [id, left] : reader.take_handed_over())
@@ -121,6 +129,7 @@ int receive(StreamReader& reader, const RestoreArguments& arguments, const RunOp
         if (moves) {
             origin.arriving = arriving(reader);
             origin.ready = [&]() -> Result<void> {
+                if (auto told = check_background(own); !told) return told;
                 auto answered = reader.answer_ready();
                 moves = false;
                 return answered ? reader.await_go() : std::move(answered);

@@ -145,6 +145,48 @@ TEST_F(Moves, ItCanBeCancelled) {
     EXPECT_EQ(other->finish(20s).status, 1);
 }
 
+// In the background, where somebody has to be told where it is.
+TEST_F(Moves, ABackgroundThatNobodyWaitsForRefuses) {
+    run_machine();
+    const std::string place = "unix:" + path("way");
+    auto other = receiver(place, {"--daemon"});
+    other->send_signal(SIGKILL); // who started it; the background goes on
+    const std::string output = "/proc/" + std::to_string(other->id()) + "/fd/1";
+    for (int i = 0; i < 400 && std::filesystem::is_symlink(output); ++i)
+        std::this_thread::sleep_for(5ms);
+    EXPECT_THAT(refusal("checkpoint.send", {{"to", place}, {"move", true}}),
+                HasSubstr("has not waited for it"));
+    EXPECT_EQ(other->finish(20s).status, -SIGKILL);
+    expect_running();
+}
+
+TEST_F(Moves, ABackgroundWithoutAPlaceForItsSocketRefuses) {
+    run_machine();
+    const std::string place = "unix:" + path("way");
+    auto command = plugbay_command({"restore", place, "--daemon"});
+    command.insert(command.begin(), {"/usr/bin/env", "PLUGBAY_RUNTIME_DIR=" + path("nowhere/run")});
+    Child other(command);
+    for (int i = 0; i < 400 && !std::filesystem::exists(path("way")); ++i)
+        std::this_thread::sleep_for(25ms);
+    EXPECT_THAT(refusal("checkpoint.send", {{"to", place}, {"move", true}}), HasSubstr("control sockets"));
+    EXPECT_NE(other.finish(20s).status, 0);
+    expect_running();
+}
+
+// Once it is here it is nowhere else, and what was asked for beside it must not cost the machine.
+TEST_F(Moves, AMachineThatHasMovedRunsWithoutItsDebugger) {
+    run_machine();
+    const std::string place = "unix:" + path("way");
+    auto next = receiver(place, {"--name", "busy", "--gdb", "unix:" + path("nowhere/gdb")});
+    EXPECT_EQ(call("checkpoint.send", {{"to", place}, {"move", true}}).value("moved", false), true);
+    EXPECT_EQ(monitor_->finish(20s).status, 0);
+    monitor_ = std::move(next);
+    client_ = connect("busy");
+    ASSERT_NE(client_, nullptr);
+    expect_running();
+    EXPECT_THAT(end().errors, HasSubstr("which has moved here, runs on"));
+}
+
 // What is open goes as a whole: a disk in memory that does not arrive would be an empty one there.
 TEST_F(Moves, AMachineWithoutDescriptorsToSendRunsOn) {
     run_machine();
