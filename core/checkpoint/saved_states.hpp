@@ -15,8 +15,8 @@ namespace plugbay::core {
 
 class SavedStates {
   public:
-    // `read` gives that many bytes of the states from that offset on, and is asked for all of them in order. `shown` names
-    // the states' file in errors. All are in memory at once, largest_states at most.
+    // `read` gives that many bytes of the states from that offset on, and is asked for all of them in order; for the bytes of a
+    // large one twice. `shown` names the states' file in errors. All are in memory at once, largest_states at most.
     using Read = std::function<Result<void>(std::span<std::byte> bytes, std::uint64_t offset)>;
     [[nodiscard]] static Result<SavedStates> read(const Manifest& manifest, const Read& read,
                                                   const std::string& shown);

@@ -2,6 +2,7 @@
 #include "tests/unit/checkpoint/checkpoint_fixture.hpp"
 
 #include <functional>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 namespace plugbay::core {
@@ -205,6 +206,27 @@ TEST_F(HostileFolderTest, AStateThatClaimsToBeHugeTakesNoMemory) {
                 HasSubstr("the sum of the states' sizes"));
     EXPECT_THAT(forged("\"size\": " + std::to_string(vda) + ",", "\"size\": 18446744073709551615,"),
                 HasSubstr(".size: expected"));
+}
+
+// The file is as long as the manifest says, and nothing but a hole: what it costs whoever made it.
+TEST_F(HostileFolderTest, AHoleThatClaimsToBeAStateTakesNoMemory) {
+    const auto manifest = Checkpoint::open(path("a"))->manifest();
+    const std::uint64_t vda = manifest.devices[1].state->size;
+    const std::uint64_t all = manifest.files.at(state_file).size;
+    const std::uint64_t more = std::uint64_t{1} << 30;
+    const auto size = [](std::uint64_t bytes) { return "\"size\": " + std::to_string(bytes); };
+    const auto most_resident = [] {
+        rusage usage{};
+        ::getrusage(RUSAGE_SELF, &usage);
+        return usage.ru_maxrss; // KiB
+    };
+    std::filesystem::copy(path("a"), path("sparse"));
+    forge_manifest(path("sparse"), size(all), size(all + more));
+    forge_manifest(path("sparse"), size(vda), size(vda + more)); // the last of the states
+    std::filesystem::resize_file(path("sparse") / state_file, all + more);
+    const long before = most_resident();
+    EXPECT_THAT(refusal(path("sparse")), AllOf(HasSubstr("state of vda"), HasSubstr("checksum")));
+    EXPECT_LT(most_resident(), before + (16 << 10));
 }
 
 TEST_F(HostileFolderTest, AParentHasToBeTheRightOne) {
