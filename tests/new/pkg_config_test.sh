@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# pkg_config_test.sh PREFIX: a plugin that is built with the flags of the SDK installed in PREFIX, and without CMake, passes
-# `plugbay validate`.
+# pkg_config_test.sh PREFIX: plugins in C and C++ that are built with the flags of the SDK installed in PREFIX, and without CMake,
+# pass `plugbay validate`.
 set -euo pipefail
 
 readonly PREFIX=$1
@@ -9,7 +9,15 @@ trap 'rm -rf -- "$folder"' EXIT
 cd -- "$folder"
 file=$(find "$PREFIX" -name plugbay.pc)
 export PKG_CONFIG_PATH=${file%/*}
-"$PREFIX/bin/plugbay" new thing --lang c >/dev/null
 read -ra flags < <(pkg-config --cflags --libs plugbay)
-gcc -std=c11 -O2 -fPIC -shared -DPLUGBAY_PLUGIN_LICENCE='"NONE"' thing/thing.c "${flags[@]}" -o thing.so
-"$PREFIX/bin/plugbay" validate thing.so
+
+# validated LANGUAGE COMPILER...
+validated() {
+    local language=$1
+    shift
+    "$PREFIX/bin/plugbay" new thing --lang "$language" --directory "$language" >/dev/null
+    "$@" -O2 -fPIC -shared "$language/thing.$language" "${flags[@]}" -o "$language/thing.so"
+    "$PREFIX/bin/plugbay" validate "$language/thing.so"
+}
+validated c gcc -std=c11
+validated cpp g++ -std=c++20 -fno-gnu-unique
