@@ -68,7 +68,8 @@ Result<const Combination*> find_combination(const NewOptions& options) {
 }
 
 // Of CMake's own targets, which a plugin's cannot be called like.
-constexpr std::array reserved{"all"sv, "clean"sv, "help"sv, "install"sv, "package"sv, "test"sv};
+constexpr std::array reserved{"all"sv,     "clean"sv,      "help"sv, "install"sv,
+                              "package"sv, "preinstall"sv, "test"sv};
 
 Result<void> check_name(const std::string& type) {
     const bool letter = !type.empty() && type.front() >= 'a' && type.front() <= 'z';
@@ -106,12 +107,24 @@ path default_templates() {
     return failed ? path() : binary.parent_path().parent_path() / "share" / "plugbay" / "template";
 }
 
+// As one word of a command for a shell, to be pasted.
+std::string shell_word(const std::string& text) {
+    constexpr std::string_view plain =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,:@%/";
+    const std::string word = printable(text);
+    if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
+    std::string quoted = "'";
+    for (const char byte : word)
+        quoted += byte == '\'' ? "'\\''" : std::string(1, byte);
+    return quoted + "'";
+}
+
 // How CMake is told where the SDK is; nothing where it looks by itself.
 std::string package_argument() {
     const path package = dev::sdk_package();
     const std::string text = package.string();
     if (package.empty() || text.starts_with("/usr/lib") || text.starts_with("/usr/local/lib")) return {};
-    return " -DPlugbay_DIR=" + text;
+    return " -DPlugbay_DIR=" + shell_word(text);
 }
 
 class Filler {
@@ -172,7 +185,13 @@ Result<void> read_folder(const path& folder, const Filler& filler, const std::st
         std::ostringstream text;
         text << file.rdbuf();
         if (!file) return Error{entry->path().string() + " cannot be read"};
-        files[file_name(entry->path(), type)] = filler.filled(text.str());
+        const std::string name = file_name(entry->path(), type);
+        if (!files.emplace(name, filler.filled(text.str())).second)
+            return Error{
+                fmt::format("a device in this language cannot be called {}: there is another file {} "
+                            "in its folder",
+                            type, name),
+                "choose another name"};
     }
     if (failed)
         return Error{fmt::format("the templates in {} cannot be read: {}", folder.string(), failed.message()),
@@ -211,16 +230,17 @@ Result<void> make_folder(const path& folder, const Files& files) {
 
 void print_next(std::ostream& out, const Combination& combination, const std::string& type,
                 const path& folder) {
-    const std::string place = printable(folder.string());
-    out << place << " is there. Next:\n\n";
+    const std::string source = shell_word(folder.string());
+    const std::string build = shell_word((folder / "build").string());
+    out << printable(folder.string()) << " is there. Next:\n\n";
     if (combination.language == "rust") {
-        out << fmt::format("  make -C {}\n", place);
+        out << fmt::format("  make -C {}\n", source);
     } else {
-        out << fmt::format("  cmake -S {0} -B {0}/build{1}\n  cmake --build {0}/build --target {2}\n", place,
-                           package_argument(), type);
+        out << fmt::format("  cmake -S {} -B {}{}\n  cmake --build {} --target {}\n", source, build,
+                           package_argument(), build, type);
     }
-    out << fmt::format("  plugbay validate {}/build/{}.so\n\nIts README.md goes on from there.\n", place,
-                       type);
+    out << fmt::format("  plugbay validate {}\n\nIts README.md goes on from there.\n",
+                       shell_word((folder / "build" / (type + ".so")).string()));
 }
 
 } // namespace

@@ -5,7 +5,7 @@ set -euo pipefail
 
 readonly PREFIX=$1 LANGUAGE=$2 KIND=$3
 here=$(dirname -- "$(realpath -- "${BASH_SOURCE[0]}")")
-readonly TYPE=my-$KIND-device
+readonly TYPE=my-$KIND-device PLACE="my $KIND device"
 folder=$(mktemp -d)
 trap 'rm -rf -- "$folder"' EXIT
 cd -- "$folder"
@@ -15,7 +15,7 @@ unset PLUGBAY_PLUGIN_PATH
 # Each line that is shown as a command, as a reader would type it.
 commands=1
 began=$(date +%s%N)
-plugbay new "$TYPE" --lang "$LANGUAGE" --kind "$KIND" >said
+plugbay new "$TYPE" --lang "$LANGUAGE" --kind "$KIND" --directory "$PLACE" >said
 while read -r command; do
     commands=$((commands + 1))
     bash -c "$command" >output 2>&1 || { cat said output && exit 1; }
@@ -28,7 +28,7 @@ if grep -E '^PB-[A-Z]+-[0-9]+ +warning' output; then
 fi
 ((commands <= 4)) || { echo "that are too many commands" && exit 1; }
 
-cd -- "$TYPE"
+cd -- "$PLACE"
 if [[ $LANGUAGE == cpp && $KIND == mmio ]]; then
     lines=$(wc -l <"$TYPE.cpp")
     ((lines <= 60)) || { echo "$lines lines are too many for the first device" && exit 1; }

@@ -76,8 +76,29 @@ TEST_F(NewCommand, RefusesNamesThatNoTypeHas) {
     for (const std::string name : {"", "Big", "9p", "a b", "a_b", "-a", "a-", "a--b", "../up", "caf\xc3\xa9"})
         EXPECT_THAT(refused(options(name)), HasSubstr("cannot be the name of a device type")) << name;
     EXPECT_THAT(refused(options(std::string(65, 'a'))), HasSubstr("cannot be the name"));
-    EXPECT_THAT(refused(options("test")), HasSubstr("a name of the build's own"));
+    for (const std::string name : {"test", "preinstall"})
+        EXPECT_THAT(refused(options(name)), HasSubstr("a name of the build's own")) << name;
     EXPECT_FALSE(std::filesystem::exists(folder_.path("made")));
+}
+
+TEST_F(NewCommand, RefusesNamesThatAFileOfTheTemplateHas) {
+    NewOptions abi = options("abi");
+    abi.language = "rust";
+    EXPECT_THAT(refused(abi), AllOf(HasSubstr("cannot be called abi"), HasSubstr("another file abi.rs")));
+    EXPECT_FALSE(std::filesystem::exists(folder_.path("made")));
+    abi.language = "cpp";
+    EXPECT_EQ(refused(abi), "");
+}
+
+TEST_F(NewCommand, SaysCommandsThatCanBePasted) {
+    NewOptions blank = options("lamp");
+    blank.folder = folder_.path("Anna's lamp");
+    std::ostringstream out;
+    ASSERT_TRUE(new_command(out, blank));
+    const std::string quoted = "'" + folder_.path(R"(Anna'\''s lamp)");
+    EXPECT_THAT(out.str(), AllOf(HasSubstr("  cmake -S " + quoted + "' -B " + quoted + "/build'"),
+                                 HasSubstr("  cmake --build " + quoted + "/build' --target lamp\n"),
+                                 HasSubstr("  plugbay validate " + quoted + "/build/lamp.so'\n")));
 }
 
 TEST_F(NewCommand, RefusesWhatHasNoTemplate) {
