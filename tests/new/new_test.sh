@@ -43,6 +43,17 @@ if /usr/bin/python3 -c 'import jsonschema' 2>/dev/null; then
 fi
 if [[ $LANGUAGE == rust ]]; then
     make test
+    printf '#!/bin/sh\necho "rustc 1.63.0"\n' >old-rustc && chmod +x old-rustc
+    if make --always-make RUSTC=./old-rustc >log 2>&1; then
+        echo "a compiler that is too old was taken" && exit 1
+    fi
+    grep -F 'needs rustc 1.82 or newer, and ./old-rustc is 1.63.0' log
+    if command -v cargo >/dev/null; then
+        cargo build --quiet --offline --release
+        plugbay validate "target/release/lib${TYPE//-/_}.so" >log || { cat log && exit 1; }
+    else
+        echo "not built by Cargo: there is no cargo here"
+    fi
 else
     cmake --build build -- -j2 >log 2>&1 || { cat log && exit 1; }
     ctest --test-dir build --output-on-failure --no-tests=error
