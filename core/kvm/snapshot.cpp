@@ -4,6 +4,7 @@
 #include "core/kvm/kvm_abi.hpp"
 #include "core/kvm/kvm_vcpu.hpp"
 #include "core/kvm/kvm_vm.hpp"
+#include "core/kvm/nested_guest.hpp"
 
 #include <algorithm>
 #include <array>
@@ -135,6 +136,9 @@ Result<VcpuSnapshot> VcpuSnapshot::take(const KvmVcpu& vcpu) {
         if (abi::call(file, KVM_GET_VCPU_EVENTS, &state->events.emplace()) < 0)
             return failed("KVM_GET_VCPU_EVENTS");
     }
+    auto nested = get_nested_state(vcpu);
+    if (!nested) return failed("KVM_GET_NESTED_STATE");
+    state->nested = *std::move(nested);
     state->msrs = read_msrs(file, msr_numbers(vcpu.vm()));
     for (const kvm_msr_entry& entry : read_msrs(file, {&time_stamp_counter, 1}))
         state->time_stamp = entry.data;
@@ -148,7 +152,10 @@ Result<void> VcpuSnapshot::apply(const KvmVcpu& vcpu) const {
                            error_number);
     };
     State& state = *state_;
-    // The run state first: KVM refuses some of the rest while a vCPU waits for INIT. The local APIC after the
+    // What the guest does with guests of its own ends before anything else: until then KVM refuses special registers
+    // with virtualisation off, and changes to the MSRs that say what it can do; and to end it replaces registers.
+    if (!leave_nested_guests(vcpu)) return failed("KVM_SET_NESTED_STATE");
+    // The run state before the rest: KVM refuses some of the rest while a vCPU waits for INIT. The local APIC after the
     // special registers, which hold its base, and before the deadline MSR, which needs its mode.
     if (abi::call(file, KVM_SET_MP_STATE, &state.run_state) < 0) return failed("KVM_SET_MP_STATE");
     if (abi::call(file, KVM_SET_SREGS, &state.special) < 0) return failed("KVM_SET_SREGS");
@@ -161,6 +168,7 @@ Result<void> VcpuSnapshot::apply(const KvmVcpu& vcpu) const {
     }
     if (abi::call(file, KVM_SET_LAPIC, &state.apic) < 0) return failed("KVM_SET_LAPIC");
     write_msrs(file, state.msrs);
+    if (!state.nested.empty() && !set_nested_state(vcpu, state.nested)) return failed("KVM_SET_NESTED_STATE");
     if (state.debug && abi::call(file, KVM_SET_DEBUGREGS, &*state.debug) < 0)
         return failed("KVM_SET_DEBUGREGS");
     if (state.events && abi::call(file, KVM_SET_VCPU_EVENTS, &*state.events) < 0) {

@@ -15,7 +15,7 @@ class KvmVcpu;
 class KvmVm;
 
 // Registers, FPU, extended state, MSRs (but not the time stamp counter), local APIC, pending events, debug
-// registers and run state. Thread: that of the vCPU, or while it does not run.
+// registers, run state, and whether the guest can run guests of its own; not such a guest, which apply() ends. Thread: that of the vCPU, or while it does not run.
 class VcpuSnapshot {
   public:
     [[nodiscard]] static Result<VcpuSnapshot> take(const KvmVcpu& vcpu);

@@ -16,6 +16,8 @@ constexpr const char* vcpu_type = "kvm-vcpu";
 constexpr const char* chips_type = "kvm-chips";
 constexpr const char* clock_type = "kvm-clock";
 constexpr std::uint32_t version = 1;
+constexpr std::uint32_t version_with_nested =
+    2; // of a vCPU: a build that does not know the field must not leave it out
 constexpr std::uint64_t most_bytes = 1 << 16; // of one structure
 constexpr std::uint64_t most_msrs = 4096;
 
@@ -83,7 +85,7 @@ struct VcpuImage {
     std::uint64_t time_stamp = 0;
     std::vector<std::uint32_t> msr_numbers = {};
     std::vector<std::uint64_t> msr_values = {};
-    Bytes fpu = {}, extended = {}, control = {}, debug = {}, events = {}, apic = {};
+    Bytes fpu = {}, extended = {}, control = {}, debug = {}, events = {}, apic = {}, nested = {};
 
     void state(auto& fields) {
         fields("rax", general.rax);
@@ -138,6 +140,7 @@ struct VcpuImage {
         fields("debug_registers", debug, most_bytes);
         fields("events", events, most_bytes);
         fields("local_apic", apic, most_bytes);
+        fields.optional("nested", nested, {}, most_bytes);
     }
 };
 
@@ -175,17 +178,18 @@ Result<StateImage> VcpuSnapshot::save() const {
                     .control = bytes_of(from.control),
                     .debug = bytes_of(from.debug),
                     .events = bytes_of(from.events),
-                    .apic = bytes_of(from.apic)};
+                    .apic = bytes_of(from.apic),
+                    .nested = from.nested};
     for (const kvm_msr_entry& entry : from.msrs) {
         image.msr_numbers.push_back(entry.index);
         image.msr_values.push_back(entry.data);
     }
-    return save_own_state(vcpu_type, version, image);
+    return save_own_state(vcpu_type, from.nested.empty() ? version : version_with_nested, image);
 }
 
 Result<VcpuSnapshot> VcpuSnapshot::load(const StateImage& from) {
     VcpuImage image;
-    if (auto loaded = load_own_state(from, vcpu_type, version, image); !loaded)
+    if (auto loaded = load_own_state(from, vcpu_type, version_with_nested, image); !loaded)
         return std::move(loaded).error();
     auto state = std::make_unique<State>();
     state->registers = image.general;
@@ -198,6 +202,7 @@ Result<VcpuSnapshot> VcpuSnapshot::load(const StateImage& from) {
     if (!fill(image.debug, state->debug)) return malformed(vcpu_type, "debug_registers");
     if (!fill(image.events, state->events)) return malformed(vcpu_type, "events");
     if (!fill(image.apic, state->apic)) return malformed(vcpu_type, "local_apic");
+    state->nested = std::move(image.nested);
     if (image.msr_numbers.size() != image.msr_values.size()) return malformed(vcpu_type, "msr.value");
     for (std::size_t i = 0; i < image.msr_numbers.size(); ++i)
         state->msrs.push_back({.index = image.msr_numbers[i], .reserved = 0, .data = image.msr_values[i]});

@@ -19,6 +19,7 @@ struct VcpuSnapshot::State {
     std::optional<kvm_xcrs> control;
     std::optional<kvm_debugregs> debug;
     std::optional<kvm_vcpu_events> events;
+    std::vector<std::uint8_t> nested; // kvm_nested_state; empty: nothing
     kvm_lapic_state apic{};
     kvm_mp_state run_state{};
     std::vector<kvm_msr_entry> msrs;

@@ -47,8 +47,8 @@ Result<MachineState> Machine::state_with(std::vector<DeviceState> devices) {
         return {};
     };
     for (const auto& thread : vcpus_) {
-        if (has_nested_state(thread->vcpu()))
-            return Error{"the guest runs guests of its own, which cannot be saved", "end those first"};
+        if (in_nested_guest(thread->vcpu()))
+            return Error{"the guest runs a guest of its own, which cannot be saved", "end that first"};
         const auto snapshot = VcpuSnapshot::take(thread->vcpu());
         if (!snapshot) return snapshot.error();
         if (auto done = add(bytes_of(*snapshot), state.vcpus.emplace_back()); !done)

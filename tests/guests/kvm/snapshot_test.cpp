@@ -2,6 +2,8 @@
 #include "guest_test.hpp"
 
 #include "core/kvm/kvm_abi.hpp"
+#include "core/kvm/nested_guest.hpp"
+#include "core/kvm/processor_facts.hpp"
 #include "core/kvm/snapshot.hpp"
 
 #include <fcntl.h>
@@ -122,6 +124,122 @@ TEST_F(SnapshotTest, AnImageHoldsAllOfIt) {
     EXPECT_EQ(*vcpu().general_registers(), *general);
 }
 
+class NestedSnapshotTest : public SnapshotTest {
+  protected:
+    void SetUp() override {
+        SnapshotTest::SetUp();
+        if (IsSkipped() || HasFailure()) return;
+        const int most = abi::call(guest_->vm().file(), KVM_CHECK_EXTENSION, KVM_CAP_NESTED_STATE);
+        if (most <= 0) GTEST_SKIP() << "this KVM has no NESTED_STATE";
+        bytes_.resize(static_cast<std::size_t>(most));
+        const auto cpuid = system_->supported_cpuid();
+        ASSERT_TRUE(cpuid) << cpuid.error().text();
+        constexpr std::uint32_t intel = 1 << 5, amd = 1 << 2; // leaves 1 and 0x80000001, ecx
+        const auto has = [&](std::uint32_t leaf, std::uint32_t bit) {
+            const CpuidEntry* const entry = cpuid->find(leaf, 0);
+            return entry != nullptr && (entry->ecx & bit) != 0;
+        };
+        if (!has(1, intel) && !has(0x8000'0001, amd)) GTEST_SKIP() << "this KVM lets guests have none";
+        vmx_ = nested().format == KVM_STATE_NESTED_FORMAT_VMX;
+    }
+    kvm_nested_state nested() {
+        kvm_nested_state head{};
+        head.size = static_cast<__u32>(bytes_.size());
+        std::memcpy(bytes_.data(), &head, sizeof head);
+        EXPECT_EQ(abi::call(vcpu().file(), KVM_GET_NESTED_STATE, bytes_.data()), 0) << std::strerror(errno);
+        std::memcpy(&head, bytes_.data(), sizeof head);
+        return head;
+    }
+    void set(kvm_nested_state state) {
+        ASSERT_EQ(abi::call(vcpu().file(), KVM_SET_NESTED_STATE, &state), 0) << std::strerror(errno);
+    }
+    // Virtualisation on, as by the guest's own instructions.
+    void turn_on() {
+        auto special = vcpu().special_registers();
+        ASSERT_TRUE(special);
+        if (vmx_) {
+            constexpr std::uint64_t locked_and_allowed = 5;
+            ASSERT_TRUE(vcpu().set_msr(feature_control, locked_and_allowed));
+            special->cr4 |= 1 << 13; // VMXE
+        } else {
+            special->efer |= 1 << 12; // SVME
+        }
+        ASSERT_TRUE(vcpu().set_special_registers(*special));
+        if (!vmx_) return;
+        kvm_nested_state state = nested();
+        state.size = sizeof state;
+        state.hdr.vmx.vmxon_pa = 0x8000;
+        set(state);
+    }
+    // With what only its own guests end: nothing more on Intel; interrupts off as a whole on AMD.
+    void turn_interrupts_off() {
+        if (vmx_) return;
+        kvm_nested_state state = nested();
+        state.flags = 0;
+        state.size = sizeof state;
+        set(state);
+    }
+
+    static constexpr std::uint32_t feature_control = 0x3a;
+    std::vector<std::uint8_t> bytes_;
+    bool vmx_ = false;
+};
+
+TEST_F(NestedSnapshotTest, VirtualisationThatIsOnIsTurnedOff) {
+    const auto snapshot = VcpuSnapshot::take(vcpu());
+    ASSERT_TRUE(snapshot) << snapshot.error().text();
+    const kvm_nested_state before = nested();
+    turn_on();
+    turn_interrupts_off();
+    const kvm_nested_state during = nested();
+    ASSERT_NE(std::memcmp(&during, &before, sizeof before), 0) << "nothing was turned on";
+    EXPECT_EQ(in_nested_guest(vcpu()), !vmx_);
+    const auto done = snapshot->apply(vcpu());
+    ASSERT_TRUE(done) << done.error().text();
+    const kvm_nested_state after = nested();
+    EXPECT_EQ(std::memcmp(&after, &before, sizeof after), 0);
+    EXPECT_FALSE(in_nested_guest(vcpu()));
+}
+
+TEST_F(NestedSnapshotTest, VirtualisationThatIsOnIsSaved) {
+    turn_on();
+    const kvm_nested_state before = nested();
+    const auto special = vcpu().special_registers();
+    ASSERT_FALSE(in_nested_guest(vcpu()));
+    const auto snapshot = VcpuSnapshot::take(vcpu());
+    ASSERT_TRUE(snapshot) << snapshot.error().text();
+    const auto image = snapshot->save();
+    ASSERT_TRUE(image) << image.error().text();
+    EXPECT_EQ(image->version(), vmx_ ? 2 : 1);
+    const auto loaded = VcpuSnapshot::load(*image);
+    ASSERT_TRUE(loaded) << loaded.error().text();
+
+    const auto other = make(guest_program_nothing(), {.irqchip = true});
+    ASSERT_TRUE(other);
+    const auto done = loaded->apply(other->vcpu());
+    ASSERT_TRUE(done) << done.error().text();
+    guest_ = other;
+    const kvm_nested_state after = nested();
+    EXPECT_EQ(std::memcmp(&after, &before, sizeof after), 0);
+    EXPECT_EQ(*vcpu().special_registers(), *special);
+
+    // Going back to it from a moment in which the guest has gone on.
+    turn_interrupts_off();
+    const auto back = loaded->apply(vcpu());
+    ASSERT_TRUE(back) << back.error().text();
+    const kvm_nested_state again = nested();
+    EXPECT_EQ(std::memcmp(&again, &before, sizeof again), 0);
+}
+
+TEST_F(NestedSnapshotTest, AStateThatIsLongerThanItsBytesIsRefused) {
+    std::vector<std::uint8_t> state(sizeof(kvm_nested_state));
+    kvm_nested_state head = nested();
+    head.size = static_cast<__u32>(bytes_.size());
+    std::memcpy(state.data(), &head, sizeof head);
+    EXPECT_FALSE(set_nested_state(vcpu(), state));
+    EXPECT_FALSE(set_nested_state(vcpu(), std::span(state).first(8)));
+}
+
 TEST_F(SnapshotTest, AnImageOfSomethingElseIsRefused) {
     const auto chips = ChipSnapshot::take(guest_->vm());
     ASSERT_TRUE(chips) << chips.error().text();
@@ -144,7 +262,7 @@ TEST_F(SnapshotTest, AFailureNamesTheVcpuAndARemedy) {
     ::close(other);
     const auto put_back = snapshot->apply(vcpu());
     ASSERT_FALSE(put_back);
-    EXPECT_EQ(put_back.error().message.find("the state of vCPU 0 cannot be put back: KVM_SET_MP_STATE: "), 0U)
+    EXPECT_EQ(put_back.error().message.find("the state of vCPU 0 cannot be put back: KVM_SET_"), 0U)
         << put_back.error().message;
     EXPECT_FALSE(put_back.error().hint.empty());
     const auto taken = VcpuSnapshot::take(vcpu());

@@ -393,7 +393,7 @@ TEST_F(Checkpoints, AGuestWithGuestsOfItsOwnIsRefusedAndGoesOn) {
     if (log() == "y") {
         const auto refused = client_->call("checkpoint", {{"folder", folder("a")}}, 10s);
         ASSERT_FALSE(refused);
-        EXPECT_THAT(refused.error().text(), ::testing::HasSubstr("runs guests of its own"));
+        EXPECT_THAT(refused.error().text(), ::testing::HasSubstr("runs a guest of its own"));
         EXPECT_FALSE(std::filesystem::exists(folder("a")));
         const auto kept =
             client_->call("checkpoint.send", {{"to", "unix:" + folder("way")}, {"move", true}}, 10s);
