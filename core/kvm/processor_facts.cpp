@@ -78,6 +78,18 @@ Result<void> compare(const ProcessorFacts& saved, const ProcessorFacts& now) {
     return {};
 }
 
+Result<void> keep_frequency(const ProcessorFacts& saved, const ProcessorFacts& now, const KvmVcpu& vcpu) {
+    if (saved.time_stamp_khz == 0 || now.time_stamp_khz == 0) return {};
+    // What a kernel's own clock adjustment takes for the same; the host measured it anew since it was started.
+    constexpr std::uint32_t parts = 4000; // 250 in a million
+    const std::uint32_t difference = std::max(saved.time_stamp_khz, now.time_stamp_khz) -
+                                     std::min(saved.time_stamp_khz, now.time_stamp_khz);
+    if (difference <= saved.time_stamp_khz / parts) return {};
+    if (abi::call(vcpu.file(), KVM_SET_TSC_KHZ, static_cast<long>(saved.time_stamp_khz)) == 0) return {};
+    return other_processor(fmt::format("its time stamp counter runs at {} kHz, not {}, and cannot be scaled",
+                                       now.time_stamp_khz, saved.time_stamp_khz));
+}
+
 } // namespace
 
 ProcessorFacts ProcessorFacts::of(const KvmVcpu& vcpu, CpuidTable cpuid) {
@@ -115,16 +127,10 @@ Result<ProcessorFacts> ProcessorFacts::load(const StateImage& from) {
 }
 
 Result<void> accept_processor(const ProcessorFacts& saved, const ProcessorFacts& now, const KvmVcpu& vcpu) {
+    // The frequency whatever else differs: whoever goes on with another processor's features still wants its time.
+    auto kept = keep_frequency(saved, now, vcpu);
     if (auto same = compare(saved, now); !same) return same;
-    if (saved.time_stamp_khz == 0 || now.time_stamp_khz == 0) return {};
-    // What a kernel's own clock adjustment takes for the same; the host measured it anew since it was started.
-    constexpr std::uint32_t parts = 4000; // 250 in a million
-    const std::uint32_t difference = std::max(saved.time_stamp_khz, now.time_stamp_khz) -
-                                     std::min(saved.time_stamp_khz, now.time_stamp_khz);
-    if (difference <= saved.time_stamp_khz / parts) return {};
-    if (abi::call(vcpu.file(), KVM_SET_TSC_KHZ, static_cast<long>(saved.time_stamp_khz)) == 0) return {};
-    return other_processor(fmt::format("its time stamp counter runs at {} kHz, not {}, and cannot be scaled",
-                                       now.time_stamp_khz, saved.time_stamp_khz));
+    return kept;
 }
 
 } // namespace plugbay::core

@@ -253,6 +253,22 @@ TEST_F(SnapshotTest, AnImageOfSomethingElseIsRefused) {
     EXPECT_TRUE(loaded->apply(guest_->vm()));
 }
 
+TEST_F(SnapshotTest, TimeGoesOnAtTheSavedFrequencyOnAnotherProcessorToo) {
+    if (abi::call(guest_->vm().file(), KVM_CHECK_EXTENSION, KVM_CAP_TSC_CONTROL) <= 0)
+        GTEST_SKIP() << "this KVM cannot scale the time stamp counter";
+    const auto cpuid = system_->supported_cpuid();
+    ASSERT_TRUE(cpuid) << cpuid.error().text();
+    const ProcessorFacts now = ProcessorFacts::of(vcpu(), *cpuid);
+    ASSERT_GT(now.time_stamp_khz, 0U);
+    ProcessorFacts saved = now;
+    saved.cpuid.entries().front().ebx ^= 1;
+    saved.time_stamp_khz = now.time_stamp_khz / 2;
+    const auto accepted = accept_processor(saved, now, vcpu());
+    ASSERT_FALSE(accepted);
+    EXPECT_NE(accepted.error().message.find("ebx"), std::string::npos) << accepted.error().message;
+    EXPECT_EQ(abi::call(vcpu().file(), KVM_GET_TSC_KHZ, 0), static_cast<int>(saved.time_stamp_khz));
+}
+
 TEST_F(SnapshotTest, AFailureNamesTheVcpuAndARemedy) {
     const auto snapshot = VcpuSnapshot::take(vcpu());
     ASSERT_TRUE(snapshot) << snapshot.error().text();
