@@ -32,19 +32,26 @@ std::optional<LoadedMachine> load_machine(const MachineArguments& arguments, std
                          tell);
 }
 
+PluginSearch plugins_for(const MachineDocument& document, std::span<const std::filesystem::path> plugins) {
+    PluginSearch search{.files = {plugins.begin(), plugins.end()},
+                        .directories = default_plugin_directories()};
+    search.files.insert(search.files.end(), document.plugins.begin(), document.plugins.end());
+    return search;
+}
+
 std::optional<LoadedMachine> load_document(const MachineDocument& document,
                                            std::span<const std::filesystem::path> plugins,
                                            std::ostream& errors,
                                            const std::function<void(std::span<const Diagnostic>)>& tell) {
-    PluginSearch search{.files = {plugins.begin(), plugins.end()},
-                        .directories = default_plugin_directories()};
-    search.files.insert(search.files.end(), document.plugins.begin(), document.plugins.end());
+    const PluginSearch search = plugins_for(document, plugins);
     MasterDeviceTable table = MasterDeviceTable::build(search);
 
     ConfigResult result = validate(document, TableCatalog(table));
     tell(result.diagnostics);
     tell_refusals(errors, table, search, result.diagnostics);
     if (!result.config) return std::nullopt;
+    for (const auto& plugin : plugins)
+        result.config->plugins.push_back(std::filesystem::absolute(plugin).string());
     return LoadedMachine{.config = std::move(*result.config), .device_types = std::move(table)};
 }
 

@@ -25,15 +25,19 @@ struct LoadedMachine {
     MasterDeviceTable device_types;
 };
 
-// The same for a document that was read already; `plugins` as in MachineArguments.
-[[nodiscard]] std::optional<LoadedMachine>
-load_document(const MachineDocument& document, std::span<const std::filesystem::path> plugins,
-              std::ostream& errors, const std::function<void(std::span<const Diagnostic>)>& tell);
+// Where the plugins of a document are looked for; `plugins` as in MachineArguments.
+[[nodiscard]] PluginSearch plugins_for(const MachineDocument& document,
+                                       std::span<const std::filesystem::path> plugins);
 
 // Empty when the file is wrong. `tell` is called once with every mistake, also when there is none; what is to be
-// said of plugins that were refused goes to `errors`, one a line.
+// said of plugins that were refused goes to `errors`, one a line. The configuration has all plugins, those of --plugin too.
 [[nodiscard]] std::optional<LoadedMachine>
 load_machine(const MachineArguments& arguments, std::ostream& errors,
              const std::function<void(std::span<const Diagnostic>)>& tell);
+
+// The same for a document that was read already.
+[[nodiscard]] std::optional<LoadedMachine>
+load_document(const MachineDocument& document, std::span<const std::filesystem::path> plugins,
+              std::ostream& errors, const std::function<void(std::span<const Diagnostic>)>& tell);
 
 } // namespace plugbay::core

@@ -228,10 +228,8 @@ int run_loaded(LoadedMachine& loaded, const MakeMachine& make, bool goes_on, con
 }
 
 int dry_run_command(const MachineArguments& arguments, std::ostream& out) {
-    auto loaded = load_machine(arguments, std::cerr, tell_mistakes);
+    const auto loaded = load_machine(arguments, std::cerr, tell_mistakes);
     if (!loaded) return exit_status::usage;
-    for (const auto& plugin : arguments.plugins)
-        loaded->config.plugins.push_back(std::filesystem::absolute(plugin).string());
     const auto machine = resolved_machine(loaded->config, TableCatalog(loaded->device_types));
     out << machine.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
     return exit_status::success;

@@ -404,6 +404,58 @@ TEST_F(Checkpoints, AGuestWithGuestsOfItsOwnIsRefusedAndGoesOn) {
     if (log() == "n") GTEST_SKIP() << "the guest's processor has no SVM";
 }
 
+// Builds of the device type "dial", of other versions and with other versions of its state.
+class CheckpointsOfDials : public Checkpoints {
+  protected:
+    // A checkpoint "a" of a machine with one, whose plugin is named on the command line.
+    void save_with(const std::string& plugin) {
+        file_ = prepare(guest_program_chain(), devices() + R"(, { "type": "dial", "id": "dial" })");
+        monitor_ =
+            std::make_unique<Child>(plugbay_command({"run", file_, "--plugin", plugin, "--name", "chain"}));
+        connect();
+        call("machine.pause");
+        call("checkpoint", {{"folder", folder("a")}});
+        end();
+    }
+    [[nodiscard]] Outcome restore_with(const std::vector<std::string>& more) {
+        std::vector<std::string> command{"restore", folder("a"), "--pause", "--timeout", "1"};
+        command.insert(command.end(), more.begin(), more.end());
+        return run(plugbay_command(std::move(command)));
+    }
+};
+
+TEST_F(CheckpointsOfDials, PluginsOfTheCommandLineArePartOfTheMachine) {
+    const std::string plugin = folder("dial.so");
+    std::filesystem::copy_file(DIAL_1, plugin);
+    save_with(plugin);
+    EXPECT_EQ(restore_with({}).status, 124);
+    EXPECT_EQ(restore_with({"--plugin", DIAL_1_1}).status, 124); // takes the place of the other
+    std::filesystem::remove(plugin);
+    EXPECT_EQ(restore_with({"--plugin", DIAL_1}).status, 124);
+    const Outcome outcome = restore_with({});
+    EXPECT_EQ(outcome.status, 2) << outcome.text();
+    EXPECT_THAT(outcome.errors, ::testing::HasSubstr("device \"dial\" was of plugin dial 1.0.0 (build "));
+    EXPECT_THAT(outcome.errors, ::testing::HasSubstr("give --plugin FILE"));
+}
+
+TEST_F(CheckpointsOfDials, NewerBuildsReadOlderStatesAndOlderOnesRefuseNewer) {
+    save_with(DIAL_1);
+    EXPECT_EQ(restore_with({"--plugin", DIAL_2}).status, 124);
+    std::filesystem::remove_all(folder("a"));
+    save_with(DIAL_2);
+    const Outcome outcome = restore_with({"--plugin", DIAL_1});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.errors, ::testing::HasSubstr("plugin dial 2.0.0 saved its state in version 2, and "
+                                                     "the build that is here reads 1 to 1"));
+}
+
+TEST_F(CheckpointsOfDials, AnotherTypeUnderTheSameIdIsRefused) {
+    save_with(DIAL_1);
+    const Outcome outcome = restore_with({"--set", "devices.dial.type=pvpanic"});
+    EXPECT_EQ(outcome.status, 1) << outcome.text();
+    EXPECT_THAT(outcome.errors, ::testing::HasSubstr("device \"dial\" was a dial, and is a pvpanic now"));
+}
+
 TEST_F(Checkpoints, AnotherMachineIsRefusedBeforeAnythingIsMade) {
     start("run", file_);
     call("machine.pause");
