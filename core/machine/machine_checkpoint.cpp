@@ -5,6 +5,7 @@
 #include "core/io/io_loop.hpp"
 #include "core/machine/machine.hpp"
 #include "core/machine/running_catalog.hpp"
+#include "core/machine/saved_disks.hpp"
 #include "core/machine/saved_machine.hpp"
 
 #include <fmt/format.h>

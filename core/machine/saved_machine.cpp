@@ -1,20 +1,15 @@
 #include "core/machine/saved_machine.hpp"
 
-#include "core/base/errno_error.hpp"
 #include "core/checkpoint/checkpoint_sink.hpp"
-#include "core/checkpoint/folder_files.hpp"
 #include "core/config/resolved_machine.hpp"
 #include "core/machine/machine.hpp"
 #include "core/machine/running_catalog.hpp"
-
-#include <plugbay/abi/interface/blk.h>
-#include <plugbay/abi/plugin.h>
+#include "core/machine/saved_disks.hpp"
+#include "core/machine/saved_entry.hpp"
 
 #include <algorithm>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <optional>
-#include <sys/stat.h>
+#include <iterator>
 #include <utility>
 
 namespace plugbay::core {
@@ -27,56 +22,6 @@ constexpr const char* processor_name = "processor";
 
 std::string vcpu_name(std::size_t index) {
     return "vcpu" + std::to_string(index);
-}
-
-// The regular file of that name, if there is one.
-std::optional<HostFile> look_at_file(const std::string& path) {
-    struct stat facts {};
-    if (::stat(path.c_str(), &facts) != 0 || !S_ISREG(facts.st_mode)) return std::nullopt;
-    return HostFile{.path = path,
-                    .size = static_cast<std::uint64_t>(facts.st_size),
-                    .modified = std::int64_t{facts.st_mtim.tv_sec} * 1'000'000'000 + facts.st_mtim.tv_nsec};
-}
-
-// Files whose contents the guest takes for its own: those of devices that serve disks.
-std::vector<HostFile> disk_files(const MachineConfig& config, const TypeCatalog& catalog) {
-    std::vector<HostFile> files;
-    for (const DeviceConfig& device : config.devices) {
-        const TypeDescription& type = *catalog.find(device.type);
-        const bool serves_disk = std::ranges::any_of(type.ports, [](const PortDescription& port) {
-            return port.role == PLUGBAY_PORT_BACKEND && port.interface == PLUGBAY_BLK;
-        });
-        if (!serves_disk) continue;
-        for (std::size_t i = 0; i < device.properties.size(); ++i) {
-            if (type.properties[i].kind != PLUGBAY_PROPERTY_PATH) continue;
-            if (auto file = look_at_file(device.properties[i].text)) files.push_back(*std::move(file));
-        }
-    }
-    return files;
-}
-
-Result<std::string> checksum_of_disk(const std::string& path, std::uint64_t size) {
-    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-    if (!file) return errno_error("cannot read " + path);
-    const auto sum = checksum_of_file(file.get(), size, path);
-    if (!sum) return sum.error();
-    return fmt::format("crc32c:{:08x}", *sum);
-}
-
-// Empty: it is what it was.
-std::string change_of_disk(const HostFile& before) {
-    const auto now = look_at_file(before.path);
-    if (!now) return "is not there any more";
-    constexpr const char* changed =
-        "has changed since: put back the copy that was made with the checkpoint, or say "
-        "--accept-changed-disks";
-    if (now->size != before.size) return changed;
-    if (before.checksum.starts_with("crc32c:")) {
-        const auto sum = checksum_of_disk(before.path, before.size);
-        if (!sum) return "cannot be compared: " + sum.error().text();
-        return *sum == before.checksum ? "" : changed;
-    }
-    return now->modified == before.modified ? "" : changed;
 }
 
 Result<StatePlace> add(CheckpointSink& sink, const std::vector<std::byte>& bytes) {
@@ -136,15 +81,6 @@ Manifest manifest_of(Machine& machine, const MasterDeviceTable& device_types) {
     return manifest;
 }
 
-Result<void> add_disk_checksums(Manifest& manifest) {
-    for (HostFile& file : manifest.host_files) {
-        auto checksum = checksum_of_disk(file.path, file.size);
-        if (!checksum) return std::move(checksum).error();
-        file.checksum = *std::move(checksum);
-    }
-    return {};
-}
-
 Result<void> add_states(CheckpointSink& sink, Manifest& manifest, const MachineState& state) {
     // Both have all devices, oldest first.
     for (std::size_t i = 0; i < state.devices.size(); ++i) {
@@ -194,11 +130,8 @@ std::vector<std::string> find_obstacles(const Manifest& manifest, const MachineC
             obstacles.push_back(
                 fmt::format("the machine has a device \"{}\", and none was saved", device.id));
     }
-    if (accept_changed_disks) return obstacles;
-    for (const HostFile& before : manifest.host_files) {
-        if (const std::string change = change_of_disk(before); !change.empty())
-            obstacles.push_back(before.path + ", a disk of the machine, " + change);
-    }
+    auto changed = find_changed_disks(manifest, config, catalog, accept_changed_disks);
+    std::ranges::move(changed, std::back_inserter(obstacles));
     return obstacles;
 }
 

@@ -22,8 +22,6 @@ class MasterDeviceTable;
 
 // The same for a manifest, with the devices but for their states. Thread: [control].
 [[nodiscard]] Manifest manifest_of(Machine& machine, const MasterDeviceTable& device_types);
-// Adds what is in the disks' files, which takes as long as reading them.
-[[nodiscard]] Result<void> add_disk_checksums(Manifest& manifest);
 // Adds all of `state`, and has `manifest` say where.
 [[nodiscard]] Result<void> add_states(CheckpointSink& sink, Manifest& manifest, const MachineState& state);
 

@@ -370,22 +370,48 @@ TEST_F(Checkpoints, DisksThatChangedAreNoticed) {
     call("checkpoint", {{"folder", folder("times")}});
     call("checkpoint", {{"folder", folder("sums")}, {"checksum_disks", true}});
     end();
-    const auto refusal = [&](const char* name) {
-        const Outcome outcome = run(plugbay_command({"restore", folder(name), "--pause", "--timeout", "1"}));
+    const auto refusal = [&](const char* name, std::vector<std::string> more = {}) {
+        std::vector<std::string> command{"restore", folder(name), "--pause", "--timeout", "1"};
+        command.insert(command.end(), more.begin(), more.end());
+        const Outcome outcome = run(plugbay_command(std::move(command)));
         return outcome.status == 1 ? outcome.errors : "status " + std::to_string(outcome.status);
+    };
+    const auto with_copy = [&](const char* name, const std::string& contents) {
+        const std::string copy = folder(name);
+        std::ofstream(copy) << contents;
+        return std::vector<std::string>{"--set", "devices.disk.path=" + copy};
+    };
+    const auto good = with_copy("good", std::string(8192, 'd'));
+    const auto changed = with_copy("changed", "D" + std::string(8191, 'd'));
+    const auto shorter = with_copy("shorter", std::string(4096, 'd'));
+    const auto accepting = [](std::vector<std::string> more) {
+        more.emplace_back("--accept-changed-disks");
+        return more;
     };
     for (int i = 0; i < 3; ++i)                    // to be made of it leaves the disk as it was
         EXPECT_EQ(refusal("times"), "status 124"); // it went on
+    EXPECT_EQ(refusal("times", good), "status 124");
+    EXPECT_EQ(refusal("sums", good), "status 124");
+    EXPECT_THAT(refusal("sums", changed),
+                ::testing::HasSubstr("changed, a disk of the machine, is no copy of what the guest knows"));
+    EXPECT_EQ(refusal("sums", accepting(changed)), "status 124");
+    for (const auto& more : {shorter, accepting(shorter)}) {
+        EXPECT_THAT(refusal("times", more),
+                    ::testing::HasSubstr("shorter, a disk of the machine, has 4096 bytes"));
+    }
     std::filesystem::last_write_time(disk, std::filesystem::file_time_type::clock::now() + 1h);
     EXPECT_THAT(refusal("times"), ::testing::HasSubstr("disk.img, a disk of the machine, has changed since"));
+    EXPECT_EQ(refusal("times", accepting({})), "status 124");
+    EXPECT_EQ(refusal("times", good), "status 124"); // what was there then does not matter
     EXPECT_EQ(refusal("sums"), "status 124");
     std::fstream(disk) << "D";
     EXPECT_THAT(refusal("sums"), ::testing::HasSubstr("has changed since"));
     std::filesystem::remove(disk);
     EXPECT_THAT(refusal("sums"), ::testing::HasSubstr("is not there any more"));
+    EXPECT_EQ(refusal("sums", good), "status 124");
 }
 
-// What KVM holds of a guest's guests is not saved.
+// What KVM holds of a guest inside the guest is not saved.
 TEST_F(Checkpoints, AGuestWithGuestsOfItsOwnIsRefusedAndGoesOn) {
     file_ = prepare(guest_program_hypervisor(), devices());
     start("run", file_);
