@@ -67,6 +67,8 @@ struct SavedDevice {
     std::optional<StatePlace> state = {}; // none: the type has none, or the checkpoint has no states
     // What the monitor keeps for it, such as a PCI function's configuration; names are unique in the device.
     std::vector<NamedState> resources = {};
+    // What the guest knows of it, such as "ports 0x3f8-0x3ff". None: nobody wrote it down.
+    std::optional<std::vector<std::string>> guest_visible = {};
 };
 
 // A file of the host that a device depends on, such as a disk's.

@@ -295,6 +295,19 @@ class ManifestReader {
         return read;
     }
 
+    std::vector<std::string> read_names(const LocatedValue& array, const std::string& array_path) const {
+        PropertyDescription name;
+        name.kind = PLUGBAY_PROPERTY_STRING;
+        name.minimum = 1;
+        name.maximum = longest_state_name;
+        std::vector<std::string> names;
+        for (std::size_t i = 0; i < array.elements.size() && !context_.reporter.is_full(); ++i) {
+            if (auto read = read_value(context_, name, array.elements[i], element_path(array_path, i)))
+                names.push_back(std::move(read->text));
+        }
+        return names;
+    }
+
     void read_device(const LocatedValue& value, const std::string& path) {
         Section device = section(value, path, "a device");
         SavedDevice saved;
@@ -315,6 +328,8 @@ class ManifestReader {
                 saved.resources.push_back(read_state(one, place));
             });
         }
+        if (const auto* names = device.structure("guest_visible", Shape::list, false))
+            saved.guest_visible = read_names(*names, path + ".guest_visible");
         device.finish();
         manifest_.devices.push_back(std::move(saved));
     }

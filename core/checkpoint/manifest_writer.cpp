@@ -43,6 +43,7 @@ Json device_json(const SavedDevice& device) {
               {"abi_minor", device.abi_minor}};
     if (device.state) add_place(json["state"], *device.state);
     if (!device.resources.empty()) json["resources"] = states_json(device.resources);
+    if (device.guest_visible) json["guest_visible"] = *device.guest_visible;
     return json;
 }
 

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <iterator>
 #include <map>
 #include <ranges>
 #include <utility>
@@ -12,6 +14,16 @@
 namespace plugbay::core {
 
 namespace {
+
+// What the guest knows of it, sorted.
+std::vector<std::string> guest_visible(Device& device) {
+    std::vector<std::string> names;
+    for (const auto& resource : device.resources().all()) {
+        if (resource->guest_visible()) names.push_back(resource->describe());
+    }
+    std::ranges::sort(names);
+    return names;
+}
 
 Result<DeviceState> save(Device& device) {
     DeviceState saved{
@@ -29,6 +41,7 @@ Result<DeviceState> save(Device& device) {
         if (!image) return with_context("device \"" + device.id() + "\"", std::move(image).error());
         if (*image) saved.held.push_back({.name = resource->describe(), .state = (*image)->bytes()});
     }
+    saved.guest_visible = guest_visible(device);
     return saved;
 }
 
@@ -60,9 +73,24 @@ Result<void> load_held(Device& device, const DeviceState& saved) {
     return {};
 }
 
+// After its state, which may make it ask for more. What it has beyond that a guest finds or does not.
+Result<void> check_guest_visible(Device& device, const DeviceState& saved) {
+    if (!saved.guest_visible) return {};
+    const std::vector<std::string> here = guest_visible(device);
+    std::vector<std::string> missing, other;
+    std::ranges::set_difference(*saved.guest_visible, here, std::back_inserter(missing));
+    std::ranges::set_difference(here, *saved.guest_visible, std::back_inserter(other));
+    if (missing.empty()) return {};
+    std::string what = fmt::format("device \"{}\": the guest knows its {}, which it does not have here",
+                                   saved.id, fmt::join(missing, ", "));
+    if (!other.empty()) what += fmt::format("; it has {}", fmt::join(other, ", "));
+    return Error{std::move(what), "restore into the machine that was saved"};
+}
+
 Result<void> load(Device& device, const DeviceState& saved) {
     if (auto loaded = load_held(device, saved); !loaded) return loaded;
-    return device.load(saved.state);
+    if (auto loaded = device.load(saved.state); !loaded) return loaded;
+    return check_guest_visible(device, saved);
 }
 
 // The states by the devices' ids; an error unless each device has one and each state a device.

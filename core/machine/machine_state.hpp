@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct DeviceState {
         std::vector<std::byte> state;
     };
     std::vector<Held> held = {};
+    // What the guest knows of it: Resource::describe(), sorted. Empty optional: nobody wrote it down.
+    std::optional<std::vector<std::string>> guest_visible = {};
 };
 
 struct MachineState {

@@ -48,7 +48,16 @@ Result<void> add_device(CheckpointSink& sink, SavedDevice& saved, const DeviceSt
         if (!held_place) return with_context("device \"" + device.id + "\"", std::move(held_place).error());
         saved.resources.push_back({.name = held.name, .place = *std::move(held_place)});
     }
+    saved.guest_visible = device.guest_visible;
     return {};
+}
+
+// The frontend that the device is connected to, as a machine file names it; "" for none.
+std::string frontend_in(const nlohmann::ordered_json& machine, const std::string& id) {
+    const auto* const entry = saved_entry(machine, id);
+    if (entry == nullptr) return {};
+    const auto frontend = entry->find("frontend");
+    return frontend == entry->end() ? std::string() : text_in(*frontend, "id");
 }
 
 } // namespace
@@ -104,6 +113,7 @@ std::vector<std::string> find_obstacles(const Manifest& manifest, const MachineC
         obstacles.push_back(fmt::format("{} bytes of memory were saved, and the machine has {}",
                                         manifest.memory->size, config.memory));
     }
+    const auto machine = resolved_machine(config, catalog);
     for (const SavedDevice& saved : manifest.devices) {
         const auto device = std::ranges::find(config.devices, saved.id, &DeviceConfig::id);
         if (device == config.devices.end()) {
@@ -114,6 +124,14 @@ std::vector<std::string> find_obstacles(const Manifest& manifest, const MachineC
             obstacles.push_back(
                 fmt::format("device \"{}\" was a {}, and is a {} now", saved.id, saved.type, device->type));
             continue;
+        }
+        const auto before = frontend_in(manifest.machine, saved.id), now = frontend_in(machine, saved.id);
+        if (before != now) {
+            const auto named = [](const std::string& frontend) {
+                return frontend.empty() ? "nothing" : '"' + frontend + '"';
+            };
+            obstacles.push_back(fmt::format("device \"{}\" was connected to {}, and is to {} now", saved.id,
+                                            named(before), named(now)));
         }
         const TypeDescription& type = *catalog.find(device->type);
         if (!saved.state) continue;
@@ -147,6 +165,7 @@ Result<MachineState> state_of(const Manifest& manifest, const SavedStates& state
             device.held.push_back(
                 {.name = resource.name, .state = states.resource(saved.id, resource.name)->bytes()});
         }
+        device.guest_visible = saved.guest_visible;
         state.devices.push_back(std::move(device));
     }
     const auto take = [&](const std::string& name, std::vector<std::byte>& to) -> Result<void> {

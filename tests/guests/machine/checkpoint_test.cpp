@@ -496,5 +496,42 @@ TEST_F(Checkpoints, AnotherMachineIsRefusedBeforeAnythingIsMade) {
     EXPECT_EQ(run(plugbay_command({"restore", folder("nowhere")})).status, 1);
 }
 
+// Whatever tells the guest where a device is.
+TEST_F(Checkpoints, DevicesThatAreElsewhereAreRefused) {
+    const std::string serial = R"(, { "type": "serial-16550", "id": "com1" })"
+                               R"(, { "type": "char-file", "id": "lines", "path": "lines", )"
+                               R"("frontend": { "id": "com1" } })";
+    start("run", prepare(guest_program_chain(), devices() + serial));
+    call("machine.pause");
+    call("checkpoint", {{"folder", folder("a")}});
+    end();
+    const auto restored_with = [&](const std::vector<std::string>& settings) {
+        std::vector<std::string> command{"restore", folder("a"), "--pause", "--timeout", "1"};
+        for (const std::string& setting : settings) {
+            command.emplace_back("--set");
+            command.push_back(setting);
+        }
+        const Outcome outcome = run(plugbay_command(std::move(command)));
+        return outcome.status == 1 ? outcome.errors : "status " + std::to_string(outcome.status);
+    };
+    EXPECT_THAT(restored_with({"devices.com1.port=0x2f8", "devices.com1.irq=3"}),
+                ::testing::HasSubstr("device \"com1\": the guest knows its interrupt line 4, ports "
+                                     "0x3f8-0x3ff, which it does not have here; it has interrupt line 3, "
+                                     "ports 0x2f8-0x2ff"));
+    EXPECT_THAT(restored_with({"devices.lines.frontend.id=debug", "devices.log.frontend.id=com1"}),
+                ::testing::HasSubstr("device \"lines\" was connected to \"com1\", and is to \"debug\" now"));
+    // The same into a machine that runs.
+    Child other(
+        plugbay_command({"run", file_, "--pause", "--name", "other", "--set", "devices.com1.port=0x3e8"}));
+    const auto client = client_of("other");
+    ASSERT_NE(client, nullptr);
+    const auto refused = client->call("restore", {{"folder", folder("a")}}, 20s);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().text(), ::testing::HasSubstr("the guest knows its ports 0x3f8-0x3ff"));
+    EXPECT_TRUE(client->call("machine.quit", json::object(), 20s));
+    EXPECT_EQ(other.finish(20s).status, 0);
+    EXPECT_EQ(restored_with({}), "status 124");
+}
+
 } // namespace
 } // namespace plugbay::end_to_end

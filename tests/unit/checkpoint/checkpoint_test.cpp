@@ -81,10 +81,13 @@ TEST_F(CheckpointTest, ResourcesOfDevicesComeBackByTheirNames) {
             manifest.devices[device].resources.push_back({name, *place});
         }
     }
+    manifest.devices[1].guest_visible = {"PCI function 01.0 on pci0", "ports 0x3f8-0x3ff"};
     ASSERT_TRUE((*writer)->finish(manifest));
     const auto opened = Checkpoint::open(path("a"));
     ASSERT_TRUE(opened) << opened.error().text();
     ASSERT_EQ(opened->manifest().devices[1].resources.size(), 2u);
+    EXPECT_EQ(opened->manifest().devices[0].guest_visible, std::nullopt);
+    EXPECT_EQ(opened->manifest().devices[1].guest_visible, manifest.devices[1].guest_visible);
     const StateImage* const kept = opened->states().resource("vda", "RAM 0xa0000-0xbffff");
     ASSERT_NE(kept, nullptr);
     EXPECT_EQ(*kept, make_image("kept", 10 + 19));
@@ -95,6 +98,8 @@ TEST_F(CheckpointTest, ResourcesOfDevicesComeBackByTheirNames) {
 
     forge_manifest(path("a"), "PCI function 01.0 on pci0", "RAM 0xa0000-0xbffff");
     EXPECT_THAT(refusal(path("a")), HasSubstr("devices[0].resources[1].name: is there twice"));
+    forge_manifest(path("a"), "\"ports 0x3f8-0x3ff\"", "7");
+    EXPECT_THAT(refusal(path("a")), HasSubstr("devices[1].guest_visible[1]"));
 }
 
 TEST_F(CheckpointTest, NobodyElseMayReadIt) {
