@@ -26,9 +26,11 @@ bool same_place(const CpuidEdits::Edit& one, const CpuidEdits::Edit& other) {
 
 // CPUID admits to leaves up to the one that its range's first leaf names (Intel SDM volume 2, CPUID). What
 // hypervisors have at 0x40000000 begins anew every 0x100 leaves.
+std::uint32_t first_of_range(std::uint32_t leaf) {
+    return leaf >= 0x4000'0000 && leaf < 0x5000'0000 ? leaf & 0xffff'ff00 : leaf & 0xffff'0000;
+}
 void raise_highest(CpuidTable& table, std::uint32_t leaf) {
-    const std::uint32_t first =
-        leaf >= 0x4000'0000 && leaf < 0x5000'0000 ? leaf & 0xffff'ff00 : leaf & 0xffff'0000;
+    const std::uint32_t first = first_of_range(leaf);
     CpuidEntry* const entry = table.find(first);
     if (entry != nullptr && leaf != first) entry->eax = std::max(entry->eax, leaf);
 }
@@ -126,6 +128,17 @@ Result<void> CpuidEdits::apply(CpuidTable& table) const {
         apply_to(*entry, edit);
     }
     return {};
+}
+
+std::vector<std::uint32_t> CpuidEdits::leaves() const {
+    std::vector<std::uint32_t> leaves;
+    for (const Edit& edit : edits_) {
+        leaves.push_back(edit.leaf);
+        leaves.push_back(first_of_range(edit.leaf));
+    }
+    std::ranges::sort(leaves);
+    leaves.erase(std::unique(leaves.begin(), leaves.end()), leaves.end());
+    return leaves;
 }
 
 } // namespace plugbay::core

@@ -10,6 +10,7 @@
 #include <list>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace plugbay::core {
 
@@ -40,6 +41,9 @@ class CpuidEdits {
     // Changes a table to be shown to the guest. Fails, naming the device, where the table contradicts an
     // edit's idea of subleaves.
     [[nodiscard]] Result<void> apply(CpuidTable& table) const;
+
+    // Those that a table is changed in, ascending, each once.
+    [[nodiscard]] std::vector<std::uint32_t> leaves() const;
 
     // The machine runs: nothing is added any more.
     void seal() { sealed_ = true; }

@@ -20,9 +20,11 @@ constexpr std::size_t words_of_an_entry = 7;
 struct Image {
     std::vector<std::uint32_t> cpuid = {}; // leaf, subleaf, whether that matters, eax, ebx, ecx, edx
     std::uint32_t time_stamp_khz = 0;
+    std::vector<std::uint32_t> edited = {};
     void state(auto& fields) {
         fields("cpuid", cpuid, most_entries * words_of_an_entry);
         fields("time_stamp_khz", time_stamp_khz);
+        fields.optional("edited", edited, {}, most_entries);
     }
 };
 
@@ -57,20 +59,25 @@ Error other_processor(std::string what) {
                  "--accept-other-processor if the guest can live with that"};
 }
 
+// Of one entry that the guest knows.
+Result<void> compare(const CpuidEntry& saved, const CpuidTable& now) {
+    const CpuidEntry* const found = now.find(saved.leaf, saved.subleaf);
+    const auto place = fmt::format("CPUID leaf {:#x}, subleaf {:#x}", saved.leaf, saved.subleaf);
+    if (found == nullptr) return other_processor(place + " is missing");
+    const CpuidEntry one = without_moments(saved), other = without_moments(*found);
+    const auto differs = [&](const char* name, std::uint32_t before, std::uint32_t here) {
+        return other_processor(fmt::format("{} has {} {:#010x}, not {:#010x}", place, name, here, before));
+    };
+    if (one.eax != other.eax) return differs("eax", one.eax, other.eax);
+    if (one.ebx != other.ebx) return differs("ebx", one.ebx, other.ebx);
+    if (one.ecx != other.ecx) return differs("ecx", one.ecx, other.ecx);
+    if (one.edx != other.edx) return differs("edx", one.edx, other.edx);
+    return {};
+}
+
 Result<void> compare(const ProcessorFacts& saved, const ProcessorFacts& now) {
     for (const CpuidEntry& each : saved.cpuid.entries()) {
-        const CpuidEntry* const found = now.cpuid.find(each.leaf, each.subleaf);
-        const auto place = fmt::format("CPUID leaf {:#x}, subleaf {:#x}", each.leaf, each.subleaf);
-        if (found == nullptr) return other_processor(place + " is missing");
-        const CpuidEntry one = without_moments(each), other = without_moments(*found);
-        const auto differs = [&](const char* name, std::uint32_t before, std::uint32_t here) {
-            return other_processor(
-                fmt::format("{} has {} {:#010x}, not {:#010x}", place, name, here, before));
-        };
-        if (one.eax != other.eax) return differs("eax", one.eax, other.eax);
-        if (one.ebx != other.ebx) return differs("ebx", one.ebx, other.ebx);
-        if (one.ecx != other.ecx) return differs("ecx", one.ecx, other.ecx);
-        if (one.edx != other.edx) return differs("edx", one.edx, other.edx);
+        if (auto same = compare(each, now.cpuid); !same) return same;
     }
     if (saved.cpuid.entries().size() != now.cpuid.entries().size())
         return other_processor(fmt::format("CPUID has {} entries, not {}", now.cpuid.entries().size(),
@@ -98,7 +105,7 @@ ProcessorFacts ProcessorFacts::of(const KvmVcpu& vcpu, CpuidTable cpuid) {
 }
 
 Result<StateImage> ProcessorFacts::save() const {
-    Image image{.time_stamp_khz = time_stamp_khz};
+    Image image{.time_stamp_khz = time_stamp_khz, .edited = edited};
     for (const CpuidEntry& each : cpuid.entries()) {
         for (const std::uint32_t word : {each.leaf, each.subleaf, each.subleaf_significant ? 1U : 0U,
                                          each.eax, each.ebx, each.ecx, each.edx})
@@ -123,7 +130,18 @@ Result<ProcessorFacts> ProcessorFacts::load(const StateImage& from) {
                            .ecx = word(5),
                            .edx = word(6)});
     }
-    return ProcessorFacts{.cpuid = CpuidTable(std::move(entries)), .time_stamp_khz = image.time_stamp_khz};
+    return ProcessorFacts{.cpuid = CpuidTable(std::move(entries)),
+                          .time_stamp_khz = image.time_stamp_khz,
+                          .edited = std::move(image.edited)};
+}
+
+Result<void> check_processor(const ProcessorFacts& saved, const CpuidTable& supported) {
+    if (saved.edited.empty()) return {};
+    for (const CpuidEntry& each : saved.cpuid.entries()) {
+        if (std::ranges::find(saved.edited, each.leaf) != saved.edited.end()) continue;
+        if (auto same = compare(each, supported); !same) return same;
+    }
+    return {};
 }
 
 Result<void> accept_processor(const ProcessorFacts& saved, const ProcessorFacts& now, const KvmVcpu& vcpu) {

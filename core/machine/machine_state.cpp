@@ -29,6 +29,15 @@ Result<Snapshot> read(const std::vector<std::byte>& bytes, const std::string& wh
     return loaded;
 }
 
+// Whether the guest's processor is this host's, before anything is made for it.
+Result<void> check_host(const MachineState& state, const KvmSystem& system) {
+    const auto facts = read<ProcessorFacts>(state.processor, "processor");
+    if (!facts) return facts.error();
+    const auto supported = system.supported_cpuid();
+    if (!supported) return supported.error();
+    return check_processor(*facts, *supported);
+}
+
 } // namespace
 
 // What was saved of vCPUs, interrupt controllers and clock.
@@ -58,7 +67,8 @@ Result<MachineState> Machine::state_with(std::vector<DeviceState> devices) {
     if (!chips) return chips.error();
     if (auto done = add(bytes_of(*chips), state.chips); !done) return std::move(done).error();
     if (auto done = add(bytes_of(*paused_since_), state.clock); !done) return std::move(done).error();
-    const ProcessorFacts facts = ProcessorFacts::of(vcpus_.front()->vcpu(), guest_cpuid_);
+    ProcessorFacts facts = ProcessorFacts::of(vcpus_.front()->vcpu(), guest_cpuid_);
+    facts.edited = cpuid_.leaves();
     if (auto done = add(bytes_of(facts), state.processor); !done) return std::move(done).error();
     return state;
 }
@@ -119,6 +129,8 @@ Result<std::unique_ptr<Machine>> Machine::restore(const MachineConfig& config,
     }
     auto system = open_kvm();
     if (!system) return std::move(system).error();
+    if (auto same = origin.accept_other_processor ? Result<void>() : check_host(state, *system); !same)
+        return std::move(same).error();
     auto vm = KvmVm::create(*system);
     if (!vm) return std::move(vm).error();
     std::unique_ptr<Machine> machine(new Machine(config, std::move(memory), std::move(*vm)));
