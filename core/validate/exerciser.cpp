@@ -88,8 +88,9 @@ void Exerciser::poke(int rounds) {
 }
 
 void Exerciser::poke_once() {
+    constexpr unsigned between_stirs = 4;
     const auto ranges = device().ranges();
-    if (ranges.empty()) return;
+    if (ranges.empty()) return pass_time(between_stirs); // its peers are all that it hears of
     const MappedRange& range = ranges[random_() % ranges.size()];
     const std::uint64_t offset = random_() % std::min<std::uint64_t>(range.length, 0x10000);
     access(range, offset, 1u << random_() % 4);
@@ -158,10 +159,16 @@ void Exerciser::access(const MappedRange& range, std::uint64_t offset, unsigned 
         bench.in(static_cast<std::uint16_t>(address), width);
         bench.out(static_cast<std::uint16_t>(address), width, value);
     }
-    if (++accesses_ % 64 == 0) bench.run();
-    if (accesses_ % 256 == 0) bench.advance(std::chrono::microseconds(random_() % 10'000));
-    if (accesses_ % 97 == 0) stir();
+    constexpr unsigned between_stirs = 97;
+    pass_time(between_stirs);
 }
+
+void Exerciser::pass_time(unsigned between_stirs) {
+    if (++moments_ % 64 == 0) bench.run();
+    if (moments_ % 256 == 0) bench.advance(std::chrono::microseconds(random_() % 10'000));
+    if (moments_ % between_stirs == 0) stir();
+}
+
 void Exerciser::stir() {
     if (!options_.lively_peers) return;
     for (auto& peer : chars_) {

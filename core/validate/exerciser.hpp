@@ -47,7 +47,7 @@ class Exerciser {
     // Every width at every offset of every range (of long ones: both ends), reads and writes, with the peers
     // busy and time passing meanwhile.
     void poke(int rounds = 2);
-    // One access like those of poke().
+    // One access like those of poke(). On a device without ranges, as backends are, a moment with its peers.
     void poke_once();
     // Lets what is under way end, so that a quiesce need not wait.
     void settle();
@@ -64,6 +64,8 @@ class Exerciser {
     void add_peer(const plugbay_port& port);
     void poke_range(const testkit::MappedRange& range);
     void access(const testkit::MappedRange& range, std::uint64_t offset, unsigned width);
+    // The moment after an access: in each `between_stirs`th the peers do something.
+    void pass_time(unsigned between_stirs);
     void stir();
     void stir(testkit::NetPeer& net);
     void stir(testkit::ConsolePeer& console);
@@ -78,7 +80,7 @@ class Exerciser {
     std::vector<std::unique_ptr<testkit::NetPeer>> nets_;
     std::vector<std::unique_ptr<testkit::ConsolePeer>> consoles_;
     bool complete_ = true;
-    std::uint64_t accesses_ = 0;
+    std::uint64_t moments_ = 0;
     std::uint64_t tag_ = 0;
 };
 

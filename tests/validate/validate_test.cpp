@@ -92,6 +92,8 @@ const std::vector<Broken> table = {
     {"crash_on_text", "PB-PROP-004", Verdict::crashed, "SIGABRT"},
     {"crash_in_second_reset", "PB-LIFE-001", Verdict::crashed, "SIGABRT"},
     {"crash_after_quiesces", "PB-LIFE-002", Verdict::crashed, "SIGABRT"},
+    {"echo-crash_on_write", "PB-LIFE-002", Verdict::crashed, "SIGABRT"},
+    {"disk-crash_on_submit", "PB-LIFE-002", Verdict::crashed, "SIGABRT"},
     {"pend_for_ever", "PB-LIFE-002", Verdict::failed, "did not become quiescent"},
     {"quiesced_twice", "PB-LIFE-002", Verdict::failed, "quiesced"},
     {"keep_region", "PB-LIFE-003", Verdict::failed, "1 handles were not given back"},
@@ -125,6 +127,7 @@ const std::vector<Broken> table = {
     {"leave_thread", "PB-LEAK-001", Verdict::failed, "3 threads go on"},
     {"leave_descriptor", "PB-LEAK-002", Verdict::failed, "file descriptors are open"},
     {"leave_memory", "PB-LEAK-003", Verdict::failed, "bytes of the heap are lost"},
+    {"echo-leak_on_write", "PB-LEAK-003", Verdict::failed, "bytes of the heap are lost"},
     {"never-unloaded", "PB-LEAK-004", Verdict::failed, "-z nodelete"},
     {"take_signal", "PB-PROC-001", Verdict::failed, "SIGCHLD"},
     {"block_signal", "PB-PROC-001", Verdict::failed, "SIGUSR2"},
@@ -141,7 +144,7 @@ std::string name_of(const testing::TestParamInfo<Broken>& info) {
 INSTANTIATE_TEST_SUITE_P(Each, BrokenPlugin, testing::ValuesIn(table), name_of);
 
 TEST(Validate, AGoodPluginPassesEverything) {
-    for (const std::string plugin : {"none", "virtio-none"}) {
+    for (const std::string plugin : {"none", "virtio-none", "echo-none", "disk-none"}) {
         const auto results = validated(plugin, {}, 1);
         EXPECT_TRUE(all_good(results)) << told(results);
         EXPECT_THAT(told(results), IsEmpty());
