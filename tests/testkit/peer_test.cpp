@@ -63,6 +63,30 @@ TEST(Links, CharPeerAsFrontend) {
     EXPECT_EQ(serial.ready_calls(), 1u);
 }
 
+TEST_F(WithProbe, ACharPeerAnswersFromInsideTheCallThatAsks) {
+    Bench echoing;
+    CharPeer serial;
+    echoing.add(probe_file, "probe-echo", "echo");
+    echoing.connect(serial, "echo");
+    echoing.start();
+    serial.answer_once("?");
+    EXPECT_EQ(serial.offer("ab"), 2u); // not with the answer's
+    EXPECT_EQ(serial.take(), "ab?");
+    EXPECT_EQ(serial.offer("c"), 1u);
+    EXPECT_EQ(serial.take(), "c");
+
+    CharPeer console;
+    bench.connect(console, "probe");
+    start();
+    console.answer_once("123456");
+    console.answer_once("");
+    command(6, 'A');
+    EXPECT_EQ(console.unsent(), 0u);
+    console.answer_once("123456");
+    command(6, 'B');
+    EXPECT_EQ(console.unsent(), 2u); // what the probe did not take is sent when it asks
+}
+
 TEST_F(WithProbe, DevicesReachEachOther) {
     bench.add(probe_file, "probe-echo", "echo");
     bench.add(probe_file, "probe-disk", "store");

@@ -46,7 +46,15 @@ std::uint32_t CharPeer::accept(const std::uint8_t* bytes, std::uint32_t length) 
     received_.append(reinterpret_cast<const char*>(bytes), taken);
     refused_ += length - taken;
     refused_any_ |= taken < length;
+    if (taken != 0) answer();
     return taken;
+}
+
+// A call of its own at once, even when a send is under way: that is what the device has to stand.
+void CharPeer::answer() {
+    if (answer_.empty()) return;
+    const std::string answer = std::exchange(answer_, {});
+    unsent_ += answer.substr(offer(answer));
 }
 
 std::string CharPeer::take() {

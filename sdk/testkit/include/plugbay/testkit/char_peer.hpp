@@ -27,6 +27,9 @@ class CharPeer : public Peer {
     // Offers bytes; what the device does not take is offered again when it says that it has room.
     void send(std::string_view bytes);
     [[nodiscard]] std::size_t unsent() const { return unsent_.size(); }
+    // Offers `text` from inside the device's next call that brings bytes, as a peer that answers at once; what the device
+    // does not take then is sent later. Empty: not any more.
+    void answer_once(std::string_view text) { answer_ = text; }
     // How often the device said that it has room again.
     [[nodiscard]] std::uint64_t ready_calls() const { return ready_calls_; }
 
@@ -46,12 +49,14 @@ class CharPeer : public Peer {
   private:
     struct Tables;
     std::uint32_t accept(const std::uint8_t* bytes, std::uint32_t length);
+    void answer();
     void flush();
     void ready();
 
     std::string received_;
     std::size_t taken_ = 0;
     std::string unsent_;
+    std::string answer_;
     bool sending_ = false;
     bool again_ = false;
     std::uint64_t ready_calls_ = 0;
