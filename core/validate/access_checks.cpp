@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <sys/resource.h>
 
 namespace plugbay::core::validation {
 
@@ -31,8 +32,22 @@ std::uint64_t processor_nanoseconds() {
     return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
 }
 
-std::uint64_t access_time(Bench& bench, const MappedRange& range, std::uint64_t offset, std::uint32_t value) {
+// How often this thread has given up its processor to wait for something. Being preempted does not count.
+long waits() {
+    rusage usage{};
+    ::getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_nvcsw;
+}
+
+struct AccessCost {
+    std::uint64_t nanoseconds; // of processor time
+    bool waited;
+};
+
+// Of a read and a write; the time is the mean of both.
+AccessCost access_cost(Bench& bench, const MappedRange& range, std::uint64_t offset, std::uint32_t value) {
     const std::uint64_t address = range.first + offset;
+    const long waits_before = waits();
     const std::uint64_t before = processor_nanoseconds();
     if (range.space == MappedRange::Space::memory) {
         bench.read(address, 4);
@@ -41,13 +56,15 @@ std::uint64_t access_time(Bench& bench, const MappedRange& range, std::uint64_t 
         bench.in(static_cast<std::uint16_t>(address), 1);
         bench.out(static_cast<std::uint16_t>(address), 1, value & 0xff);
     }
-    return (processor_nanoseconds() - before) / 2;
+    const std::uint64_t nanoseconds = (processor_nanoseconds() - before) / 2;
+    return {nanoseconds, waits() != waits_before};
 }
 
 // A virtual CPU stands still meanwhile. The limits are far above what a device needs, with the testkit's own part in it.
 void is_quick(Trial& trial) {
     constexpr std::uint64_t most_on_average = 50'000; // ns
     constexpr std::uint64_t most_at_once = 5'000'000;
+    constexpr unsigned most_waiting = 100; // one in so many: locks and page faults
     constexpr unsigned rounds = 2000;
     Made subject(trial, seeded(trial.seed));
     subject->bench.start();
@@ -56,14 +73,16 @@ void is_quick(Trial& trial) {
     std::uint64_t total = 0;
     std::uint64_t longest = 0;
     unsigned accesses = 0;
+    unsigned waited = 0;
     for (unsigned round = 0; round < rounds; ++round) {
         const auto& places = round % 16 == 0 ? subject->device().ranges() : ranges;
         if (places.empty()) break;
         const MappedRange& range = places[round % places.size()];
         const std::uint64_t offset = subject->random() % std::min<std::uint64_t>(range.length, 4096) / 4 * 4;
-        const std::uint64_t time = access_time(subject->bench, range, offset, subject->random());
-        total += time;
-        longest = std::max(longest, time);
+        const AccessCost cost = access_cost(subject->bench, range, offset, subject->random());
+        total += cost.nanoseconds;
+        longest = std::max(longest, cost.nanoseconds);
+        if (cost.waited) ++waited;
         ++accesses;
         if (round % 64 == 0) subject->bench.run();
     }
@@ -73,6 +92,9 @@ void is_quick(Trial& trial) {
     if (total / accesses > most_on_average)
         trial.warning("an access takes " + microseconds(total / accesses) + " on average");
     if (longest > most_at_once) trial.warning("an access took " + microseconds(longest));
+    if (waited > accesses / most_waiting)
+        trial.warning(std::to_string(waited) + " of " + std::to_string(accesses) +
+                      " accesses waited for something");
 }
 
 bool has_function(Exerciser& subject) {

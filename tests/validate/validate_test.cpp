@@ -104,6 +104,7 @@ const std::vector<Broken> table = {
     {"exit_on_access", "PB-ACCESS-001", Verdict::crashed, "ended the process"},
     {"endless_access", "PB-ACCESS-001", Verdict::failed, "did not end within", 0, 3},
     {"slow_access", "PB-ACCESS-002", Verdict::warned, "on average"},
+    {"wait_on_access", "PB-ACCESS-002", Verdict::warned, "accesses waited for something"},
     {"pci", "PB-PCI-001", Verdict::crashed, "SIGABRT"},
     {"trust_memory", "PB-DMA-001", Verdict::crashed, "SIGABRT"},
     {"virtio-trust_length", "PB-DMA-002", Verdict::crashed, "SIGABRT"},

@@ -34,6 +34,7 @@ enum fault {
     crash_on_access,
     wide_register,
     slow_access,
+    wait_on_access,
     endless_access,
     exit_on_access,
     crash_in_second_reset,
@@ -165,6 +166,7 @@ static void write_register(void* instance, uint64_t token, uint64_t offset, uint
         registers_of(self)[selected(self)] = (uint32_t)value;
         break;
     case 4:
+        if (IS(wait_on_access)) usleep(2000);
         self->selected = IS(wide_register) ? (uint8_t)value : (uint8_t)(value & 15);
         if (IS(wide_register) && self->selected == 0xee) abort();
         break;
