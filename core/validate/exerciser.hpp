@@ -3,15 +3,15 @@
 // its own.
 #pragma once
 
+#include "core/validate/fake_peers.hpp"
+
 #include <plugbay/testkit/testkit.hpp>
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
-#include <ostream>
 #include <random>
+#include <span>
 #include <string>
-#include <vector>
 
 namespace plugbay::core::validation {
 
@@ -21,9 +21,12 @@ struct Subject {
     testkit::Properties properties{}; // values where the defaults do not do
 };
 
+// On which ports of the device there are peers: `needed` leaves out those that may be without one.
+enum class Peers { none, needed, all };
+
 struct ExerciserOptions {
     std::uint32_t seed = 1;
-    bool with_peers = true;
+    Peers peers = Peers::all;
     bool lively_peers = true; // they do something by themselves while the guest pokes
     testkit::BenchOptions bench{};
 };
@@ -51,8 +54,10 @@ class Exerciser {
     void poke_once();
     // Lets what is under way end, so that a quiesce need not wait.
     void settle();
-    // All fakes leave; the machine must be stopped.
-    void disconnect_peers();
+    // All peers leave; the machine must be stopped.
+    void disconnect_peers() { fakes_.leave(); }
+    // Those leave that it may be without; the machine must be stopped.
+    void disconnect_optional_peers() { fakes_.leave_optional(); }
     // Random bytes in all of the guest's RAM.
     void scramble_memory();
     [[nodiscard]] std::uint32_t random() { return static_cast<std::uint32_t>(random_()); }
@@ -61,32 +66,25 @@ class Exerciser {
     testkit::Outcome created;
 
   private:
-    void add_peer(const plugbay_port& port);
+    void join_ports(const plugbay_device_type& type);
     void poke_range(const testkit::MappedRange& range);
     void access(const testkit::MappedRange& range, std::uint64_t offset, unsigned width);
     // The moment after an access: in each `between_stirs`th the peers do something.
     void pass_time(unsigned between_stirs);
-    void stir();
-    void stir(testkit::NetPeer& net);
-    void stir(testkit::ConsolePeer& console);
 
     std::filesystem::path scratch_;
     Subject subject_;
     ExerciserOptions options_;
     testkit::Properties properties_;
     std::mt19937 random_;
-    std::vector<std::unique_ptr<testkit::CharPeer>> chars_;
-    std::vector<std::unique_ptr<testkit::BlkPeer>> disks_;
-    std::vector<std::unique_ptr<testkit::NetPeer>> nets_;
-    std::vector<std::unique_ptr<testkit::ConsolePeer>> consoles_;
+    FakePeers fakes_;
     bool complete_ = true;
     std::uint64_t moments_ = 0;
-    std::uint64_t tag_ = 0;
 };
 
-// Values for those properties that have no default and are not among `chosen`: the lowest number, the first choice, a
-// short text, and for a path `scratch`, a file of 1 MiB that is made.
-[[nodiscard]] testkit::Properties needed_properties(const plugbay_device_type& type,
+// Values for those of the declared properties that have no default and are not among `chosen`: the lowest number, the
+// first choice, a short text, and for a path `scratch`, a file of 1 MiB that is made.
+[[nodiscard]] testkit::Properties needed_properties(std::span<const plugbay_property* const> declared,
                                                     const testkit::Properties& chosen,
                                                     const std::filesystem::path& scratch);
 

@@ -41,7 +41,7 @@ void loads_what_it_saves(Trial& trial) {
 void resets_to_fresh(Trial& trial) {
     need_state(trial);
     ExerciserOptions alone_options;
-    alone_options.with_peers = false;
+    alone_options.peers = Peers::none;
     Made alone(trial, alone_options);
     Made subject(trial, seeded(trial.seed));
     const StateImage fresh = subject->device().save();

@@ -39,7 +39,7 @@ ExerciserOptions seeded(std::uint32_t seed) {
 
 Made::Made(const Trial& trial, const ExerciserOptions& options) : exerciser_(subject_of(trial), options) {
     if (!exerciser_.created) throw CheckSkipped("it cannot be made; see PB-PROP-001");
-    if (options.with_peers && !exerciser_.complete())
+    if (options.peers != Peers::none && !exerciser_.complete())
         throw CheckSkipped("a port that needs a peer has none: there is no fake that speaks its interface");
 }
 
