@@ -2,6 +2,7 @@
 #include "core/validate/subject.hpp"
 
 #include <plugbay/abi/statistics.h>
+#include <plugbay/testkit/plugin_file.hpp>
 
 #include <algorithm>
 #include <array>
@@ -117,6 +118,38 @@ void is_alone(Trial& trial) {
             "another device of the type was destroyed, and this one changed");
     quiet->bench.start();
     quiet->poke(1);
+}
+
+void works_without_peers(Trial& trial) {
+    const testkit::PluginFile plugin(trial.file);
+    const plugbay_device_type& type = *plugin.find(trial.type);
+    const auto may_be_without = [](const plugbay_port* port) {
+        return (port->flags & PLUGBAY_PORT_OPTIONAL) != 0;
+    };
+    if (std::none_of(type.ports, type.ports + type.port_count, may_be_without))
+        throw CheckSkipped("it has no port that may be without a peer");
+    trial.step("without the peers that it may be without");
+    {
+        ExerciserOptions options = seeded(trial.seed);
+        options.peers = Peers::needed;
+        Made subject(trial, options);
+        subject->bench.start();
+        subject->poke(1);
+        subject->bench.quiesce();
+        if (has_state(trial)) subject->device().load(subject->device().save());
+        subject->bench.reset();
+        subject->bench.resume();
+        subject->poke(1);
+    }
+    trial.step("after they have left");
+    Made subject(trial, seeded(trial.seed));
+    subject->bench.start();
+    subject->poke(1);
+    subject->bench.quiesce();
+    subject->disconnect_optional_peers();
+    subject->bench.resume();
+    subject->poke(1);
+    subject->bench.advance(std::chrono::seconds(1));
 }
 
 // At any time of its life; counts only grow, names and kinds stay. What makes no sense the Bench finds out.
@@ -256,6 +289,10 @@ constexpr std::array list{
           "keep all that a device knows in its instance; static variables are shared by all devices of the "
           "plugin",
           Check::Scope::type, is_alone},
+    Check{"PB-LIFE-006", "it works without the peers that it may be without",
+          "look whether there is a peer before each call, and forget the link in disconnected: it dies when "
+          "that returns",
+          Check::Scope::type, works_without_peers},
     Check{"PB-STAT-001", "its statistics are true at any time",
           "counts begin at 0, only grow, also over a reset, and reading them changes nothing",
           Check::Scope::type, counts_truly},

@@ -93,6 +93,7 @@ const std::vector<Broken> table = {
     {"crash_in_second_reset", "PB-LIFE-001", Verdict::crashed, "SIGABRT"},
     {"crash_after_quiesces", "PB-LIFE-002", Verdict::crashed, "SIGABRT"},
     {"echo-crash_on_write", "PB-LIFE-002", Verdict::crashed, "SIGABRT"},
+    {"echo-trust_calls", "PB-LIFE-002", Verdict::crashed, "SIGABRT"},
     {"disk-crash_on_submit", "PB-LIFE-002", Verdict::crashed, "SIGABRT"},
     {"pend_for_ever", "PB-LIFE-002", Verdict::failed, "did not become quiescent"},
     {"quiesced_twice", "PB-LIFE-002", Verdict::failed, "quiesced"},
@@ -118,6 +119,8 @@ const std::vector<Broken> table = {
     {"trust_length", "PB-STATE-004", Verdict::crashed, "SIGABRT"},
     {"trust_old_state", "PB-STATE-005", Verdict::crashed, "SIGABRT"},
     {"forget_reset", "PB-RESET-001", Verdict::failed, "registers is"},
+    {"port-need_peer", "PB-LIFE-006", Verdict::crashed, "SIG"},
+    {"port-keep_link", "PB-LIFE-006", Verdict::crashed, "SIG"},
     {"count_back", "PB-STAT-001", Verdict::failed, "falls"},
     {"count_from_seven", "PB-STAT-001", Verdict::failed, "does not begin at 0"},
     {"move_in_start", "PB-SWAP-001", Verdict::failed, "a swap to the same build"},
@@ -145,7 +148,8 @@ std::string name_of(const testing::TestParamInfo<Broken>& info) {
 INSTANTIATE_TEST_SUITE_P(Each, BrokenPlugin, testing::ValuesIn(table), name_of);
 
 TEST(Validate, AGoodPluginPassesEverything) {
-    for (const std::string plugin : {"none", "virtio-none", "echo-none", "disk-none"}) {
+    for (const std::string plugin :
+         {"none", "virtio-none", "echo-none", "disk-none", "port-none", "port-required_option"}) {
         const auto results = validated(plugin, {}, 1);
         EXPECT_TRUE(all_good(results)) << told(results);
         EXPECT_THAT(told(results), IsEmpty());

@@ -11,6 +11,10 @@ std::string port_name(const DeviceRecord& device, const plugbay_port& port) {
     return port.name == nullptr ? device.id : device.id + "." + port.name;
 }
 
+// What a link that has died is called through: an address that no process has, so that whoever kept the link stops there
+// and not anywhere.
+const void* const dead_table = reinterpret_cast<const void*>(0xdead'dead'dead'dea0);
+
 const char* role_suffix(std::uint32_t role) {
     return role == PLUGBAY_PORT_FRONTEND ? ".frontend" : ".backend";
 }
@@ -155,6 +159,10 @@ void Machine::disconnect(Connection& connection) {
     connection.backend.link->table = nullptr;
     call_disconnected(connection.frontend);
     call_disconnected(connection.backend);
+    for (End* end : {&connection.frontend, &connection.backend}) {
+        end->link->table = dead_table;
+        dead_links.push_back(std::move(end->link));
+    }
     std::erase_if(connections, [&](const auto& other) { return other.get() == &connection; });
 }
 

@@ -156,6 +156,7 @@ class Machine {
     std::map<std::string, std::map<std::string, UniqueFd>> left_elsewhere; // by device, for those to be added
     std::vector<std::unique_ptr<DeviceRecord>> devices;
     std::vector<std::unique_ptr<Connection>> connections;
+    std::vector<std::unique_ptr<plugbay_link>> dead_links; // kept for those devices that call through them
 
     std::map<plugbay_handle, Region> regions;
     std::map<plugbay_handle, DoorbellRecord> doorbells;
