@@ -41,6 +41,7 @@ HotPlug::Places HotPlug::occupied() const {
 }
 
 void HotPlug::announce_changes(const Places& before) {
+    forget_gone();
     const Places now = occupied();
     Places changed;
     std::ranges::set_symmetric_difference(before, now, std::inserter(changed, changed.end()));
@@ -82,7 +83,14 @@ Result<void> HotPlug::remove(const std::string& id) {
     requested_.erase(id);
     if (devices_.find(id) == nullptr) return {};
     log_for(Subsystem::hot_plug).info("the guest has let go of device \"{}\"", id);
-    return devices_.remove(id, true);
+    auto removed = devices_.remove(id, true);
+    forget_gone(); // its dependents
+    return removed;
+}
+
+// A request is about a device, not about its id, which the next device may have.
+void HotPlug::forget_gone() {
+    std::erase_if(requested_, [&](const std::string& id) { return devices_.find(id) == nullptr; });
 }
 
 Result<void> HotPlug::process() {

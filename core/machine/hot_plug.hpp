@@ -26,7 +26,8 @@ class HotPlug {
     using Places = std::set<Place>;
     // Every place where there is a function now.
     [[nodiscard]] Places occupied() const;
-    // Tells the guest about the places that got or lost their function since.
+    // Tells the guest about the places that got or lost their function since. Call after every change: requests about
+    // devices that are gone end with it.
     void announce_changes(const Places& before);
 
     // Asks the guest to let go of the device; process() removes it, and its dependents, when the guest has. An error
@@ -45,6 +46,7 @@ class HotPlug {
     [[nodiscard]] bool can_raise() const;
     void raise(std::uint32_t event);
     [[nodiscard]] Result<void> remove(const std::string& id);
+    void forget_gone();
 
     DeviceManager& devices_;
     MachineServices& services_;

@@ -78,7 +78,10 @@ class PciHost {
         assign();
     }
 
-    void on_slot_changed(std::uint32_t slot) { changed_.fetch_or(1u << slot); }
+    void on_slot_changed(std::uint32_t slot) {
+        detach_requested_.fetch_and(~(1u << slot)); // that was about the function before
+        changed_.fetch_or(1u << slot);
+    }
     void on_slot_detach_requested(std::uint32_t slot) { detach_requested_.fetch_or(1u << slot); }
 
     std::uint64_t read(plugbay::Access access) {

@@ -134,6 +134,12 @@ TEST(PciHost, HotPlugRegisters) {
     EXPECT_EQ(bench.take_ejected("pci"), 0x10u);
     EXPECT_EQ(bench.in(0xae08, 4), 0u);
 
+    bench.request_detach("pci", 4);
+    bench.request_detach("pci", 5);
+    bench.slot_changed("pci", 4);
+    EXPECT_EQ(bench.in(0xae04, 4), 0x20u) << "what is in slot 4 now, nobody wants back";
+    EXPECT_EQ(bench.in(0xae00, 4), 0x10u);
+
     bench.slot_changed("pci", 5);
     bench.reset();
     EXPECT_EQ(bench.in(0xae00, 4), 0u);

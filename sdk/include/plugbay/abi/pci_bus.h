@@ -25,7 +25,7 @@ struct plugbay_pci_bus {
     /* Hot plug, told to the guest through ACPI (6.5, section 6.3): the first of sixteen ports of the device's own with
      * these doublewords, and the general-purpose event that says "look at them".
      *   +0  read: bit s is set when slot s got or lost its function; reading clears
-     *   +4  read: bit s is set when the guest is asked to let go of slot s; reading clears
+     *   +4  read: bit s is set when the guest is asked to let go of slot s; reading, or a change of s, clears
      *   +8  write: bit s says that the guest has let go of slot s
      * Port 0: no hot plug. */
     uint32_t hotplug_port;
