@@ -164,21 +164,22 @@ PciFunction::~PciFunction() {
 }
 
 void PciFunction::unplug() {
-    if (bus_ == nullptr) return;
-    PciBus& bus = *std::exchange(bus_, nullptr);
-    bus.unplug(slot_);
+    PciBus* const bus = bus_.exchange(nullptr);
+    if (bus == nullptr) return;
+    bus->unplug(slot_);
     {
         const std::lock_guard guard(mutex_);
         for (Bar& bar : bars_)
             unmap_bar(bar);
         line_.reset();
     }
-    bus.retry_refused();
+    bus->retry_refused();
 }
 
 std::string PciFunction::describe() const {
-    if (bus_ == nullptr) return "PCI function, on no bus";
-    return fmt::format("PCI function {:02x}.0 on {}", slot_, bus_->id());
+    const PciBus* const bus = bus_.load();
+    if (bus == nullptr) return "PCI function, on no bus";
+    return fmt::format("PCI function {:02x}.0 on {}", slot_, bus->id());
 }
 
 std::vector<AccessPlace> PciFunction::access_places() const {
@@ -204,7 +205,7 @@ Result<void> PciFunction::plug(PciBus& bus, std::uint32_t slot, const std::array
         config_.set(pci_register::interrupt_line, 1, gsi);
         after_power_on_.set(pci_register::interrupt_line, 1, gsi);
     }
-    bus_ = &bus;
+    bus_.store(&bus);
     slot_ = slot;
     return {};
 }
@@ -265,7 +266,7 @@ void PciFunction::config_write(std::uint32_t offset, std::uint32_t width, std::u
 }
 
 void PciFunction::make_room() {
-    if (bus_ != nullptr) bus_->retry_refused();
+    if (const PciBus* const bus = bus_.load()) bus->retry_refused();
 }
 
 void PciFunction::retry_refused() {

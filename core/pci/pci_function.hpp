@@ -47,7 +47,7 @@ class PciFunction : public Resource {
 
     // Of the build that serves the guest.
     [[nodiscard]] Device& device() const { return *device_.load(std::memory_order_acquire); }
-    [[nodiscard]] bool plugged() const { return bus_ != nullptr; }
+    [[nodiscard]] bool plugged() const { return bus_.load() != nullptr; }
     [[nodiscard]] const std::string& wanted_bus() const { return wanted_bus_; } // empty: the first
     [[nodiscard]] std::int32_t wanted_slot() const { return wanted_slot_; }
 
@@ -58,7 +58,7 @@ class PciFunction : public Resource {
     // decoded. Without callback locks.
     void unplug();
     // [control] Its bus is being destroyed.
-    void bus_gone() { bus_ = nullptr; }
+    void bus_gone() { bus_.store(nullptr); }
 
     // Guest accesses within one doubleword of the 256 bytes.
     [[nodiscard]] std::uint32_t config_read(std::uint32_t offset, std::uint32_t width);
@@ -134,7 +134,8 @@ class PciFunction : public Resource {
     std::vector<Hook> hooks_;
     std::shared_ptr<MsixTable> msix_; // shared with the region that shows it
     std::uint32_t msix_capability_ = 0;
-    PciBus* bus_ = nullptr;
+    // Null: on none. Changes on the control thread; a bus that a guest access has found here is there until it has left.
+    std::atomic<PciBus*> bus_{nullptr};
     std::uint32_t slot_ = 0;
     std::unique_ptr<InterruptLines::Claim> line_;
     ConfigSpace after_power_on_;

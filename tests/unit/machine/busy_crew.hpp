@@ -89,8 +89,10 @@ class BusyDesk : public Busy<Desk> {
         : Busy(host, options),
           function_(
               host,
-              plugbay::pci::Description(0x1234, 1).capability(
-                  {.id = 9, .body = {0, 0, 0, 0}, .hook_offset = 2, .hook_length = 2, .writable = {}})) {}
+              plugbay::pci::Description(0x1234, 1)
+                  .bar(0, PLUGBAY_BAR_MEMORY32, 0x1000)
+                  .capability(
+                      {.id = 9, .body = {0, 0, 0, 0}, .hook_offset = 2, .hook_length = 2, .writable = {}})) {}
     std::uint32_t config_read(plugbay::ConfigAccess) {
         const Inside inside(*this);
         expect(runs_);
@@ -111,7 +113,8 @@ class BusyClerk : public Busy<Clerk> {
     using Busy::Busy;
 };
 
-// A PCI bus. A read of its register reads the hook of the function in the slot that was written last.
+// A PCI bus. A read of its register reads the hook of the function in the slot that was written last. A write also has that
+// function begin or end to decode, at another place each time.
 class Bridge : public Crew {
   public:
     static constexpr plugbay::Type type{.name = "bridge", .help = "A PCI bus."};
@@ -129,12 +132,19 @@ class Bridge : public Crew {
     void write(plugbay::Access, std::uint64_t value) {
         const Inside inside(*this);
         slot_ = static_cast<std::uint32_t>(value % 32);
+        const std::uint32_t place = 0xd000'0000 + (++writes_ % 4) * 0x1000;
+        bus_host_.config_write(host_.raw(), bus_, slot_, bar_register, 4, place);
+        bus_host_.config_write(host_.raw(), bus_, slot_, command_register, 2, writes_ / 4 % 2 == 0 ? 2 : 0);
     }
 
   private:
+    static constexpr std::uint32_t command_register = 4;
+    static constexpr std::uint32_t bar_register = 0x10;
+
     const plugbay_pci_bus_host& bus_host_;
     plugbay_handle bus_{};
     std::uint32_t slot_ = 1;
+    std::uint32_t writes_ = 0;
 };
 
 class BusyTest : public ManagerTest {

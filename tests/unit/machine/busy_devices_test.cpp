@@ -79,8 +79,10 @@ TEST_F(BusyDevices, ABridgeGoesWithItsFunctionsUnderAccesses) {
     std::thread vcpu([&] {
         Presence own;
         bus.presences().add(own);
-        while (!stop)
+        while (!stop) {
             static_cast<void>(bus.read_port(own, 0x80, 1));
+            bus.write_port(own, 0x80, 1, 1); // moves a BAR, for which others make room
+        }
         bus.presences().remove(own);
     });
     for (int round = 0; round < 100; ++round) {
