@@ -26,6 +26,9 @@ namespace {
 // In bytes: what a plugin says may come from a guest, a file or a socket.
 constexpr std::size_t longest_text_shown = 2000;
 
+// What a quiesce that is pending waits for, in reports.
+constexpr const char* what_is_in_flight = "what it has in flight";
+
 LogLevel log_level(std::uint32_t level) {
     switch (level) {
     case PLUGBAY_LOG_TRACE:
@@ -108,11 +111,14 @@ void Device::leave_machine() {
 }
 
 void Device::retire(std::unique_ptr<Device> device) {
+    // A quiesce that was waited for in vain: what is in flight, perhaps in the kernel, still uses the device and RAM.
+    const bool in_flight = device->late_ && device->phase() == Phase::draining;
     device->leave_machine();
     // Whoever waited in vain to quiesce it has waited long enough.
     const std::chrono::milliseconds limit =
         device->late_ ? std::chrono::milliseconds(0) : device->services_.quiesce_limit;
-    const std::string running = device->wait_until_still(limit);
+    std::string running = device->wait_until_still(limit);
+    if (in_flight && running.empty()) running = what_is_in_flight;
     if (running.empty() && device->on_probation()) device->destroy_guarded();
     if (const std::string crash = device->crash(); !crash.empty()) return pin(std::move(device), crash);
     if (running.empty()) return;
@@ -262,7 +268,7 @@ Result<void> Device::quiesce(std::chrono::milliseconds limit) {
         std::unique_lock guard(mutex_);
         over = quiesced_.wait_for(guard, limit, [&] { return phase() == Phase::quiesced; });
     }
-    if (!over) return too_slow("what it has in flight", limit);
+    if (!over) return too_slow(what_is_in_flight, limit);
     {
         // The callback that reported it may still be running.
         const std::lock_guard guard(*lock_);

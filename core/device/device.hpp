@@ -61,8 +61,8 @@ class Device {
     // Destroys the instance, if there is one, and gives back everything it held, newest first. The device is
     // quiesced or was never started. Waits for its work without limit: what may hang goes through retire().
     ~Device();
-    // Destroys the device. One whose work on other threads does not end within the limit of services() is pinned
-    // instead, and why is logged: the guest and its peers find nobody, what it held is given back, but its instance,
+    // Destroys the device. One whose work on other threads does not end within the limit of services(), or that was
+    // quiesced in vain and still has something in flight, is pinned instead, and why is logged: the guest and its peers find nobody, what it held is given back, but its instance,
     // which is not destroyed, its plugin's code and the guest's RAM stay for the life of the process. Freeing them would
     // pull them from under the work; waiting would hang the monitor. Work that calls the host later never returns from
     // that call.

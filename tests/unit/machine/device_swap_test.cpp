@@ -439,6 +439,8 @@ TEST_F(SwapTest, ABuildThatCannotBeLeft) {
     EXPECT_THAT(late.error().text(), HasSubstr("did not end within 200ms"));
     EXPECT_EQ(in(port), 1u);
     EXPECT_EQ(manager->find("meter")->phase(), Phase::running);
+    manager.reset();
+    living -= 1; // it is pinned
 }
 
 TEST_F(SwapTest, ABuildThatDoesNotSaveIsNotLeftEither) {

@@ -1,4 +1,4 @@
-// A worker job that does not end: what waits for it gives up and says for what, and the machine still comes to its end.
+// A worker job or a request that does not end: what waits for it gives up and says for what, and the machine still comes to its end.
 #include "tests/unit/machine/manager_fixture.hpp"
 #include <plugbay/unique_fd.hpp>
 
@@ -57,6 +57,17 @@ class Reader : public Crew {
     plugbay::WorkQueue queue_;
 };
 
+// Has something in flight for ever.
+class Waiter : public Clerk {
+  public:
+    static constexpr plugbay::Type type{.name = "waiter", .help = "A backend that waits for its host."};
+    using Clerk::Clerk;
+    plugbay_status quiesce() {
+        static_cast<void>(Clerk::quiesce());
+        return PLUGBAY_PENDING;
+    }
+};
+
 class HangingJob : public ManagerTest {
   protected:
     HangingJob() {
@@ -70,8 +81,11 @@ class HangingJob : public ManagerTest {
         manager = std::make_unique<DeviceManager>(
             services,
             [](std::string_view name) {
-                return name == "reader" ? LoadedType{nullptr, &plugbay::detail::Glue<Reader>::type}
-                                        : load_type(name);
+                if (name == "reader")
+                    return Result(LoadedType{nullptr, &plugbay::detail::Glue<Reader>::type});
+                if (name == "waiter")
+                    return Result(LoadedType{nullptr, &plugbay::detail::Glue<Waiter>::type});
+                return load_type(name);
             },
             std::move(loops));
     }
@@ -120,6 +134,16 @@ TEST_F(HangingJob, TheMachineEndsAndWhatTheJobUsesStays) {
         let_pass(); // the job returns, or waits in the host for ever
         make_manager();
     }
+}
+
+TEST_F(HangingJob, WhatIsInFlightKeepsItsDevice) {
+    ASSERT_TRUE(add({device("com", "desk", 0x3f8), linked(device("w", "waiter", 0x300), "com")}));
+    out(0x3f8, 6);
+    EXPECT_EQ(in(0x3f8), 7U);
+    manager.reset();
+    EXPECT_EQ(living--, 1) << "the desk is destroyed, the waiter is pinned";
+    EXPECT_EQ(in(0x300), 0xffU);
+    EXPECT_EQ(in(0x3f8), 0xffU);
 }
 
 // With its RAM and its workers, as at the end of the process's machine.
