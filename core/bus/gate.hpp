@@ -8,7 +8,10 @@
 #include "core/bus/presence.hpp"
 #include "core/device/slot.hpp"
 
+#include <chrono>
+#include <cstddef>
 #include <mutex>
+#include <optional>
 
 namespace plugbay::core {
 
@@ -49,9 +52,12 @@ void inside_slot(Presence& presence, Slot& slot, AccessKind kind, Call&& call) {
 // callback lock, which an access on its way out may need.
 class GateClosed {
   public:
-    GateClosed(Slot& slot, PresenceList& presences) : slot_(slot) {
+    // With a deadline see inside(); without one it waits for as long as it takes.
+    GateClosed(Slot& slot, PresenceList& presences,
+               std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt)
+        : slot_(slot) {
         slot_.closed.fetch_add(1, std::memory_order_seq_cst);
-        presences.wait_until_left(slot_);
+        inside_ = presences.wait_until_left(slot_, deadline);
     }
     GateClosed(const GateClosed&) = delete;
     GateClosed& operator=(const GateClosed&) = delete;
@@ -60,8 +66,13 @@ class GateClosed {
         slot_.closed.notify_all();
     }
 
+    // The number of a presence that was still inside at the deadline: the device must be left alone then, though no
+    // further access comes to it while the gate is closed.
+    [[nodiscard]] std::optional<std::size_t> inside() const { return inside_; }
+
   private:
     Slot& slot_;
+    std::optional<std::size_t> inside_;
 };
 
 } // namespace plugbay::core

@@ -25,6 +25,14 @@ bool Presence::wait_for_another(const Slot& slot) {
     return true;
 }
 
+const Slot* Presence::inside() const {
+    const Slot* innermost = nullptr;
+    for (const auto& each : inside_) {
+        if (const Slot* const slot = each.load(std::memory_order_acquire)) innermost = slot;
+    }
+    return innermost;
+}
+
 PresenceList::PresenceList() {
     // Present since Linux 4.14, older than any kernel whose KVM we accept.
     membarrier_ = ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
@@ -64,15 +72,25 @@ void PresenceList::measure(TickScale scale) {
         presence->tick_scale_.store(scale, std::memory_order_relaxed);
 }
 
-void PresenceList::wait_until_left(const Slot& slot) {
+std::optional<std::size_t>
+PresenceList::wait_until_left(const Slot& slot,
+                              std::optional<std::chrono::steady_clock::time_point> deadline) {
+    constexpr int short_rounds = 1000; // an access takes no longer, unless it blocks
     make_stores_visible();
     const std::shared_lock guard(presences_mutex_);
     for (const Presence* presence : presences_) {
         for (const auto& inside : presence->inside_) {
-            while (inside.load(std::memory_order_acquire) == &slot)
-                std::this_thread::yield();
+            for (int round = 0; inside.load(std::memory_order_acquire) == &slot; ++round) {
+                if (round < short_rounds) {
+                    std::this_thread::yield();
+                    continue;
+                }
+                if (deadline && std::chrono::steady_clock::now() >= *deadline) return presence->number_;
+                std::this_thread::sleep_for(std::chrono::microseconds(50));
+            }
         }
     }
+    return std::nullopt;
 }
 
 void PresenceList::retire(std::shared_ptr<const void> garbage) {

@@ -7,9 +7,12 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <vector>
 
@@ -65,6 +68,9 @@ class Presence {
         return hints_[(address >> 12) * 0x9e37'79b9'7f4a'7c15 >> (64 - hint_bits)];
     }
 
+    // The slot that the thread is inside, the innermost if they nest; null: none. [control], as nobody else has devices go.
+    [[nodiscard]] const Slot* inside() const;
+
     // Among those of its list at once, from 0.
     [[nodiscard]] std::size_t number() const { return number_; }
     // By which the thread's accesses are timed; 0: they are not.
@@ -99,8 +105,10 @@ class PresenceList {
     // Times the accesses of all presences from soon on, also of those added later; 0 ends it.
     void measure(TickScale scale);
 
-    // Returns once no other thread is inside `slot`. The caller has closed the slot's gate before.
-    void wait_until_left(const Slot& slot);
+    // Returns once no other thread is inside `slot`, or at `deadline`, if there is one: with the number of a presence that
+    // still is. The caller has closed the slot's gate before.
+    [[nodiscard]] std::optional<std::size_t>
+    wait_until_left(const Slot& slot, std::optional<std::chrono::steady_clock::time_point> deadline);
 
     // Keeps `garbage`, which readers may still hold pointers into, until none of them does; frees what has
     // become free.

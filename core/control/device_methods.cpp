@@ -194,7 +194,9 @@ void add_device_methods(MethodTable& table) {
         .params = schema::object(
             "", {{"id", id},
                  schema::optional("dependents", schema::boolean("also what cannot work without it")),
-                 schema::optional("force", schema::boolean("at once, as if it had been torn out"))}),
+                 schema::optional("force",
+                                  schema::boolean("without asking the guest, as if it had been torn out; "
+                                                  "even if what it has in flight does not end"))}),
         .result = schema::object("", {{"state", schema::choice("what came of it", {"asked", "removed"})}}),
         .run = &remove});
     table.add(Method{.name = "devices.reset",

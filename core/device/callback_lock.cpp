@@ -57,6 +57,27 @@ void CallbackLock::regroup(std::span<CallbackLock* const> members, CallbackLock&
     from->unlock();
 }
 
+bool CallbackLock::try_lock_until(std::chrono::steady_clock::time_point deadline) {
+    constexpr int short_rounds = 1000; // most callbacks take no longer
+    for (int round = 0;; ++round) {
+        Core* const core = core_.load(std::memory_order_acquire);
+        if (core->held()) {
+            core->lock();
+            return true;
+        }
+        if (core->try_lock()) {
+            // The device may have changed its group meanwhile.
+            if (core_.load(std::memory_order_relaxed) == core) return true;
+            core->unlock();
+        } else if (round < short_rounds) {
+            std::this_thread::yield();
+        } else {
+            if (std::chrono::steady_clock::now() >= deadline) return false;
+            std::this_thread::sleep_for(std::chrono::microseconds(50));
+        }
+    }
+}
+
 bool CallbackLock::Core::try_lock() {
     std::uintptr_t expected = 0;
     if (!owner_.compare_exchange_strong(expected, this_thread(), std::memory_order_acquire)) return false;

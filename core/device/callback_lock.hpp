@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -31,6 +32,8 @@ class CallbackLock {
             core->unlock();
         }
     }
+    // False, and not locked, when another thread held it all the time until `deadline`.
+    [[nodiscard]] bool try_lock_until(std::chrono::steady_clock::time_point deadline);
     void unlock() { core_.load(std::memory_order_relaxed)->unlock(); }
 
     // Whether the calling thread holds it.

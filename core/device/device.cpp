@@ -244,7 +244,8 @@ Result<void> Device::quiesce(std::chrono::milliseconds limit) {
     if (phase() != Phase::running) return {};
     plugbay_status status = PLUGBAY_OK;
     {
-        const std::lock_guard guard(*lock_);
+        if (auto locked = lock_within(limit); !locked) return locked;
+        const std::lock_guard guard(*lock_, std::adopt_lock);
         forget_error();
         phase_.store(Phase::draining, std::memory_order_release);
         if (binding_.type->quiesce != nullptr)
@@ -274,6 +275,16 @@ Result<void> Device::quiesce(std::chrono::milliseconds limit) {
         const std::lock_guard guard(*lock_);
     }
     return wait_for_work();
+}
+
+Result<void> Device::lock_within(std::chrono::milliseconds limit) {
+    stuck_ = !lock_->try_lock_until(std::chrono::steady_clock::now() + limit);
+    if (!stuck_) return {};
+    return Error{
+        fmt::format("device \"{}\" cannot hold still: a callback of it, or of a device that it is linked "
+                    "to, has not returned for {}",
+                    slot_->id, limit),
+        "its code hangs: look at it with a debugger"};
 }
 
 void Device::add_in_flight(std::weak_ptr<InFlight> work) {

@@ -75,6 +75,9 @@ class Device {
     // not on its loop. When it fails the device may be half quiesced: resume() or retire() it.
     [[nodiscard]] Result<void> quiesce();
     [[nodiscard]] Result<void> quiesce(std::chrono::milliseconds limit);
+    // A callback of its group did not let quiesce() begin within the limit: it runs as before. Nothing that takes its lock
+    // may be tried with it.
+    [[nodiscard]] bool stuck() const { return stuck_; }
     void resume();
     // In place of start(), for a device that was created, connected and loaded.
     void go_on();
@@ -256,6 +259,7 @@ class Device {
   private:
     // Empty when nothing runs any more, else what does.
     [[nodiscard]] std::string wait_until_still(std::optional<std::chrono::milliseconds> limit);
+    [[nodiscard]] Result<void> lock_within(std::chrono::milliseconds limit);
     [[nodiscard]] Error too_slow(const std::string& running, std::chrono::milliseconds limit);
     [[nodiscard]] bool concurrent() const { return (loaded_.type->flags & PLUGBAY_DEVICE_CONCURRENT) != 0; }
     void enter_slot();
@@ -324,6 +328,7 @@ class Device {
     std::atomic<bool> pinned_{false};
     std::vector<std::shared_ptr<const void>> kept_; // what its code may use as long as it is there
     bool late_ = false;                             // control thread only: a quiesce has waited in vain
+    bool stuck_ = false;                            // likewise: for the lock
     std::mutex mutex_;                              // for what follows
     std::condition_variable quiesced_;
     std::string error_text_;

@@ -4,9 +4,30 @@
 #include "core/io/io_loop.hpp"
 #include "core/pci/pci_bus.hpp"
 
+#include <algorithm>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
 #include <utility>
 
 namespace plugbay::core {
+
+namespace {
+
+// The gate of `device`, closed within the limit for a change of `changed`, or who is inside.
+Result<std::unique_ptr<GateClosed>> close_gate(Device& device, const Device& changed,
+                                               std::chrono::milliseconds limit) {
+    auto gate = std::make_unique<GateClosed>(device.slot(), device.services().bus.presences(),
+                                             std::chrono::steady_clock::now() + limit);
+    const auto inside = gate->inside();
+    if (!inside) return gate;
+    return Error{
+        fmt::format("device \"{}\" cannot hold still: a guest's access (vcpu{}) has been inside {} for {}",
+                    changed.id(), *inside,
+                    &device == &changed ? "it" : fmt::format("its bridge \"{}\"", device.id()), limit),
+        "its code hangs: look at it with a debugger"};
+}
+
+} // namespace
 
 DeviceHold::~DeviceHold() {
     while (!held_.empty()) {
@@ -23,13 +44,23 @@ Result<void> DeviceHold::add(Device& device) {
 
 Result<void> DeviceHold::add(Device& device, std::chrono::milliseconds limit) {
     if (device.phase() != Phase::running) return {};
-    PresenceList& presences = device.services().bus.presences();
     Held held{.device = &device, .since = IoLoop::now()};
-    if (Device* bridge = device.services().pci.bridge_of(device))
-        held.bridge_gate = std::make_unique<GateClosed>(bridge->slot(), presences);
-    held.gate = std::make_unique<GateClosed>(device.slot(), presences);
+    if (Device* bridge = device.services().pci.bridge_of(device)) {
+        auto closed = close_gate(*bridge, device, limit);
+        if (!closed) return std::move(closed).error();
+        held.bridge_gate = std::move(*closed);
+    }
+    auto closed = close_gate(device, device, limit);
+    if (!closed) return std::move(closed).error();
+    held.gate = std::move(*closed);
     held_.push_back(std::move(held));
-    return device.quiesce(limit);
+    auto still = device.quiesce(limit);
+    if (device.stuck()) held_.pop_back();
+    return still;
+}
+
+bool DeviceHold::holds(const Device& device) const {
+    return std::ranges::find(held_, &device, &Held::device) != held_.end();
 }
 
 void DeviceHold::replace(const Device& before, Device& successor) {

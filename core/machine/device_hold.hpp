@@ -25,8 +25,10 @@ class DeviceHold {
     // already, stays as it is. The gate of its PCI bus's bridge is closed too, though the bridge itself runs on: the
     // guest reaches a function's configuration space through it, and had better wait outside the bridge than inside.
     [[nodiscard]] Result<void> add(Device& device);
-    // The same with a limit of its own.
+    // The same with a limit of its own. A device whose code is in an access or a callback that does not end is not held:
+    // it goes on.
     [[nodiscard]] Result<void> add(Device& device, std::chrono::milliseconds limit);
+    [[nodiscard]] bool holds(const Device& device) const;
     // `successor` has taken over: it runs when the hold ends.
     void replace(const Device& before, Device& successor);
     // The device is going to be destroyed: guest accesses find nobody from now on.

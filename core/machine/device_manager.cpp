@@ -50,6 +50,14 @@ Device* DeviceManager::find(std::string_view id) const {
     return found == device_by_id_.end() ? nullptr : found->second;
 }
 
+Device* DeviceManager::find_stuck(std::chrono::milliseconds limit) const {
+    for (const auto& device : devices_) {
+        if (!device->lock().try_lock_until(std::chrono::steady_clock::now() + limit)) return device.get();
+        device->lock().unlock();
+    }
+    return nullptr;
+}
+
 Result<Device*> DeviceManager::find_named(std::string_view id) const {
     if (Device* device = find(id)) return device;
     std::vector<std::string> ids;
@@ -259,7 +267,7 @@ Result<std::vector<Device*>> DeviceManager::removable(std::string_view id, bool 
     return going;
 }
 
-Result<void> DeviceManager::remove(std::string_view id, bool with_dependents) {
+Result<void> DeviceManager::remove(std::string_view id, bool with_dependents, IfHanging if_hanging) {
     if (auto allowed = refuse_inside_callback(); !allowed) return allowed;
     auto removed = removable(id, with_dependents);
     if (!removed) return std::move(removed).error();
@@ -280,7 +288,12 @@ Result<void> DeviceManager::remove(std::string_view id, bool with_dependents) {
     }
     DeviceHold hold;
     for (Device* device : frontends_first(still)) {
-        if (auto held = hold.add(*device); !held) return held;
+        auto held = hold.add(*device);
+        if (held) continue;
+        // One that stays has to hold still for the end of its link, and nobody can be torn out of its own code.
+        const bool goes = std::ranges::find(going, device) != going.end() && hold.holds(*device);
+        if (!goes || if_hanging == IfHanging::refuse) return held;
+        log_for(Subsystem::devices).warn("{}; it is removed all the same", held.error().text());
     }
     for (Device* device : going) {
         hold.let_go(*device);

@@ -56,9 +56,15 @@ class DeviceManager {
     // The device and, with them, its dependents; or why remove() would refuse: there are dependents and they are not to
     // go, or the guest runs and one that goes watches its RAM.
     [[nodiscard]] Result<std::vector<Device*>> removable(std::string_view id, bool with_dependents) const;
+    // What becomes of a device that is to be removed and has something in flight that does not end.
+    enum class IfHanging : std::uint8_t {
+        refuse,   // it stays, and the removal fails
+        tear_out, // it goes, as far as anybody can see; see Device::retire
+    };
     // Takes the device away, with or without its dependents. The guest is not asked: for what the guest drives, see
     // HotPlug.
-    [[nodiscard]] Result<void> remove(std::string_view id, bool with_dependents);
+    [[nodiscard]] Result<void> remove(std::string_view id, bool with_dependents,
+                                      IfHanging if_hanging = IfHanging::refuse);
 
     // Joins a backend's port with the frontend `frontend` (a device's id or "<id>.<port>"), giving it `options`.
     [[nodiscard]] Result<void> connect(std::string_view backend, std::uint32_t port,
@@ -134,6 +140,8 @@ class DeviceManager {
     // The error names the nearest id.
     [[nodiscard]] Result<Device*> find_named(std::string_view id) const;
     [[nodiscard]] Device* find(std::string_view id) const; // null: no such device
+    // A device that a callback of its group has kept from everybody else for as long as `limit`; null: none.
+    [[nodiscard]] Device* find_stuck(std::chrono::milliseconds limit) const;
     [[nodiscard]] const std::vector<std::unique_ptr<Device>>& devices() const {
         return devices_;
     } // oldest first

@@ -235,7 +235,8 @@ Result<void> Machine::add_devices(std::span<const DeviceConfig> devices) {
 
 Result<void> Machine::remove_device(std::string_view id, bool with_dependents) {
     const HotPlug::Places before = hot_plug_->occupied();
-    if (auto removed = devices_->remove(id, with_dependents); !removed) return removed;
+    if (auto removed = devices_->remove(id, with_dependents, DeviceManager::IfHanging::tear_out); !removed)
+        return removed;
     hot_plug_->announce_changes(before);
     return {};
 }

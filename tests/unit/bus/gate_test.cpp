@@ -100,6 +100,30 @@ TEST_F(GateTest, ClosingWaitsForAccessesInside) {
     EXPECT_EQ(answer, 7U);
 }
 
+TEST_F(GateTest, ClosingGivesUpAtItsDeadline) {
+    device.stay = true;
+    std::atomic<std::uint64_t> answer{0};
+    std::thread thread = reader(answer);
+    while (device.inside == 0)
+        std::this_thread::yield();
+    std::atomic<std::uint64_t> next{0};
+    std::thread waits;
+    {
+        const GateClosed closed(slot, bus.presences(), std::chrono::steady_clock::now() + 20ms);
+        EXPECT_EQ(closed.inside(), 0U) << "the number of the reader's presence";
+        waits = reader(next);
+        std::this_thread::sleep_for(20ms);
+        EXPECT_EQ(device.calls, 1) << "nobody else comes in meanwhile";
+    }
+    device.stay = false;
+    thread.join();
+    waits.join();
+    EXPECT_EQ(answer, 7U);
+    EXPECT_EQ(next, 7U) << "the gate is open again";
+    const GateClosed closed(slot, bus.presences(), std::chrono::steady_clock::now() + 10s);
+    EXPECT_EQ(closed.inside(), std::nullopt);
+}
+
 TEST_F(GateTest, SlotWithoutADeviceReadsAllOnes) {
     slot.binding.store(nullptr);
     std::atomic<std::uint64_t> answer{0};
@@ -145,6 +169,23 @@ TEST(CallbackLock, IsRecursive) {
     other.join();
     EXPECT_TRUE(entered);
     EXPECT_FALSE(lock.held());
+}
+
+TEST(CallbackLock, WaitsUntilADeadline) {
+    CallbackLock lock;
+    const auto soon = [] { return std::chrono::steady_clock::now() + 20ms; };
+    ASSERT_TRUE(lock.try_lock_until(soon()));
+    EXPECT_TRUE(lock.try_lock_until(soon())) << "by who holds it already";
+    lock.unlock();
+    std::thread other([&] { EXPECT_FALSE(lock.try_lock_until(soon())); });
+    other.join();
+    other = std::thread([&] {
+        EXPECT_TRUE(lock.try_lock_until(std::chrono::steady_clock::now() + 10s));
+        lock.unlock();
+    });
+    std::this_thread::sleep_for(20ms);
+    lock.unlock();
+    other.join();
 }
 
 // Ends only when every sleeper is woken; the sleeps make waiters give up spinning.

@@ -68,6 +68,30 @@ class Waiter : public Clerk {
     }
 };
 
+// Its code hangs: a read of its register reads from the pipe, and so does the timer that a write arms.
+class Sleeper : public Clerk {
+  public:
+    static constexpr plugbay::Type type{.name = "sleeper", .help = "A device with a defect."};
+    Sleeper(plugbay::Host host, const Options& options)
+        : Clerk(host, options), pipe_(*pipe_of_the_test), timer_(host.timer(PLUGBAY_CLOCK_HOST)) {}
+    std::uint64_t read(plugbay::Access) {
+        sleep();
+        return 1;
+    }
+    void write(plugbay::Access, std::uint64_t) { timer_.arm(host_.now(PLUGBAY_CLOCK_HOST)); }
+    void on_timer(std::uint64_t) { sleep(); }
+
+  private:
+    void sleep() {
+        ++pipe_.begun;
+        char byte = 0;
+        EXPECT_EQ(::read(pipe_.fds[0], &byte, 1), 1);
+        ++pipe_.ended;
+    }
+    Pipe& pipe_;
+    plugbay::Timer timer_;
+};
+
 class HangingJob : public ManagerTest {
   protected:
     HangingJob() {
@@ -85,6 +109,8 @@ class HangingJob : public ManagerTest {
                     return Result(LoadedType{nullptr, &plugbay::detail::Glue<Reader>::type});
                 if (name == "waiter")
                     return Result(LoadedType{nullptr, &plugbay::detail::Glue<Waiter>::type});
+                if (name == "sleeper")
+                    return Result(LoadedType{nullptr, &plugbay::detail::Glue<Sleeper>::type});
                 return load_type(name);
             },
             std::move(loops));
@@ -117,6 +143,75 @@ TEST_F(HangingJob, ChangesAreRefusedAndNameIt) {
     ASSERT_TRUE(eventually([&] { return pipe.ended == 1; }));
     EXPECT_TRUE(manager->remove("r", false));
     EXPECT_EQ(living, 1);
+}
+
+TEST_F(HangingJob, TornOutItGoesAtOnce) {
+    add_reader();
+    const auto before = std::chrono::steady_clock::now();
+    ASSERT_TRUE(manager->remove("r", false, DeviceManager::IfHanging::tear_out));
+    EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(5));
+    EXPECT_THAT(ids(), ElementsAre("com"));
+    EXPECT_EQ(in(0x300), 0xffU);
+    EXPECT_EQ(living--, 2) << "it is pinned";
+    EXPECT_TRUE(add({device("r", "desk", 0x300)})) << "its id and its port are free";
+    pipe.let_go();
+    EXPECT_TRUE(eventually([&] { return pipe.ended == 1; }));
+    let_pass();
+}
+
+TEST_F(HangingJob, WhatStaysHasToHoldStillForTheEndOfItsLink) {
+    ASSERT_TRUE(add({device("com", "desk", 0x3f8), linked(device("w", "waiter"), "com")}));
+    const auto refused = manager->remove("com", false, DeviceManager::IfHanging::tear_out);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().text(), HasSubstr("device \"w\" cannot hold still: what it has in flight"));
+    out(0x3f8, 6);
+    EXPECT_EQ(in(0x3f8), 7U) << "both run as before";
+    ASSERT_TRUE(manager->remove("w", false, DeviceManager::IfHanging::tear_out));
+    EXPECT_EQ(living--, 2) << "it is pinned";
+    out(0x3f8, 6);
+    EXPECT_EQ(in(0x3f8), 0xeeU) << "its frontend has nobody any more";
+}
+
+// Nobody can be torn out of its own code, but everybody else goes on, and the change ends.
+TEST_F(HangingJob, CodeThatHangsIsNamed) {
+    for (const bool in_access : {true, false}) {
+        ASSERT_TRUE(add({device("s", "sleeper", 0x300), device("com", "desk", 0x3f8)}));
+        const int begun = pipe.begun;
+        const int ended = pipe.ended;
+        std::thread vcpu([&] {
+            Presence own;
+            bus.presences().add(own);
+            if (in_access)
+                static_cast<void>(bus.read_port(own, 0x300, 1));
+            else
+                bus.write_port(own, 0x300, 1, 1);
+            bus.presences().remove(own);
+        });
+        EXPECT_TRUE(eventually([&] { return pipe.begun == begun + 1; }));
+        const auto snapshot = manager->snapshot("s", std::chrono::milliseconds(50));
+        const Result<void> refused[] = {
+            manager->remove("s", false), manager->remove("s", false, DeviceManager::IfHanging::tear_out),
+            manager->reset("s"), snapshot ? Result<void>() : Result<void>(snapshot.error())};
+        for (const auto& each : refused) {
+            EXPECT_FALSE(each);
+            if (each) continue;
+            EXPECT_THAT(each.error().text(),
+                        HasSubstr(in_access
+                                      ? "device \"s\" cannot hold still: a guest's access (vcpu1) has "
+                                        "been inside it for 50ms"
+                                      : "device \"s\" cannot hold still: a callback of it, or of a device "
+                                        "that it is linked to, has not returned for 50ms"));
+        }
+        EXPECT_EQ(manager->find_stuck(std::chrono::milliseconds(10)), manager->find("s"));
+        EXPECT_EQ(in(0x3f8), 0U) << "others answer as before";
+        EXPECT_TRUE(manager->reset("com"));
+        pipe.let_go();
+        vcpu.join();
+        EXPECT_TRUE(eventually([&] { return pipe.ended == ended + 1; }));
+        EXPECT_EQ(manager->find_stuck(std::chrono::seconds(10)), nullptr);
+        EXPECT_TRUE(manager->remove("s", false));
+        EXPECT_TRUE(manager->remove("com", false));
+    }
 }
 
 TEST_F(HangingJob, TheMachineEndsAndWhatTheJobUsesStays) {
