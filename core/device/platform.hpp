@@ -36,10 +36,12 @@ struct LatchRequest {
     int eventfd = -1; // borrowed; outlives the latch
 };
 
-// Host memory that the guest sees; out of its sight when destroyed.
+// Host memory that the guest sees until unmap().
 class PlatformMemory {
   public:
     virtual ~PlatformMemory() = default;
+    // Once, before it is destroyed. An error means that the guest sees it as before: the memory must not be given back.
+    [[nodiscard]] virtual Result<void> unmap() = 0;
     // A bit a 4 KiB page that the guest wrote since the last call; an error when that is not logged.
     [[nodiscard]] virtual Result<std::vector<std::uint64_t>> take_dirty() = 0;
 };

@@ -58,10 +58,7 @@ class KvmLatch : public DoorbellLatch {
 class KvmMemory : public PlatformMemory {
   public:
     KvmMemory(KvmVm& vm, MemorySlotId slot) : vm_(vm), slot_(slot) {}
-    ~KvmMemory() override {
-        if (auto done = vm_.remove_memory(slot_); !done)
-            log_for(Subsystem::kvm).error("{}", done.error().text());
-    }
+    [[nodiscard]] Result<void> unmap() override { return vm_.remove_memory(slot_); }
     [[nodiscard]] Result<std::vector<std::uint64_t>> take_dirty() override { return vm_.dirty_log(slot_); }
 
   private:

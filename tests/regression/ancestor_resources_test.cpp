@@ -7,6 +7,7 @@
 #include <plugbay/abi/region.h>
 
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 
 namespace plugbay::core {
 namespace {
@@ -176,6 +177,30 @@ TEST_F(AncestorKinds, AReleaseThatIsRefusedLeavesItTracked) {
     EXPECT_THAT(held_by(*device), IsEmpty());
     EXPECT_EQ(bus.read_port(presence, 0x100, 1), 0xffU);
     EXPECT_TRUE(device->quiesce());
+}
+
+TEST_F(AncestorKinds, AnUnhookThatFailsKeepsTheMemory) {
+    for (const std::uint32_t kind : {PLUGBAY_REGION_RAM, PLUGBAY_REGION_ROM, PLUGBAY_REGION_WRITE_HOOK}) {
+        platform.memories.clear();
+        platform.refuse_unmap = false;
+        void* freed = nullptr;
+        void* kept = nullptr;
+        for (void** bytes : {&freed, &kept}) {
+            Script script;
+            script.create = [&](const plugbay_host* host) {
+                return script.table<plugbay_region_host>(PLUGBAY_REGION)
+                    .create(host, kind, 0, 0xe000'0000 + kind * 0x1000, 0x1000, 0, &handle, bytes);
+            };
+            auto device = run("owner", script);
+            ASSERT_NE(*bytes, nullptr);
+            platform.refuse_unmap = bytes == &kept;
+            EXPECT_TRUE(device->quiesce());
+            device.reset();
+            EXPECT_NE(::msync(*bytes, 0x1000, MS_ASYNC) == 0, bytes == &freed)
+                << "ENOMEM: nothing is mapped there";
+        }
+        EXPECT_EQ(platform.memories.size(), 1U) << "the guest sees it";
+    }
 }
 
 TEST_F(AncestorKinds, AStaleHandleIsNobodys) {

@@ -29,6 +29,13 @@ struct RegionContents {
     void state(auto& fields) { fields("bytes", bytes, most_contents); }
 };
 
+// [control] For memory that the guest still sees. It is held where leak checkers see it, and by nothing that is destroyed at
+// exit.
+void keep_for_ever(std::shared_ptr<RegionMemory> memory) {
+    static auto& all = *new std::vector<std::shared_ptr<RegionMemory>>;
+    all.push_back(std::move(memory));
+}
+
 // Memory beside the guest's RAM.
 class MemoryRegionResource : public Resource {
   public:
@@ -37,7 +44,7 @@ class MemoryRegionResource : public Resource {
                          std::shared_ptr<RegionMemory> memory, std::uint32_t kind)
         : bus_(bus), region_(std::move(region)), memory_(std::move(memory)), kind_(kind) {}
     ~MemoryRegionResource() override {
-        mapped_.reset(); // then what still arrives finds the bus's region, and then nothing
+        unmap(); // then what still arrives finds the bus's region, and then nothing
         using Both = std::pair<std::shared_ptr<const Region>, std::shared_ptr<RegionMemory>>;
         bus_.remove_memory(*region_, std::make_shared<Both>(region_, memory_));
     }
@@ -80,6 +87,16 @@ class MemoryRegionResource : public Resource {
     [[nodiscard]] Result<std::vector<std::uint64_t>> take_dirty() { return mapped_->take_dirty(); }
 
   private:
+    void unmap() {
+        if (mapped_ == nullptr) return;
+        const auto done = mapped_->unmap();
+        if (done) return;
+        log_for(Subsystem::devices)
+            .error("device \"{}\": {} stays in the guest's sight, and its memory until the monitor ends: {}",
+                   region_->owner->id, describe(), done.error().text());
+        keep_for_ever(memory_);
+    }
+
     AccessBus& bus_;
     std::shared_ptr<const Region> region_;
     std::shared_ptr<RegionMemory> memory_;

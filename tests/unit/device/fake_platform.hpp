@@ -90,6 +90,7 @@ class FakePlatform : public Platform {
     bool refuse_latches = false;
     bool refuse_msrs = false;
     bool refuse_memory = false;
+    bool refuse_unmap = false;
     std::vector<MemorySlotRequest> memories;    // mapped now
     std::vector<WatchedRam> watched;            // now
     std::vector<MsrInterception> interceptions; // the last that were asked for
@@ -99,7 +100,11 @@ class FakePlatform : public Platform {
       public:
         Memory(FakePlatform& platform, const MemorySlotRequest& request)
             : platform_(platform), request_(request) {}
-        ~Memory() override { std::erase(platform_.memories, request_); }
+        [[nodiscard]] Result<void> unmap() override {
+            if (platform_.refuse_unmap) return Error{"no way back here"};
+            std::erase(platform_.memories, request_);
+            return {};
+        }
         [[nodiscard]] Result<std::vector<std::uint64_t>> take_dirty() override {
             if (!request_.log_dirty) return Error{"not logged"};
             return std::vector<std::uint64_t>{5};
