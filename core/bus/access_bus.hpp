@@ -37,7 +37,7 @@ class AccessBus {
     struct Obstacle {
         std::uint64_t base;
         std::uint64_t length;
-        std::string owner; // the device's id; empty for what the core serves itself
+        std::string owner; // the device's id
     };
     // Takes the range, or fails with the region in the way (none when the range itself is impossible).
     struct Placement {

@@ -355,7 +355,8 @@ bool PciFunction::map_bar(Bar& bar, std::uint64_t address) {
                 return true; // RAM wins, and stays
         }
     }
-    auto region = std::make_shared<Region>(Region{.base = address, .length = bar.length, .token = bar.token});
+    auto region = std::make_shared<Region>(
+        Region{.base = address, .length = bar.length, .token = bar.token, .owner = device().shared_slot()});
     if (bar.msix()) {
         region->handler = msix_.get();
         region->keeps = msix_;

@@ -28,11 +28,10 @@ plugbay_status refuse_unplaced(Device& device, const char* what, const Region& w
                                                           what, wanted.base));
     }
     const AccessBus::Obstacle& obstacle = *placement.obstacle;
-    const std::string owner =
-        obstacle.owner.empty() ? "a PCI function" : fmt::format("device \"{}\"", obstacle.owner);
-    return device.refuse(PLUGBAY_TAKEN, fmt::format("{} {} overlap {} of {}; move one of the two", what,
-                                                    range_text(wanted.base, wanted.length),
-                                                    range_text(obstacle.base, obstacle.length), owner));
+    return device.refuse(PLUGBAY_TAKEN,
+                         fmt::format("{} {} overlap {} of device \"{}\"; move one of the two", what,
+                                     range_text(wanted.base, wanted.length),
+                                     range_text(obstacle.base, obstacle.length), obstacle.owner));
 }
 
 } // namespace plugbay::core

@@ -209,6 +209,25 @@ TEST_F(PciFunctionTest, MsixTableIsInItsBarAndOutlivesItWhileInUse) {
     EXPECT_EQ(platform.vectors(), 0);
 }
 
+TEST_F(PciFunctionTest, WhatIsInTheWayOfAnotherIsItsDevices) {
+    plug(with_bars());
+    for (const int bar : {0, 5}) { // a BAR of the device's, and the MSI-X table's
+        ASSERT_TRUE(function_of(*card).assign(bar, 0xd000'0000));
+        Script script;
+        script.create = [&](const plugbay_host* where) {
+            plugbay_handle handle{};
+            return script.table<plugbay_access_host>(PLUGBAY_ACCESS)
+                .map_memory(where, 0xd000'0000, 0x1000, 0, &handle);
+        };
+        const auto late = make("late");
+        const auto refused = create(*late, script);
+        ASSERT_FALSE(refused);
+        EXPECT_THAT(refused.error().text(), HasSubstr("of device \"card\"")) << "BAR " << bar;
+        ASSERT_TRUE(
+            function_of(*card).assign(bar, 0xd100'0000 + static_cast<std::uint64_t>(bar) * 0x10'0000));
+    }
+}
+
 TEST_F(PciFunctionTest, ResetIsPowerOn) {
     plug(with_bars());
     ASSERT_TRUE(function_of(*card).assign(0, 0xd000'0000));
