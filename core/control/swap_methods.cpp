@@ -67,7 +67,7 @@ json swap_report_schema() {
          {"pause_microseconds",
           schema::number("from gate closed to gate open: what the guest may have seen")},
          {"steps", schema::list("in order; the last one is where it ended", step)},
-         schema::optional("why", schema::text("why it was refused or rolled back")),
+         schema::optional("why", schema::text("why it was refused or rolled back, or that it misbehaved")),
          schema::optional("hint", schema::text("what to do about it")),
          {"notes", schema::list("what is different, what was not rehearsed, what became of the old library",
                                 schema::text("a sentence"))}});

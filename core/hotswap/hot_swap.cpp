@@ -18,6 +18,8 @@ namespace {
 // Errors of its own in this time make a build a bad one.
 constexpr std::uint64_t most_errors = 10;
 constexpr std::chrono::milliseconds between_looks(20);
+// For what is in flight to end, on the way back.
+constexpr std::chrono::seconds way_back_limit(5);
 
 // Where the error has nothing better to say.
 const char* what_to_do(const SwapRequest& request) {
@@ -154,8 +156,10 @@ void HotSwap::look_at(const std::shared_ptr<SwapReport>& report) {
         Device* const device = machine_.devices().find(trial.back[i].id);
         // Removed meanwhile, and perhaps added anew.
         if (device == nullptr || device->loaded().plugin != trial.build) return end_trial(trial);
-        if (const std::string crash = device->crash(); !crash.empty())
-            return go_back(trial, fmt::format("device \"{}\": {}", trial.back[i].id, crash));
+    }
+    if (const std::string crash = crash_of(trial); !crash.empty()) return go_back(trial, crash);
+    for (std::size_t i = 0; i < trial.back.size(); ++i) {
+        Device* const device = machine_.devices().find(trial.back[i].id);
         const std::uint64_t errors = device->counts().errors.value() - trial.errors_at_exchange[i];
         if (errors < most_errors) continue;
         return go_back(trial, fmt::format("device \"{}\" reported {} errors", trial.back[i].id, errors));
@@ -204,32 +208,58 @@ void HotSwap::end_trial(Trial& trial) {
     finish(trial);
 }
 
+// Empty: none of its devices has crashed.
+std::string HotSwap::crash_of(const Trial& trial) const {
+    for (const auto& each : trial.back) {
+        const Device* const device = machine_.devices().find(each.id);
+        if (device == nullptr || device->loaded().plugin != trial.build) continue;
+        if (const std::string crash = device->crash(); !crash.empty())
+            return fmt::format("device \"{}\": {}", each.id, crash);
+    }
+    return {};
+}
+
+// The new build is no good: also an old state is better than that.
 void HotSwap::go_back(Trial& trial, const std::string& why) {
     SwapReport& report = *trial.report;
     report.why = why;
     SwapJournal journal;
-    constexpr std::chrono::seconds limit(5);
-    auto back = machine_.devices().replace(trial.back, journal, limit);
+    auto back = machine_.devices().replace(trial.back, journal, way_back_limit);
     // What cannot hold still does not do so for another state either.
     if (!back && journal.last() != SwapStep::quiesce) {
         report.notes.push_back("its state could not be carried back: " + back.error().text());
         for (std::size_t i = 0; i < trial.back.size(); ++i)
             trial.back[i].state = trial.states_at_exchange[i];
-        back = machine_.devices().replace(trial.back, journal, limit);
+        back = machine_.devices().replace(trial.back, journal, way_back_limit);
         if (back) report.notes.push_back("the build before goes on from where it was replaced");
     }
-    report.outcome = back ? SwapReport::Outcome::rolled_back : SwapReport::Outcome::lost;
-    if (!back) {
-        report.hint = back.error().text();
-        for (const auto& each : trial.back) {
-            // The guest finds nobody there; the device may have been removed meanwhile.
-            if (Device* const device = machine_.devices().find(each.id)) device->vacate_slot();
-        }
+    const auto tell = [&](const std::string& what) {
+        log_for(Subsystem::devices)
+            .warn("swap of \"{}\": {}; {}", fmt::join(report.devices, "\", \""), why, what);
+    };
+    if (!back && crash_of(trial).empty()) {
+        tell("the new build stays, the way back failed: " + back.error().text());
+        report.notes.push_back("it could not be taken back: " + back.error().text());
+        return end_trial(trial);
     }
-    log_for(Subsystem::devices)
-        .warn("swap of \"{}\": {}; {}", fmt::join(report.devices, "\", \""), why,
-              back ? "the build before serves again" : "the way back failed: " + back.error().text());
+    if (back) {
+        report.outcome = SwapReport::Outcome::rolled_back;
+        tell("the build before serves again");
+    } else {
+        report.outcome = SwapReport::Outcome::lost;
+        report.hint = back.error().text();
+        tell("the way back failed: " + back.error().text());
+        vacate_crashed(report);
+    }
     finish(trial);
+}
+
+// The guest finds nobody there from now on.
+void HotSwap::vacate_crashed(const SwapReport& report) {
+    for (const std::string& id : report.devices) {
+        Device* const device = machine_.devices().find(id);
+        if (device != nullptr && !device->crash().empty()) device->vacate_slot();
+    }
 }
 
 void HotSwap::finish(Trial& trial) {
@@ -245,7 +275,23 @@ Result<void> HotSwap::roll_back(std::string_view device) {
                      "swap it to the build that is wanted"};
     }
     const auto report = trial->report; // not the last one, if a build after it was refused
-    go_back(*trial, "it was asked for");
+    if (crash_of(*trial).empty()) {
+        // It serves: that is worth more than the way back.
+        SwapJournal journal;
+        const auto back = machine_.devices().replace(trial->back, journal, way_back_limit);
+        if (back) {
+            report->outcome = SwapReport::Outcome::rolled_back;
+            report->why = "it was asked for";
+            finish(*trial);
+            return {};
+        }
+        if (crash_of(*trial).empty()) {
+            return Error{fmt::format("refused at step {}: {}; the new build serves on",
+                                     step_name(journal.last()), back.error().message),
+                         back.error().hint};
+        }
+    }
+    go_back(*trial, crash_of(*trial));
     if (report->outcome != SwapReport::Outcome::rolled_back)
         return Error{"the way back failed: " + report->hint};
     return {};

@@ -38,9 +38,9 @@ struct SwapReport {
         refused,     // at the last step; everything is as it was
         tried,       // a dry run went well
         probation,   // the new build serves, and is watched
-        committed,   // it stays
+        committed,   // it stays; with `why`: though it misbehaved, because it could not be taken back
         rolled_back, // it served, and the build before serves again
-        lost,        // it served, and the way back failed: the guest finds nobody
+        lost,        // it crashed, and the way back failed: the guest finds nobody
     };
     Outcome outcome = Outcome::refused;
     std::vector<std::string> devices = {};
@@ -48,7 +48,7 @@ struct SwapReport {
     std::string before = {}; // the build that ran: plugin, version and build id
     std::string after = {};
     SwapJournal journal = {};
-    std::string why = {};  // of refused, rolled_back and lost
+    std::string why = {};  // of refused, rolled_back and lost; of committed when it misbehaved
     std::string hint = {}; // what to do about it
     // What is different and does no harm, what was not rehearsed, what became of the library of the build before.
     std::vector<std::string> notes = {};
@@ -70,7 +70,8 @@ class HotSwap {
     const SwapReport& swap(const SwapRequest& request);
     // The last swap of that device; null: there was none.
     [[nodiscard]] const SwapReport* last(std::string_view device) const;
-    // Goes back to the build before, while the probation is not over.
+    // Goes back to the build before, with the state of now, while the probation is not over. When that fails and the new build
+    // has not crashed, that one serves on, on probation.
     [[nodiscard]] Result<void> roll_back(std::string_view device);
 
     // Has `change` called when a probation is over.
@@ -96,7 +97,9 @@ class HotSwap {
     [[nodiscard]] Trial* trial_of(std::string_view device);
     void commit(Trial& trial);
     void end_trial(Trial& trial);
+    [[nodiscard]] std::string crash_of(const Trial& trial) const;
     void go_back(Trial& trial, const std::string& why);
+    void vacate_crashed(const SwapReport& report);
     void finish(Trial& trial);
 
     Machine& machine_;

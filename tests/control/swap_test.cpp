@@ -52,6 +52,16 @@ class Swaps : public ControlTest, public ::testing::WithParamInterface<BadBuild>
         ADD_FAILURE() << "the guest gets nowhere: " << monitor_->finish(1s).text();
     }
     std::string plugin() { return call("devices.show", {{"id", "bad"}})["plugin"].get<std::string>(); }
+    // Whoever asks for the way back gets it with the state of now, or not at all.
+    void expect_no_way_back(const char* build, const char* step) {
+        call("swap", {{"device", "bad"}, {"file", file(build)}, {"rehearse", false}, {"probation", 60000}});
+        expect_service();
+        EXPECT_THAT(refusal("swap.back", {{"device", "bad"}}),
+                    AllOf(HasSubstr(step), HasSubstr("the new build serves on")));
+        EXPECT_THAT(plugin(), HasSubstr(build));
+        EXPECT_EQ(call("swap.report", {{"device", "bad"}})["outcome"], "probation");
+        expect_service();
+    }
     // Until the outcome of the last swap is no longer "probation".
     json outcome() {
         for (int i = 0; i < 400; ++i) {
@@ -200,6 +210,27 @@ TEST_F(SwapsOfGoodBuilds, AFieldMoreAndBackAgain) {
     expect_service();
     call("swap.back", {{"device", "bad"}});
     EXPECT_THAT(plugin(), HasSubstr("misbehaving-good"));
+    expect_service();
+}
+
+TEST_F(SwapsOfGoodBuilds, AWayBackThatLosesTheStateIsRefused) {
+    expect_no_way_back("misbehaving-newer-state-of-older", "step load");
+}
+
+TEST_F(SwapsOfGoodBuilds, AWayBackFromABuildThatDoesNotHoldStillIsRefused) {
+    expect_no_way_back("misbehaving-pend_for_ever", "step quiesce");
+}
+
+// What has not crashed is not taken away from the guest, whatever it reports.
+TEST_F(SwapsOfGoodBuilds, ABuildThatReportsErrorsAndDoesNotHoldStillStays) {
+    call("swap", {{"device", "bad"},
+                  {"file", file("misbehaving-throw_and_pend")},
+                  {"rehearse", false},
+                  {"probation", 60000}});
+    const json report = outcome();
+    EXPECT_EQ(report["outcome"], "committed");
+    EXPECT_THAT(report["why"].get<std::string>(), HasSubstr("errors"));
+    EXPECT_THAT(report["notes"].dump(), HasSubstr("it could not be taken back"));
     expect_service();
 }
 

@@ -1,5 +1,5 @@
 // A device that does one thing wrong, which its property chooses: for rehearsals. For swaps of devices that run there are
-// builds of it that do so whatever the property says: FAULT, BUILD, STATE_VERSION, PORT_OFFSET, NO_PORT, STATE,
+// builds of it that do so whatever the property says: FAULT, BUILD, STATE_VERSION, STATE_OLDEST, PORT_OFFSET, NO_PORT, STATE,
 // UNDEFINED_SYMBOL. It counts the guest's writes in its state, and reads give that count: a guest that counts too sees
 // each write that is lost and each that is made twice.
 #include <plugbay/plugin.hpp>
@@ -45,6 +45,7 @@ enum class Fault : std::uint8_t {
     destroy,
     needs_descriptor,
     throw_in_write,
+    throw_and_pend,
     crash_in_write,
     abort_in_write,
 };
@@ -57,6 +58,9 @@ enum class Fault : std::uint8_t {
 #endif
 #ifndef STATE_VERSION
 #define STATE_VERSION 1
+#endif
+#ifndef STATE_OLDEST
+#define STATE_OLDEST STATE_VERSION
 #endif
 #ifndef PORT_OFFSET
 #define PORT_OFFSET 0
@@ -102,7 +106,7 @@ class Misbehaving {
     static constexpr plugbay::Type type{.name = "misbehaving",
                                         .help = "Does one thing wrong.",
                                         .state_version = STATE_VERSION,
-                                        .state_version_oldest = STATE_VERSION};
+                                        .state_version_oldest = STATE_OLDEST};
     struct Options {
         Fault fault = Fault::none;
         std::uint16_t port = 0x500;
@@ -116,7 +120,7 @@ class Misbehaving {
                              "crash-in-load", "hang-in-load", "refuse-load", "lose-state", "crash-in-save",
                              "refuse-start", "crash-in-resume", "crash-in-quiesce", "reset-in-quiesce",
                              "pend-for-ever", "crash-in-reset", "destroy", "needs-descriptor",
-                             "throw-in-write", "crash-in-write", "abort-in-write"),
+                             "throw-in-write", "throw-and-pend", "crash-in-write", "abort-in-write"),
                 plugbay::property("port", &Options::port, "I/O port of one byte"),
                 plugbay::property("file", &Options::file, "a file, never opened"));
         }
@@ -166,7 +170,8 @@ class Misbehaving {
         if (is(Fault::crash_in_write)) crash();
         if (is(Fault::abort_in_write)) std::abort();
         ++writes_;
-        if (is(Fault::throw_in_write)) throw std::runtime_error("the laser is cold");
+        if (is(Fault::throw_in_write) || is(Fault::throw_and_pend))
+            throw std::runtime_error("the laser is cold");
     }
     std::uint32_t on_receive(std::uint64_t, std::span<const std::uint8_t> bytes) {
         return static_cast<std::uint32_t>(bytes.size());
@@ -179,7 +184,7 @@ class Misbehaving {
     plugbay_status quiesce() {
         if (is(Fault::crash_in_quiesce)) crash();
         if (is(Fault::reset_in_quiesce)) host_.request(PLUGBAY_REQUEST_RESET);
-        return is(Fault::pend_for_ever) ? PLUGBAY_PENDING : PLUGBAY_OK;
+        return is(Fault::pend_for_ever) || is(Fault::throw_and_pend) ? PLUGBAY_PENDING : PLUGBAY_OK;
     }
     void resume() {
         if (is(Fault::crash_in_resume)) crash();

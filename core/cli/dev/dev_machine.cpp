@@ -121,6 +121,8 @@ void DevLoop::take_events() {
         const std::string why = text_in(params, "why");
         if (outcome == "rolled_back" && !going_back_)
             text_.line("back", "the build before serves again: " + why, Colour::bad);
+        if (outcome == "committed" && !why.empty())
+            text_.line("back", "the new build stays, it could not be taken back: " + why, Colour::bad);
         if (outcome == "lost") text_.line("back", "the way back failed: " + why, Colour::bad);
     }
     client_.reset();
@@ -151,8 +153,10 @@ void DevLoop::finish_job() {
     const auto now = Clock::now();
     if (going_back_) {
         text_.back(results);
-        for (const SwapResult& each : results)
+        for (const SwapResult& each : results) {
             live_.erase(each.plugin.description.file);
+            if (each.refused) last_.push_back(each); // it may go back later
+        }
         take_events();
         going_back_ = false;
         return;
