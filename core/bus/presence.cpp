@@ -14,12 +14,11 @@
 namespace plugbay::core {
 
 bool Presence::wait_for_another(const Slot& slot) {
-    // Not for ever, and not on anything: the control thread, which brings the other build, may be waiting for this one.
-    constexpr auto limit = std::chrono::seconds(1);
     const Binding* const crashed = std::exchange(crashed_, nullptr);
-    const auto end = std::chrono::steady_clock::now() + limit;
     while (slot.binding.load(std::memory_order_acquire) == crashed) {
-        if (std::chrono::steady_clock::now() >= end) return false;
+        // The control thread, which brings the other build, may be waiting for this one: that it stands still, or that it leaves
+        // the slot that this access came through.
+        if (hurried_.load(std::memory_order_acquire) || depth_ != 0) return false;
         std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
     return true;

@@ -54,9 +54,12 @@ class Presence {
     void crashed_in(const Binding& binding) { crashed_ = &binding; }
     // Whether the access that is on its way is going to be.
     [[nodiscard]] bool repeats() const { return crashed_ != nullptr; }
-    // Whether the access that has just left `slot` is to be made again; returns when there is another build to make it on,
-    // or after a second.
+    // Whether the access that has just left `slot` is to be made again; returns when there is another build to make it on, or
+    // when the thread is to stand still.
     [[nodiscard]] bool again(const Slot& slot) { return crashed_ != nullptr && wait_for_another(slot); }
+
+    // Any thread. Whether the thread is to stand still: who asks for that may be the one who brings the other build.
+    void hurry(bool on) { hurried_.store(on, std::memory_order_release); }
 
     // The region that answered an access of this thread's to the page of `address`: a hint, checked against the map's
     // version. The multiplication spreads pages at even distances, as devices lie, over all places.
@@ -88,7 +91,8 @@ class Presence {
     std::size_t lookups_ = 0;
     const Binding* crashed_ = nullptr;
     std::size_t number_ = 0;               // set by add(), before the thread's first access
-    std::atomic<TickScale> tick_scale_{0}; // the one field that another thread writes
+    std::atomic<TickScale> tick_scale_{0}; // this and the next are what other threads write
+    std::atomic<bool> hurried_{false};
     std::array<Hint, std::size_t{1} << hint_bits> hints_{};
 };
 

@@ -7,8 +7,11 @@
 #include "core/plugin/mapped_image.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/eventfd.h>
+#include <system_error>
 #include <utility>
 
 namespace plugbay::core {
@@ -29,6 +32,12 @@ const char* what_to_do(const SwapRequest& request) {
 }
 
 } // namespace
+
+HotSwap::HotSwap(Machine& machine, MasterDeviceTable& device_types)
+    : machine_(machine), device_types_(device_types),
+      crashed_(std::make_shared<const UniqueFd>(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))) {
+    if (!*crashed_) throw std::system_error(errno, std::system_category(), "eventfd");
+}
 
 HotSwap::~HotSwap() {
     *alive_ = false;
@@ -70,6 +79,7 @@ const SwapReport& HotSwap::swap(const SwapRequest& request) {
 
 Result<void> HotSwap::attempt(const SwapRequest& request, SwapReport& report) {
     report.journal.begin(SwapStep::stage);
+    static_cast<void>(judge_all({})); // what is no good is not what the new build has to fit
     const auto staged = staging_.stage(request.file);
     if (!staged) return staged.error();
     report.after = build_name((*staged)->description());
@@ -86,15 +96,7 @@ Result<void> HotSwap::attempt(const SwapRequest& request, SwapReport& report) {
     if (request.rehearse || request.dry_run) {
         report.journal.begin(SwapStep::rehearse);
         for (const auto& each : replacements) {
-            const auto rehearsed = rehearse_live(machine_, each, *staged, request.limit);
-            if (!rehearsed) return rehearsed.error();
-            for (const auto& list : {rehearsed->differences, rehearsed->not_rehearsed})
-                report.notes.insert(report.notes.end(), list.begin(), list.end());
-            if (!rehearsed->passed) {
-                return Error{fmt::format("device \"{}\" failed its rehearsal, in {}: {}", each.id,
-                                         rehearsed->step, rehearsed->why),
-                             rehearsed->hint};
-            }
+            if (auto done = try_out(each, *staged, request, report); !done) return done;
         }
     }
     if (request.dry_run) {
@@ -112,7 +114,10 @@ Result<void> HotSwap::attempt(const SwapRequest& request, SwapReport& report) {
                               .type = device.loaded(),
                               .properties = machine_.devices().config(device).properties});
         each.type = {.plugin = *loaded, .type = (*loaded)->find_type(device.type().name)};
-        each.crashed = [this, report = trial.report, alive = alive_] {
+        each.crashed = [this, report = trial.report, alive = alive_, event = crashed_,
+                        crashed = trial.crashed] {
+            crashed->store(true);
+            static_cast<void>(::eventfd_write(event->get(), 1));
             machine_.post([this, report, alive](Machine&) {
                 if (*alive) look_at(report);
             });
@@ -125,15 +130,45 @@ Result<void> HotSwap::attempt(const SwapRequest& request, SwapReport& report) {
                 machine_.devices().config(*link->backend().device).link->options;
         }
     }
-    for (const std::string& id : request.devices) {
-        if (Trial* const before = trial_of(id)) commit(*before);
-    }
+    if (auto serving = judge_all(request.devices); !serving) return serving;
     auto states = machine_.devices().replace(replacements, report.journal, request.limit);
     if (!states) return std::move(states).error();
+    for (const std::string& id : request.devices) {
+        Trial* const before = trial_of(id);
+        if (before == nullptr) continue;
+        if (before->crashed->load()) { // since it was judged: no build to come back to
+            before->report->why = "it crashed while the next build took its place";
+            for (auto& each : trial.back) {
+                const auto better = std::ranges::find(before->back, each.id, &DeviceManager::Replacement::id);
+                if (better != before->back.end()) each = *better;
+            }
+        }
+        commit(*before, request.devices);
+    }
     report.journal.end();
     trial.states_at_exchange = *std::move(states);
     begin_probation(std::move(trial), request.probation);
     return {};
+}
+
+// A crash on probation ends it, so that nobody waits for the way back, and it begins anew where that does not concern it.
+Result<void> HotSwap::try_out(const DeviceManager::Replacement& replacement,
+                              const std::shared_ptr<const StagedPlugin>& plugin, const SwapRequest& request,
+                              SwapReport& report) {
+    for (;;) {
+        eventfd_t count = 0;
+        static_cast<void>(::eventfd_read(crashed_->get(), &count));
+        if (auto serving = judge_all(request.devices); !serving) return serving;
+        const auto rehearsed = rehearse_live(machine_, replacement, plugin, request.limit, crashed_->get());
+        if (!rehearsed) return rehearsed.error();
+        if (rehearsed->called_off) continue;
+        for (const auto& list : {rehearsed->differences, rehearsed->not_rehearsed})
+            report.notes.insert(report.notes.end(), list.begin(), list.end());
+        if (rehearsed->passed) return {};
+        return Error{fmt::format("device \"{}\" failed its rehearsal, in {}: {}", replacement.id,
+                                 rehearsed->step, rehearsed->why),
+                     rehearsed->hint};
+    }
 }
 
 // --- probation
@@ -147,27 +182,61 @@ void HotSwap::begin_probation(Trial trial, std::chrono::milliseconds length) {
     look_at(trials_.back()->report);
 }
 
+HotSwap::Trial* HotSwap::trial_of(const SwapReport& report) {
+    const auto found =
+        std::ranges::find_if(trials_, [&](const auto& each) { return each->report.get() == &report; });
+    return found == trials_.end() ? nullptr : found->get();
+}
+
 // Comes again and again until the probation is over, or the trial with it.
 void HotSwap::look_at(const std::shared_ptr<SwapReport>& report) {
-    const auto found = std::ranges::find(trials_, report, [](const auto& each) { return each->report; });
-    if (found == trials_.end()) return;
-    Trial& trial = **found;
-    for (std::size_t i = 0; i < trial.back.size(); ++i) {
-        Device* const device = machine_.devices().find(trial.back[i].id);
+    if (Trial* const trial = trial_of(*report)) {
+        judge(*trial);
+    } else if (report->outcome == SwapReport::Outcome::lost) {
+        vacate_crashed(*report); // one more of its devices
+    }
+    if (trial_of(*report) == nullptr) return;
+    machine_.post_later(between_looks, [this, report, alive = alive_](Machine&) {
+        if (*alive) look_at(report);
+    });
+}
+
+// Ends the trial if it is over.
+void HotSwap::judge(Trial& trial) {
+    for (const auto& each : trial.back) {
+        const Device* const device = machine_.devices().find(each.id);
         // Removed meanwhile, and perhaps added anew.
         if (device == nullptr || device->loaded().plugin != trial.build) return end_trial(trial);
     }
     if (const std::string crash = crash_of(trial); !crash.empty()) return go_back(trial, crash);
     for (std::size_t i = 0; i < trial.back.size(); ++i) {
-        Device* const device = machine_.devices().find(trial.back[i].id);
-        const std::uint64_t errors = device->counts().errors.value() - trial.errors_at_exchange[i];
+        const std::string& id = trial.back[i].id;
+        const std::uint64_t errors =
+            machine_.devices().find(id)->counts().errors.value() - trial.errors_at_exchange[i];
         if (errors < most_errors) continue;
-        return go_back(trial, fmt::format("device \"{}\" reported {} errors", trial.back[i].id, errors));
+        return go_back(trial, fmt::format("device \"{}\" reported {} errors", id, errors));
     }
-    if (std::chrono::steady_clock::now() >= trial.end) return commit(trial);
-    machine_.post_later(between_looks, [this, report, alive = alive_](Machine&) {
-        if (*alive) look_at(report);
-    });
+    if (std::chrono::steady_clock::now() >= trial.end) commit(trial);
+}
+
+// For whoever keeps the control thread busy. An error when a build of one of `devices` was taken back.
+Result<void> HotSwap::judge_all(std::span<const std::string> devices) {
+    std::vector<std::shared_ptr<SwapReport>> all;
+    for (const auto& trial : trials_)
+        all.push_back(trial->report);
+    Result<void> result;
+    for (const auto& report : all) {
+        judge(*trial_of(*report));
+        const bool bad = report->outcome == SwapReport::Outcome::rolled_back ||
+                         report->outcome == SwapReport::Outcome::lost;
+        const bool concerned = std::ranges::any_of(devices, [&](const std::string& id) {
+            return std::ranges::find(report->devices, id) != report->devices.end();
+        });
+        if (!bad || !concerned) continue;
+        result = Error{"the build before, which was on probation, was taken back meanwhile: " + report->why,
+                       "swap again"};
+    }
+    return result;
 }
 
 HotSwap::Trial* HotSwap::trial_of(std::string_view device) {
@@ -178,19 +247,22 @@ HotSwap::Trial* HotSwap::trial_of(std::string_view device) {
     return nullptr;
 }
 
-void HotSwap::commit(Trial& trial) {
+// Of the devices `replaced` the next build has just taken the place of the trial's.
+void HotSwap::commit(Trial& trial, std::span<const std::string> replaced) {
     for (const auto& each : trial.back) {
         const Device* const device = machine_.devices().find(each.id);
-        if (device != nullptr && device->loaded().plugin == trial.build)
-            device_types_.keep(each.type.type->name, trial.build);
+        const bool served = std::ranges::find(replaced, each.id) != replaced.end() ||
+                            (device != nullptr && device->loaded().plugin == trial.build);
+        if (served && !trial.crashed->load()) device_types_.keep(each.type.type->name, trial.build);
     }
-    end_trial(trial);
+    end_trial(trial, replaced);
 }
 
 // The new build stays where it is.
-void HotSwap::end_trial(Trial& trial) {
+void HotSwap::end_trial(Trial& trial, std::span<const std::string> replaced) {
     trial.report->outcome = SwapReport::Outcome::committed;
     for (const auto& each : trial.back) {
+        if (std::ranges::find(replaced, each.id) != replaced.end()) continue; // another's probation
         if (Device* const device = machine_.devices().find(each.id))
             machine_.devices().end_probation(*device);
     }

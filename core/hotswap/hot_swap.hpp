@@ -7,6 +7,9 @@
 #include "core/machine/device_manager.hpp"
 #include "core/machine/swap_journal.hpp"
 
+#include <plugbay/unique_fd.hpp>
+
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,15 +62,15 @@ struct SwapReport {
 // on: what is added later is made from it.
 class HotSwap {
   public:
-    HotSwap(Machine& machine, MasterDeviceTable& device_types)
-        : machine_(machine), device_types_(device_types) {}
+    HotSwap(Machine& machine, MasterDeviceTable& device_types);
     HotSwap(const HotSwap&) = delete;
     HotSwap& operator=(const HotSwap&) = delete;
     ~HotSwap();
 
     // Returns when the new build serves, or does not. A swap of one of these devices whose probation is not over is
-    // committed when the new build is ready to take its place, and goes on if that is refused before. Blocks for up to
-    // the rehearsal's limit; the guest runs meanwhile.
+    // committed when the new build has taken its place, and goes on when that is refused. If it turns out meanwhile that its
+    // build is no good, that is taken back at once, and the new one refused. Blocks for up to the rehearsal's limit; the guest
+    // runs meanwhile.
     const SwapReport& swap(const SwapRequest& request);
     // The last swap of that device; null: there was none.
     [[nodiscard]] const SwapReport* last(std::string_view device) const;
@@ -86,17 +90,24 @@ class HotSwap {
         std::shared_ptr<SwapReport> report;
         std::shared_ptr<const LoadedPlugin> build; // the new one
         std::chrono::steady_clock::time_point end = {};
-        std::vector<DeviceManager::Replacement> back = {};           // the builds before, without states
+        std::vector<DeviceManager::Replacement> back = {}; // the builds before, without states
+        std::shared_ptr<std::atomic<bool>> crashed = std::make_shared<std::atomic<bool>>(false);
         std::vector<std::vector<std::byte>> states_at_exchange = {}; // one a device
         std::vector<std::uint64_t> errors_at_exchange = {};          // one a device
     };
 
     [[nodiscard]] Result<void> attempt(const SwapRequest& request, SwapReport& report);
+    [[nodiscard]] Result<void> try_out(const DeviceManager::Replacement& replacement,
+                                       const std::shared_ptr<const StagedPlugin>& plugin,
+                                       const SwapRequest& request, SwapReport& report);
+    [[nodiscard]] Result<void> judge_all(std::span<const std::string> devices);
     void begin_probation(Trial trial, std::chrono::milliseconds length);
     void look_at(const std::shared_ptr<SwapReport>& report);
+    void judge(Trial& trial);
+    [[nodiscard]] Trial* trial_of(const SwapReport& report);
     [[nodiscard]] Trial* trial_of(std::string_view device);
-    void commit(Trial& trial);
-    void end_trial(Trial& trial);
+    void commit(Trial& trial, std::span<const std::string> replaced = {});
+    void end_trial(Trial& trial, std::span<const std::string> replaced = {});
     [[nodiscard]] std::string crash_of(const Trial& trial) const;
     void go_back(Trial& trial, const std::string& why);
     void vacate_crashed(const SwapReport& report);
@@ -108,6 +119,8 @@ class HotSwap {
     std::vector<std::unique_ptr<Trial>> trials_;
     std::map<std::string, std::shared_ptr<SwapReport>, std::less<>> reports_; // the last one of each device
     std::function<void(const SwapReport&)> change_ = [](const SwapReport&) {};
+    // An eventfd that is readable once a build on probation has crashed, for rehearsals; whoever writes may outlive this.
+    const std::shared_ptr<const UniqueFd> crashed_;
     // For looks that are under way on the control thread when this is gone.
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

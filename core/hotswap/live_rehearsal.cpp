@@ -71,10 +71,11 @@ Result<RehearsalRequest> rehearsal_of(Machine& machine, const DeviceManager::Rep
 
 Result<RehearsalReport> rehearse_live(Machine& machine, const DeviceManager::Replacement& replacement,
                                       const std::shared_ptr<const StagedPlugin>& plugin,
-                                      std::chrono::milliseconds limit) {
+                                      std::chrono::milliseconds limit, int call_off) {
     auto rehearsal = rehearsal_of(machine, replacement, plugin);
     if (!rehearsal) return std::move(rehearsal).error();
     RehearsalRequest& request = *rehearsal;
+    request.call_off = call_off;
     auto state = machine.devices().snapshot(replacement.id, limit);
     if (!state) return std::move(state).error();
     const auto memory = machine.memory().share();

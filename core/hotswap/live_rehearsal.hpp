@@ -18,10 +18,10 @@ class Machine;
 // [control]. The machine now, without its RAM: for that, see GuestMemory::share().
 [[nodiscard]] RehearsedMachine as_seen(const Machine& machine);
 
-// [control]. The device is held for a moment, for a snapshot of its state.
+// [control]. The device is held for a moment, for a snapshot of its state. `call_off` as in RehearsalRequest.
 [[nodiscard]] Result<RehearsalReport> rehearse_live(Machine& machine,
                                                     const DeviceManager::Replacement& replacement,
                                                     const std::shared_ptr<const StagedPlugin>& plugin,
-                                                    std::chrono::milliseconds limit);
+                                                    std::chrono::milliseconds limit, int call_off);
 
 } // namespace plugbay::core

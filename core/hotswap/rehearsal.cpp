@@ -179,7 +179,7 @@ Result<RehearsalReport> rehearse(const RehearsalRequest& request) {
     report->writing.reset();
     output->writing.reset();
     RehearsalWatch watch(*std::move(child), std::move(report->reading), std::move(output->reading));
-    RehearsalReport result = watch.wait(began + request.limit, request.limit);
+    RehearsalReport result = watch.wait(began + request.limit, request.limit, request.call_off);
     if (request.replay && result.step == "replay")
         result.replay.reached = reached(asked->get(), request.replay->entries.size());
     result.duration = std::chrono::steady_clock::now() - began;

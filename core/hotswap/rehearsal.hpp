@@ -60,16 +60,19 @@ struct RehearsalRequest {
     // In place of the other steps, what came to the device is done again. `state` is the one at the beginning.
     std::optional<Replay> replay = {};
     std::chrono::milliseconds limit = std::chrono::seconds(5);
+    int call_off =
+        -1; // once it is readable, the rehearsal ends without a finding; -1: nothing calls it off. The caller keeps it
     std::filesystem::path executable = "/proc/self/exe"; // a plugbay
 };
 
 struct RehearsalReport {
     bool passed = false;
-    bool killed = false;                       // it did not end by itself, or not in order
-    bool late = false;                         // it did not end within the limit
-    std::string step;                          // the last one that began: "open", "create", "load", ...
-    std::string why = {};                      // a sentence, unless passed
-    std::string hint = {};                     // what to do
+    bool killed = false;     // it did not end by itself, or not in order
+    bool late = false;       // it did not end within the limit
+    bool called_off = false; // see RehearsalRequest::call_off; nothing is known of the build
+    std::string step;        // the last one that began: "open", "create", "load", ...
+    std::string why = {};    // a sentence, unless passed
+    std::string hint = {};   // what to do
     std::vector<std::string> differences = {}; // between the state that was loaded and the one saved from it
     std::vector<std::string> not_rehearsed = {}; // sentences
     ReplayReport replay = {};

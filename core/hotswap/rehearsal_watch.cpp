@@ -96,8 +96,8 @@ std::string seconds(std::chrono::milliseconds limit) {
 } // namespace
 
 RehearsalReport RehearsalWatch::wait(std::chrono::steady_clock::time_point deadline,
-                                     std::chrono::milliseconds limit) {
-    const Ended how = listen(deadline);
+                                     std::chrono::milliseconds limit, int call_off) {
+    const Ended how = listen(deadline, call_off);
     const auto status = child_.end();
     read_report();
     read_output();
@@ -106,21 +106,23 @@ RehearsalReport RehearsalWatch::wait(std::chrono::steady_clock::time_point deadl
     return std::move(result_);
 }
 
-RehearsalWatch::Ended RehearsalWatch::listen(std::chrono::steady_clock::time_point deadline) {
+RehearsalWatch::Ended RehearsalWatch::listen(std::chrono::steady_clock::time_point deadline, int call_off) {
     for (;;) {
         const auto left =
             std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
         if (left.count() <= 0) return Ended::late;
         // A closed pipe is not waited for: -1 in its place.
-        std::array<pollfd, 3> sources{{{child_.descriptor(), POLLIN, 0},
+        std::array<pollfd, 4> sources{{{child_.descriptor(), POLLIN, 0},
                                        {report_pipe_.get(), POLLIN, 0},
-                                       {output_pipe_.get(), POLLIN, 0}}};
+                                       {output_pipe_.get(), POLLIN, 0},
+                                       {call_off, POLLIN, 0}}};
         const auto patience = static_cast<int>(std::min<std::int64_t>(left.count(), 60'000));
         if (::poll(sources.data(), sources.size(), patience) < 0) continue; // a signal
         if (sources[1].revents != 0) read_report();
         if (sources[2].revents != 0) read_output();
         if (reported_ > rehearsal::longest_report) return Ended::talkative;
         if (sources[0].revents != 0) return Ended::by_itself;
+        if (sources[3].revents != 0) return Ended::called_off;
     }
 }
 
@@ -170,6 +172,12 @@ void RehearsalWatch::take_line(std::string_view line) {
 }
 
 void RehearsalWatch::conclude(Ended how, std::optional<int> status, std::chrono::milliseconds limit) {
+    if (how == Ended::called_off) {
+        result_.passed = false;
+        result_.called_off = true;
+        result_.why = "it was called off";
+        return;
+    }
     if (decided_ && !result_.passed) return;
     const bool clean = status && WIFEXITED(*status) && WEXITSTATUS(*status) == 0;
     if (result_.passed && how == Ended::by_itself && clean) return;

@@ -19,14 +19,14 @@ class RehearsalWatch {
     RehearsalWatch(ChildProcess child, UniqueFd report, UniqueFd output)
         : child_(std::move(child)), report_pipe_(std::move(report)), output_pipe_(std::move(output)) {}
 
-    // Until it has ended or `deadline`, when it is killed. `limit` is for the report.
+    // Until it has ended, or `deadline`, or `call_off` is readable (-1: never), when it is killed. `limit` is for the report.
     [[nodiscard]] RehearsalReport wait(std::chrono::steady_clock::time_point deadline,
-                                       std::chrono::milliseconds limit);
+                                       std::chrono::milliseconds limit, int call_off);
 
   private:
-    enum class Ended { by_itself, late, talkative };
+    enum class Ended { by_itself, late, talkative, called_off };
 
-    [[nodiscard]] Ended listen(std::chrono::steady_clock::time_point deadline);
+    [[nodiscard]] Ended listen(std::chrono::steady_clock::time_point deadline, int call_off);
     void read_report();
     void read_output();
     void take_line(std::string_view line);

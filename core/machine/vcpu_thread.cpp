@@ -22,6 +22,7 @@ VcpuThread::~VcpuThread() {
     {
         const std::lock_guard guard(mutex_);
         command_.store(Command::end);
+        presence_.hurry(true);
         changed_.notify_all();
     }
     vcpu_->request_exit();
@@ -30,12 +31,14 @@ VcpuThread::~VcpuThread() {
 
 void VcpuThread::run() {
     const std::lock_guard guard(mutex_);
+    presence_.hurry(false);
     command_.store(Command::run);
     changed_.notify_all();
 }
 
 void VcpuThread::park() {
     Command expected = Command::run;
+    presence_.hurry(true);
     if (command_.compare_exchange_strong(expected, Command::park)) vcpu_->request_exit();
 }
 

@@ -162,6 +162,25 @@ TEST_F(SwapsOfGoodBuilds, ACrashIsTakenBack) {
     }
 }
 
+// Nobody waits for another build's rehearsal to end, which would last longer.
+TEST_F(SwapsOfGoodBuilds, ACrashDuringTheNextRehearsalIsTakenBack) {
+    const std::string before = plugin();
+    call("events.subscribe");
+    call("swap", {{"device", "bad"},
+                  {"file", file("misbehaving-crash_later")},
+                  {"rehearse", false},
+                  {"probation", 60000}});
+    EXPECT_THAT(refusal("swap", {{"device", "bad"}, {"file", file("misbehaving-hang_in_create")}}),
+                AllOf(HasSubstr("step rehearse"), HasSubstr("was taken back meanwhile"),
+                      HasSubstr("it crashed (SIGSEGV) in a guest's write")));
+    std::string over;
+    for (int i = 0; i < 10 && !over.starts_with("swap.over"); ++i)
+        over = event();
+    EXPECT_THAT(over, AllOf(HasSubstr("\"outcome\":\"rolled_back\""), HasSubstr("misbehaving-crash_later")));
+    EXPECT_EQ(plugin(), before);
+    expect_service();
+}
+
 // It has its place when it crashes, and the guest waits for it.
 TEST_F(SwapsOfGoodBuilds, ACrashOnceItIsInPlaceIsTakenBack) {
     const std::string before = plugin();

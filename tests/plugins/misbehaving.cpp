@@ -48,6 +48,7 @@ enum class Fault : std::uint8_t {
     throw_and_pend,
     crash_in_write,
     abort_in_write,
+    crash_later,
 };
 
 #ifndef FAULT
@@ -120,7 +121,8 @@ class Misbehaving {
                              "crash-in-load", "hang-in-load", "refuse-load", "lose-state", "crash-in-save",
                              "refuse-start", "crash-in-resume", "crash-in-quiesce", "reset-in-quiesce",
                              "pend-for-ever", "crash-in-reset", "destroy", "needs-descriptor",
-                             "throw-in-write", "throw-and-pend", "crash-in-write", "abort-in-write"),
+                             "throw-in-write", "throw-and-pend", "crash-in-write", "abort-in-write",
+                             "crash-later"),
                 plugbay::property("port", &Options::port, "I/O port of one byte"),
                 plugbay::property("file", &Options::file, "a file, never opened"));
         }
@@ -169,6 +171,8 @@ class Misbehaving {
     void write(plugbay::Access, std::uint64_t) {
         if (is(Fault::crash_in_write)) crash();
         if (is(Fault::abort_in_write)) std::abort();
+        if (is(Fault::crash_later) && std::chrono::steady_clock::now() > loaded_ + std::chrono::seconds(1))
+            crash();
         ++writes_;
         if (is(Fault::throw_in_write) || is(Fault::throw_and_pend))
             throw std::runtime_error("the laser is cold");
@@ -201,6 +205,7 @@ class Misbehaving {
     }
     void loaded() {
         loads_ = true;
+        loaded_ = std::chrono::steady_clock::now();
         if (is(Fault::crash_in_load)) crash();
         if (is(Fault::hang_in_load)) hang();
         if (is(Fault::refuse_load)) throw plugbay::Failure("the laser is another one");
@@ -228,6 +233,7 @@ class Misbehaving {
     Fault fault_;
     plugbay::Region region_;
     bool loads_ = false;
+    std::chrono::steady_clock::time_point loaded_ = {};
     std::uint64_t level_ = 7;
     std::string name_ = "name";
     std::uint64_t writes_ = 0;

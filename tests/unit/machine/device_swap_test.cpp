@@ -538,6 +538,48 @@ TEST_F(SwapTest, ACrashOnProbationLosesNoAccess) {
     EXPECT_EQ(broken_rules, 0);
 }
 
+// However long the other build takes, unless the thread is to stand still: then who brings it may be waiting for the thread.
+TEST_F(SwapTest, AnAccessThatCrashedWaitsForTheOtherBuild) {
+#ifdef __SANITIZE_THREAD__
+    GTEST_SKIP() << "a thread does not survive a jump out of a signal handler under this sanitizer";
+#endif
+    add_meter();
+    out(port, 1);
+    out(port, 1);
+    out(port, 1);
+    for (const bool stands_still : {false, true}) {
+        Presence own;
+        bus.presences().add(own);
+        std::atomic<bool> crashed{false};
+        std::atomic<bool> written{false};
+        auto bad = meter_build(build_of<Meter<2, Flaw::crash>>());
+        bad.crashed = [&] { crashed = true; };
+        ASSERT_TRUE(swap({bad}));
+        std::thread guest([&] {
+            own.belongs_to_this_thread();
+            for (std::uint32_t i = 0; i < 7 && !crashed; ++i) // the one in which it crashes is among them
+                bus.write_port(own, port, 1, 1);
+            written = true;
+        });
+        while (!crashed)
+            std::this_thread::yield();
+        if (stands_still) {
+            own.hurry(true);
+        } else {
+            std::this_thread::sleep_for(1500ms);
+            EXPECT_FALSE(written);
+            ASSERT_TRUE(swap_meter<Meter<1>>());
+        }
+        guest.join();
+        if (stands_still) {
+            ASSERT_TRUE(swap_meter<Meter<1>>());
+        }
+        living -= 1; // the crashed one is never destroyed
+        bus.presences().remove(own);
+        EXPECT_EQ(in(port), stands_still ? 10u : 4u);
+    }
+}
+
 TEST_F(SwapTest, ACrashInDestroyOnProbationCostsNothing) {
 #ifdef __SANITIZE_THREAD__
     GTEST_SKIP() << "a thread does not survive a jump out of a signal handler under this sanitizer";
