@@ -106,7 +106,10 @@ void Device::take_over() {
     predecessor_->standing_.store(Standing::succeeded, std::memory_order_release);
     for (const auto& each : resources_.all()) {
         const auto served = adopted_.find(each.get());
-        if (served != adopted_.end()) each->serve(served->second);
+        if (served != adopted_.end())
+            each->serve(served->second);
+        else
+            each->begin();
     }
     adopted_.clear();
     handover_->pass_to(this);

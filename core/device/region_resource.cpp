@@ -72,7 +72,7 @@ DoorbellResource::DoorbellResource(Device& device, RegionResource& region, const
                                    std::shared_ptr<LoopSignal> signal)
     : owner_(device.id()), platform_(device.services().platform), region_(region), spec_(spec),
       signal_(std::move(signal)) {
-    region_.attach(*this);
+    if (!device.detached()) region_.attach(*this);
 }
 
 DoorbellResource::~DoorbellResource() {

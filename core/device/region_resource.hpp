@@ -91,14 +91,17 @@ class DoorbellResource : public Resource {
     }
 
     // `region` must outlive it: the device's table gives back newest first, and releasing a region with
-    // doorbells is refused.
+    // doorbells is refused. A detached device's takes no writes before begin(): they are still the other build's.
     [[nodiscard]] static Result<std::unique_ptr<DoorbellResource>>
     create(Device& device, RegionResource& region, const Spec& spec);
     ~DoorbellResource() override;
     [[nodiscard]] ResourceKind kind() const override { return resource_kind; }
     [[nodiscard]] std::string describe() const override;
     void move(IoLoop& loop) override { signal_->move(loop); }
+    // Without it, what the guest writes while the builds are exchanged would be latched for a build that is gone.
+    [[nodiscard]] bool guest_visible() const override { return true; }
     void serve(const Served& served) override;
+    void begin() override { region_.attach(*this); }
     void ring();
     // It may have been rung before.
     void restored() override { ring(); }

@@ -65,6 +65,8 @@ class Resource {
     [[nodiscard]] virtual bool guest_visible() const { return false; }
     // [control], under the device's lock, with its gate closed. Its build has been replaced.
     virtual void serve([[maybe_unused]] const Served& served) {}
+    // Likewise, for what a build took while it was detached and did not adopt: it has replaced the one before.
+    virtual void begin() {}
     // --- for checkpoints: [control], while the device holds still
     // What the guest made of it and the device does not know, such as a PCI function's configuration, as an image of
     // core/base/own_state.hpp. Nothing: there is no such thing.

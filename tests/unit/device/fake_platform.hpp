@@ -34,6 +34,7 @@ class FakePlatform : public Platform {
         const std::lock_guard guard(mutex_);
         if (refuse_latches) return Error{"no latches here"};
         latches_.push_back(request);
+        ++all_latches_;
         return std::unique_ptr<DoorbellLatch>(std::make_unique<Latch>(*this, request));
     }
 
@@ -69,6 +70,11 @@ class FakePlatform : public Platform {
     [[nodiscard]] std::vector<Message> messages() const {
         const std::lock_guard guard(mutex_);
         return messages_;
+    }
+    // Those that are there, and how many ever were.
+    [[nodiscard]] std::size_t all_latches() const {
+        const std::lock_guard guard(mutex_);
+        return all_latches_;
     }
     [[nodiscard]] std::vector<LatchRequest> latches() const {
         const std::lock_guard guard(mutex_);
@@ -158,6 +164,7 @@ class FakePlatform : public Platform {
     std::vector<std::pair<std::uint32_t, bool>> levels_;
     std::vector<Message> messages_;
     std::vector<LatchRequest> latches_;
+    std::size_t all_latches_ = 0;
     int vectors_ = 0;
 };
 

@@ -183,6 +183,28 @@ class Echo {
     plugbay::CharFrontend frontend_;
 };
 
+// A port with a doorbell, or not, that can refuse to go on from a state.
+template <bool rings, bool loads = true>
+class Bell {
+  public:
+    static constexpr plugbay::Type type{.name = "bell", .help = "May be rung."};
+    explicit Bell(plugbay::Host host) : region_(host.map_ports(0x340, 2)) {
+        if constexpr (rings) doorbell_ = host.doorbell(region_, 0, 2);
+    }
+    void reset() {}
+    std::uint64_t read(plugbay::Access) { return 0; }
+    void write(plugbay::Access, std::uint64_t) {}
+    void on_doorbell(std::uint64_t) {}
+    void state(auto&) {}
+    void loaded() {
+        if constexpr (!loads) throw plugbay::Failure("it does not load", PLUGBAY_FAILED);
+    }
+
+  private:
+    plugbay::Region region_;
+    plugbay::Doorbell doorbell_;
+};
+
 template <typename Device>
 LoadedType build_of() {
     return LoadedType{nullptr, &plugbay::detail::Glue<Device>::type};
@@ -198,6 +220,7 @@ class SwapTest : public ManagerTest {
         manager = std::make_unique<DeviceManager>(
             services,
             [](std::string_view name) -> Result<LoadedType> {
+                if (name == "bell") return build_of<Bell<false>>();
                 return name == "meter" ? build_of<Meter<1>>() : build_of<Echo<1>>();
             },
             std::move(loops));
@@ -269,6 +292,26 @@ TEST_F(SwapTest, StepsAreToldWithTheirTimes) {
 }
 
 // What a build does with the guest's things before it is its turn must not reach the guest.
+// What a doorbell latches reaches no other build, so it latches nothing before its build serves, and does not go with one.
+TEST_F(SwapTest, ADoorbellComesWithItsBuildAndStays) {
+    ASSERT_TRUE(add({{.id = "bell", .type = "bell"}}));
+    const auto swap_bell = [&](LoadedType type) {
+        return swap({{.id = "bell", .type = std::move(type), .properties = {}}});
+    };
+    const auto refused = swap_bell(build_of<Bell<true, false>>());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(swaps.last(), SwapStep::load);
+    EXPECT_EQ(platform.all_latches(), 0U);
+    ASSERT_TRUE(swap_bell(build_of<Bell<true>>()));
+    EXPECT_EQ(platform.latches().size(), 1U);
+    const auto without = swap_bell(build_of<Bell<false>>());
+    ASSERT_FALSE(without);
+    EXPECT_EQ(swaps.last(), SwapStep::validate);
+    EXPECT_THAT(without.error().text(), HasSubstr("does not ask for doorbell at offset 0x0"));
+    EXPECT_EQ(platform.latches().size(), 1U);
+    EXPECT_EQ(platform.all_latches(), 1U);
+}
+
 TEST_F(SwapTest, TheLineKeepsItsLevelThroughout) {
     add_meter();
     out(port, 1);
