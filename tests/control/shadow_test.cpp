@@ -9,6 +9,7 @@ using ::testing::HasSubstr;
 
 class Shadows : public ControlTest {
   protected:
+    explicit Shadows(std::string type = "gauge") : type_(std::move(type)) {}
     void SetUp() override {
         ControlTest::SetUp();
         if (IsSkipped()) return;
@@ -17,18 +18,19 @@ class Shadows : public ControlTest {
         folder_.write("image", std::string("\xb0\x66\xba\x00\x05\xee\xec\x42\xec\x4a\xb0\x66\xeb\xf7", 14));
         file_ = folder_.write("busy.json", R"({
             "memory": "16M", "boot": { "kernel": "image", "protocol": "flat" }, "plugins": [")" +
-                                               file("gauge") + R"("],
-            "devices": [ { "type": "gauge", "id": "gauge" },
+                                               file(type_) + R"("],
+            "devices": [ { "type": ")" + type_ +
+                                               R"(", "id": "gauge" },
                          { "type": "pci-host", "id": "pci" } ] })");
         run_machine();
     }
     static std::string file(const std::string& name) { return PLUGBAY_TEST_PLUGINS "/" + name + ".so"; }
     void begin(const std::string& flaw, int duration = 700) {
         const json begun =
-            call("shadow", {{"device", "gauge"}, {"file", file("gauge-" + flaw)}, {"duration", duration}});
+            call("shadow", {{"device", "gauge"}, {"file", file(type_ + "-" + flaw)}, {"duration", duration}});
         EXPECT_EQ(begun["outcome"], "running");
-        EXPECT_EQ(begun["before"], "gauge 1.0.0");
-        EXPECT_EQ(begun["after"], "gauge 2.0.0");
+        EXPECT_EQ(begun["before"], type_ + " 1.0.0");
+        EXPECT_EQ(begun["after"], type_ + " 2.0.0");
     }
     // Until it is over.
     json outcome() {
@@ -50,7 +52,7 @@ class Shadows : public ControlTest {
     // The guest's accesses are answered, by the build that was there all the time.
     void expect_service() {
         EXPECT_THAT(call("devices.show", {{"id", "gauge"}})["plugin"].get<std::string>(),
-                    HasSubstr("/gauge.so"));
+                    HasSubstr("/" + type_ + ".so"));
         const std::uint64_t before = reads();
         for (int i = 0; i < 500; ++i) {
             if (reads() > before) return;
@@ -58,6 +60,13 @@ class Shadows : public ControlTest {
         }
         ADD_FAILURE() << "the guest gets nowhere";
     }
+
+    const std::string type_;
+};
+
+class NamedShadows : public Shadows {
+  protected:
+    NamedShadows() : Shadows("lantern") {}
 };
 
 TEST_F(Shadows, AnEqualBuildIsFoundEqual) {
@@ -81,6 +90,14 @@ TEST_F(Shadows, AnotherAnswerIsTold) {
     EXPECT_EQ(report["differences"][0]["after"], "0x01");
     EXPECT_THAT(report["why"].get<std::string>(), HasSubstr("the guest got 0x00, the new build says 0x01"));
     expect_service();
+}
+
+TEST_F(NamedShadows, DifferencesHaveTheNamesOfRegistersAndFields) {
+    const json report = shadow("brighter");
+    EXPECT_EQ(report["outcome"], "different") << report.dump(2);
+    EXPECT_EQ(report["why"],
+              "read ports 0x500 + 0x1 STATUS: the guest got 0x01 (LIT=1), the new build says 0x03 "
+              "(LIT=1, BRIGHT=1)");
 }
 
 TEST_F(Shadows, AStateThatDriftsIsTold) {
