@@ -1,4 +1,5 @@
-// Swaps a serial port between two builds while its guest writes to it without end:
+// Swaps a serial port between two builds while its guest writes to it without end, and then a tenth as often with a rehearsal of
+// each build, as swaps are by default:
 //
 //     swap_soak [SWAPS]
 //
@@ -49,7 +50,8 @@ bool check(bool good, const char* what) {
     return good;
 }
 
-bool soak(std::size_t swaps) {
+bool soak(std::size_t swaps, bool rehearse) {
+    std::cout << fmt::format("{} swaps{}", swaps, rehearse ? ", each rehearsed" : "") << std::endl;
     const TemporaryFolder folder;
     ::setenv("PLUGBAY_RUNTIME_DIR", (folder.path() / "run").c_str(), 1);
     // mov $0x3f8, %dx; mov $'x', %al; 1: out %al, %dx; jmp 1b
@@ -72,7 +74,7 @@ bool soak(std::size_t swaps) {
     const int process = (*status)["pid"];
 
     SwapSeries series(*client, {{"com1", {PLUGBAY_FIRST_BUILD, PLUGBAY_NEXT_BUILD}, "bytes sent"}},
-                      {.patience = 10s});
+                      {.rehearse = rehearse, .patience = 10s});
     Size settled;
     Size now;
     for (std::size_t i = 0; i <= swaps; ++i) {
@@ -102,7 +104,10 @@ bool soak(std::size_t swaps) {
 
 int main(int argc, char** argv) {
     try {
-        return plugbay::end_to_end::soak(argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 10'000) ? 0 : 1;
+        using plugbay::end_to_end::soak;
+        const std::size_t swaps = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 10'000;
+        const bool plain = soak(swaps, false);
+        return soak(std::max<std::size_t>(swaps / 10, 1), true) && plain ? 0 : 1;
     } catch (const std::exception& error) {
         std::cout << "FAILED  " << error.what() << '\n';
         return 1;
