@@ -200,6 +200,7 @@ CLI::App* add_validate(CLI::App& app, ValidateCommand& command) {
     validate->add_option("FILE", options.file, "the plugin");
     validate->add_flag("--json", command.json, "results for programs");
     validate->add_flag("--list", command.list, "list the checks, and do nothing");
+    validate->add_flag("--findings", command.findings, "print only what did not pass, and the sum");
     validate->add_option("--include", options.include, "only checks with these ids, such as PB-STATE-*")
         ->type_name("PATTERN");
     validate->add_option("--type", options.types, "only these device types of the plugin")

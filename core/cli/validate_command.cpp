@@ -119,7 +119,8 @@ int validate_command(std::ostream& out, const ValidateCommand& command) {
     }
     Printer print(out);
     const auto results = validation::validate(command.options, [&](const CheckResult& result) {
-        if (!command.json) print(result);
+        const bool finding = result.verdict != Verdict::passed && result.verdict != Verdict::skipped;
+        if (!command.json && (finding || !command.findings)) print(result);
     });
     if (!results) {
         std::cerr << "plugbay validate: " << results.error().text() << '\n';

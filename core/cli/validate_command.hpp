@@ -9,8 +9,9 @@ namespace plugbay::core {
 
 struct ValidateCommand {
     validation::ValidateOptions options;
-    bool json = false; // the keys are part of the command's interface
-    bool list = false; // what is checked, and nothing else
+    bool json = false;     // the keys are part of the command's interface
+    bool list = false;     // what is checked, and nothing else
+    bool findings = false; // only what did not pass, and the sum
 };
 
 // Returns the exit status.

@@ -20,7 +20,7 @@ class Develop : public RunningMachine {
     }
     // The plugin, as a person saves it.
     void save(const std::string& version, const std::string& field = "value",
-              const std::string& result = "value_") const {
+              const std::string& result = "value_", const std::string& reset = "value_ = 0;") const {
         folder_.write("lamp/lamp.cpp", R"(#include <plugbay/plugin.hpp>
 class Lamp {
   public:
@@ -35,7 +35,7 @@ class Lamp {
     std::uint64_t read(plugbay::Access) { return )" +
                                            result + R"(; }
     void write(plugbay::Access, std::uint64_t value) { value_ = static_cast<std::uint8_t>(value); }
-    void reset() { value_ = 0; }
+    void reset() { )" + reset + R"( }
     void state(auto& fields) { fields(")" + field +
                                            R"(", value_); }
 
@@ -101,6 +101,25 @@ TEST_F(Develop, SwapsWhatIsGoodAndGoesBack) {
     terminal.type("q");
     EXPECT_EQ(terminal.finish(), 0) << terminal.screen();
     EXPECT_EQ(json::parse(plugbay({"ps", "--json"}).output), json::array());
+}
+
+TEST_F(Develop, TellsWhatTheConformanceChecksFind) {
+    Terminal terminal(plugbay_command({"dev", folder_.path("lamp"), "--machine", machine_with_lamps()}));
+    ASSERT_TRUE(terminal.wait_for("runs; `plugbay ctl dev-", patience)) << terminal.screen();
+    save("1.1.0", "value", "value_", "");
+    ASSERT_TRUE(terminal.wait_for("check    lamp.so: ", patience)) << terminal.screen();
+    ASSERT_TRUE(terminal.wait_for("a reset brings back the beginning")) << terminal.screen();
+    EXPECT_THAT(terminal.screen(), AllOf(HasSubstr("PB-RESET-001"), HasSubstr(" 1 failed")));
+    terminal.type("r");
+    ASSERT_TRUE(terminal.wait_for("live     now (", patience)) << terminal.screen();
+    save("1.2.0");
+    ASSERT_TRUE(terminal.wait_for("lamp 1.1.0 -> lamp 1.2.0", patience)) << terminal.screen();
+    const auto since = [&] { return terminal.screen().substr(terminal.screen().rfind("lamp 1.2.0")); };
+    for (int i = 0; i < 600 && since().find(" checks: ") == std::string::npos; ++i)
+        (void)terminal.wait_for("what is never there", std::chrono::milliseconds(100));
+    EXPECT_THAT(since(), AllOf(HasSubstr("check    lamp.so: "), Not(HasSubstr("failed"))));
+    terminal.type("q");
+    EXPECT_EQ(terminal.finish(), 0) << terminal.screen();
 }
 
 TEST_F(Develop, StartsTheMachineAgainAfterItsEnd) {

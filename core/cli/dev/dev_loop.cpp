@@ -41,6 +41,7 @@ DevLoop::DevLoop(const DevOptions& options, BuildPlan plan, SourceWatch watch, U
 DevLoop::~DevLoop() {
     if (console_open_) close_console();
     cycle_.abandon();
+    checks_.abandon();
     job_.reset();
     machine_.reset();
     std::error_code ignored;
@@ -51,6 +52,7 @@ std::vector<pollfd> DevLoop::sources() const {
     std::vector<pollfd> all{
         {signals_.get(), POLLIN, 0}, {watch_.descriptor(), POLLIN, 0}, {keyboard_.descriptor(), POLLIN, 0}};
     if (!job_) cycle_.add_sources(all); // one after the other
+    checks_.add_sources(all);
     if (machine_) {
         for (const int each : {machine_->console(), machine_->messages(), machine_->ended()})
             all.push_back({each, POLLIN, 0});
@@ -85,6 +87,8 @@ int DevLoop::run() {
         }
         if (is_ready(keyboard_.descriptor())) take_keys();
         if (!job_ && cycle_.proceed()) finish_build();
+        while (const auto outcome = checks_.proceed())
+            text_.checks(*outcome);
         look_at_files();
         look_at_machine();
         if (job_ && is_ready(job_->descriptor())) finish_job();
@@ -187,6 +191,7 @@ void DevLoop::begin(Clock::time_point since, bool by_save) {
     since_ = since;
     by_save_ = by_save;
     all_ = !by_save;
+    checks_.abandon(); // the compiler needs the processor
     cycle_.start();
     if (!cycle_.running()) finish_build();
 }

@@ -6,6 +6,7 @@
 #include "core/cli/dev/dev_text.hpp"
 #include "core/cli/dev/keyboard.hpp"
 #include "core/cli/dev/own_machine.hpp"
+#include "core/cli/dev/plugin_checks.hpp"
 #include "core/cli/dev/source_watch.hpp"
 #include "core/cli/dev/swap_job.hpp"
 #include "core/control/control_client.hpp"
@@ -77,6 +78,7 @@ class DevLoop {
     bool has_built_ = false; // since the watch was looked at
 
     BuildCycle cycle_;
+    PluginChecks checks_;       // of the builds that serve
     Clock::time_point since_{}; // the save, or the key
     bool by_save_ = false;
     bool all_ = false; // also what has not changed is swapped

@@ -163,12 +163,17 @@ void DevLoop::finish_job() {
     }
     text_.swaps(results, cycle_, by_save_ ? now - since_ : Duration(), now - swap_began_);
     std::vector<SwapResult> swapped;
+    std::vector<std::filesystem::path> files;
     for (const SwapResult& each : results) {
+        files.push_back(each.plugin.description.file);
         if (each.refused) continue;
-        live_[each.plugin.description.file] = each.plugin.written;
+        live_[files.back()] = each.plugin.written;
         if (each.report) swapped.push_back(each);
     }
     if (!swapped.empty()) last_ = std::move(swapped);
+    checks_.start(std::move(files));
+    while (const auto failed = checks_.proceed())
+        text_.checks(*failed);
 }
 
 } // namespace plugbay::core::dev

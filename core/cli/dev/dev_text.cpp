@@ -110,6 +110,14 @@ void DevText::swaps(const std::vector<SwapResult>& results, const BuildCycle& cy
          Colour::good);
 }
 
+void DevText::checks(const PluginChecks::Outcome& outcome) const {
+    line("check", fmt::format("{}: {}", outcome.file.filename().string(), outcome.sum),
+         !outcome.good              ? Colour::bad
+         : outcome.findings.empty() ? Colour::good
+                                    : Colour::attention);
+    output(outcome.findings);
+}
+
 void DevText::back(const std::vector<SwapResult>& results) const {
     for (const SwapResult& each : results) {
         if (each.refused)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/cli/dev/build_cycle.hpp"
+#include "core/cli/dev/plugin_checks.hpp"
 #include "core/cli/dev/swap_job.hpp"
 #include "core/cli/terminal_text.hpp"
 
@@ -29,6 +30,7 @@ class DevText {
     // What became of swaps. `live`: since the save, with `swap` for the swap; 0: it was no save.
     void swaps(const std::vector<SwapResult>& results, const BuildCycle& cycle, Duration live,
                Duration swap) const;
+    void checks(const PluginChecks::Outcome& outcome) const;
     void back(const std::vector<SwapResult>& results) const;
     void keys() const;
 
