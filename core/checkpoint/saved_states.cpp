@@ -38,6 +38,12 @@ Error other_checksum(const std::string& place) {
     return Error{place + "its checksum is not the one that the manifest has", damaged_hint};
 }
 
+// docs/state-format.md: the magic number, and the image's own size at byte 16.
+bool begins_an_image(std::span<const std::byte> bytes, std::uint64_t size) {
+    return detail::state_load<std::uint64_t>(bytes.data()) == detail::state_magic &&
+           detail::state_load<std::uint64_t>(bytes.data() + 16) == size;
+}
+
 // Before there is memory for all of a large image: a manifest may claim as much as it likes of a file of holes.
 Result<void> check_large(const SavedStates::Read& read, const StatePlace& image, const std::string& place) {
     if (image.size <= block_size) return {};
@@ -47,6 +53,9 @@ Result<void> check_large(const SavedStates::Read& read, const StatePlace& image,
     for (std::uint64_t at = 0; at < end; at += block_size) {
         const auto part = std::span(block).first(static_cast<std::size_t>(std::min(end - at, block_size)));
         if (auto done = read(part, image.offset + at); !done) return done;
+        if (at == 0 && !begins_an_image(part, image.size))
+            return Error{place + "there is no state image of " + std::to_string(image.size) + " bytes",
+                         damaged_hint};
         checksum.add(part);
     }
     return checksum.value() == image.checksum ? Result<void>() : other_checksum(place);
