@@ -220,6 +220,12 @@ int run_loaded(LoadedMachine& loaded, const MakeMachine& make, bool goes_on, con
     service_manager.stopping(loaded.config.name + ": the machine ends");
     if (auto& gdb = (*control)->debugger()) gdb->machine_ended();
     (*control)->tell_ended(outcome ? reason_of(*outcome) : outcome.error().text());
+    if (const std::string hanging = (*machine)->hanging(); !hanging.empty()) {
+        tell_failure(hanging + "; the process ends without it");
+        const int status = outcome ? report(*outcome) : failed(outcome.error());
+        flush_log();
+        ::_exit(status);
+    }
     control->reset();
     printer.reset();
     machine->reset(); // devices go (and terminals are themselves again) before anything is said

@@ -46,7 +46,7 @@ Result<void> MachineTarget::stop() {
     if (stepping_) {
         VcpuThread& thread = *machine_.vcpus()[stepping_->vcpu];
         thread.park();
-        thread.wait_parked();
+        if (auto parked = thread.wait_parked(); !parked) return parked;
     }
     if (auto done = machine_.pause(); !done) return done;
     collect();

@@ -143,13 +143,32 @@ Result<void> Machine::boot() {
     return vcpus_.front()->vcpu().set_entry(image->entry);
 }
 
-void Machine::stop_guest() {
+Result<void> Machine::stop_guest() {
     if (clock_.running()) stopped_since_ = IoLoop::now();
     clock_.stop();
     for (const auto& vcpu : vcpus_)
         vcpu->park();
+    for (const auto& vcpu : vcpus_) {
+        if (auto parked = vcpu->wait_parked(); !parked) {
+            if (!paused()) run_guest();
+            return parked;
+        }
+    }
+    return {};
+}
+
+std::string Machine::hanging() {
+    constexpr std::chrono::seconds grace(1); // run() has waited already
     for (const auto& vcpu : vcpus_)
-        vcpu->wait_parked();
+        vcpu->park();
+    for (const auto& vcpu : vcpus_) {
+        if (auto parked = vcpu->wait_parked(grace); !parked) return parked.error().text();
+    }
+    const Device* const stuck = devices_->find_stuck(VcpuThread::stop_limit);
+    if (stuck == nullptr) return {};
+    return fmt::format(
+        "device \"{}\" does not stop: a callback of it, or of a device that it is linked to, does not return",
+        stuck->id());
 }
 
 // Not one that has ended: what comes after its last instruction is nobody's business.
@@ -166,7 +185,7 @@ void Machine::run_guest() {
 }
 
 Result<void> Machine::reset() {
-    stop_guest();
+    if (auto stopped = stop_guest(); !stopped) return stopped;
     if (auto done = hot_plug_->finish_requests(); !done)
         log_for(Subsystem::hot_plug).warn("{}", done.error().text());
     const auto between = [this]() -> Result<void> {
@@ -194,7 +213,7 @@ Result<void> Machine::reset() {
 
 Result<void> Machine::pause() {
     if (paused()) return {};
-    stop_guest();
+    if (auto stopped = stop_guest(); !stopped) return stopped;
     if (auto kept = keep_time(); !kept) {
         run_guest();
         return kept;
@@ -266,7 +285,9 @@ Result<void> Machine::look_at_vcpu(std::uint32_t index, const std::function<Resu
         return Error{fmt::format("there is no vCPU {}", index),
                      fmt::format("the machine has 0 to {}", vcpus_.size() - 1)};
     }
-    if (!paused()) stop_guest();
+    if (!paused()) {
+        if (auto stopped = stop_guest(); !stopped) return stopped;
+    }
     auto looked = look(vcpus_[index]->vcpu());
     if (!paused()) run_guest();
     return looked;

@@ -93,6 +93,9 @@ class Machine {
     // happen inside, unless the configuration says that they end the run. A machine that was paused before waits for
     // resume().
     [[nodiscard]] Result<RunOutcome> run(std::optional<std::chrono::seconds> limit = std::nullopt);
+    // After run(): what never ends, so that the destructor would not either, nor anything that waits for a device. Not
+    // empty: leave the process by _exit(2).
+    [[nodiscard]] std::string hanging();
 
     // Thread: any. Has run() call `command` on the control thread, between other things, in the order posted; the guest
     // runs on meanwhile. What run() has not called when it returns is dropped.
@@ -186,7 +189,8 @@ class Machine {
     [[nodiscard]] Result<void> boot();
     [[nodiscard]] Result<void> keep_time();
     [[nodiscard]] std::vector<std::uint32_t> all_vcpus() const;
-    void stop_guest();
+    // On failure the guest runs on, unless it was paused.
+    [[nodiscard]] Result<void> stop_guest();
     void run_guest();
     void take_request(MachineRequest request);
     void take_failure(GuestFailure failure);

@@ -1,11 +1,13 @@
 #include "core/machine/vcpu_thread.hpp"
 
 #include "core/base/thread_setup.hpp"
+#include "core/device/slot.hpp"
 #include "core/kvm/kick_signal.hpp"
 #include "core/kvm/vcpu_dump.hpp"
 #include "core/machine/guest_access.hpp"
 #include "core/machine/guest_hypercall.hpp"
 
+#include <fmt/format.h>
 #include <utility>
 
 namespace plugbay::core {
@@ -15,7 +17,8 @@ VcpuThread::VcpuThread(std::unique_ptr<KvmVcpu> vcpu, AccessBus& bus, const Gues
     : vcpu_(std::move(vcpu)), bus_(bus), memory_(memory), on_failure_(std::move(on_failure)),
       on_debug_(std::move(on_debug)) {
     thread_ = std::thread([this] { thread_main(); });
-    wait_parked();
+    std::unique_lock guard(mutex_);
+    changed_.wait(guard, [&] { return parked_; });
 }
 
 VcpuThread::~VcpuThread() {
@@ -42,9 +45,17 @@ void VcpuThread::park() {
     if (command_.compare_exchange_strong(expected, Command::park)) vcpu_->request_exit();
 }
 
-void VcpuThread::wait_parked() {
-    std::unique_lock guard(mutex_);
-    changed_.wait(guard, [&] { return parked_; });
+Result<void> VcpuThread::wait_parked(std::chrono::milliseconds limit) {
+    {
+        std::unique_lock guard(mutex_);
+        if (changed_.wait_for(guard, limit, [&] { return parked_; })) return {};
+    }
+    const Slot* const slot = presence_.inside();
+    if (slot == nullptr)
+        return Error{fmt::format("vcpu{} does not stop: it is still in KVM", vcpu_->index())};
+    return Error{
+        fmt::format("vcpu{} does not stop: it is still inside device \"{}\"", vcpu_->index(), slot->id),
+        "the device's code hangs: look at it with a debugger"};
 }
 
 std::optional<VcpuExit::Debug> VcpuThread::take_debug_exit() {

@@ -2,12 +2,14 @@
 // to.
 #pragma once
 
+#include "core/base/result.hpp"
 #include "core/bus/access_bus.hpp"
 #include "core/bus/presence.hpp"
 #include "core/kvm/kvm_vcpu.hpp"
 #include "core/machine/vcpu_counts.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -41,9 +43,10 @@ class VcpuThread {
 
     void run();
     // park() asks, wait_parked() waits until the guest's last access is complete: ask all vCPUs first, then
-    // wait.
+    // wait. The error tells which device keeps the access for longer than stop_limit; the vCPU parks when it has left.
+    static constexpr std::chrono::seconds stop_limit{10};
     void park();
-    void wait_parked();
+    [[nodiscard]] Result<void> wait_parked(std::chrono::milliseconds limit = stop_limit);
 
     // Only while parked.
     [[nodiscard]] KvmVcpu& vcpu() { return *vcpu_; }

@@ -64,6 +64,16 @@ asm(PLUGBAY_GUEST_BEGIN(terminal_flood) R"(
 )" PLUGBAY_GUEST_END(terminal_flood));
 PLUGBAY_GUEST_DECLARE(terminal_flood)
 
+// The read never returns.
+asm(PLUGBAY_GUEST_BEGIN(swallowed) R"(
+    .code16
+    say_ready
+    movw $0x707, %dx
+    inb %dx, %al
+    hlt
+)" PLUGBAY_GUEST_END(swallowed));
+PLUGBAY_GUEST_DECLARE(swallowed)
+
 namespace plugbay::end_to_end {
 namespace {
 
@@ -134,6 +144,22 @@ TEST_F(Signals, EndAllVcpus) {
     const Outcome outcome = child.finish(seconds(20));
     EXPECT_EQ(outcome.status, 128 + SIGTERM) << outcome.text();
     EXPECT_FALSE(outcome.left_children);
+}
+
+TEST_F(Signals, EndAMachineWhoseDeviceHangs) {
+    MachineOptions options;
+    options.more = R"("plugins": [")" HANGING_PLUGIN R"("], )";
+    const std::string specimen = R"(, { "type": "specimen", "id": "hung", "port": "0x700" })";
+    Child child(
+        plugbay_command({"run", prepare(guest_program_swallowed(), serial_to_stdio + specimen, options)}));
+    ASSERT_TRUE(child.wait_for_output("!", seconds(20))) << child.finish(milliseconds(1)).text();
+    ::usleep(200'000); // the next instruction
+    child.send_signal(SIGTERM);
+    const Outcome outcome = child.finish(seconds(40));
+    EXPECT_EQ(outcome.status, 128 + SIGTERM) << outcome.text();
+    EXPECT_NE(outcome.errors.find("vcpu0 does not stop: it is still inside device \"hung\""),
+              std::string::npos)
+        << outcome.errors;
 }
 
 // The guest loops on; the tree goes to standard error, and the machine with it.
