@@ -42,7 +42,7 @@ int send_to_output(const CheckpointArguments& arguments, const std::string& mach
     if (!client) return refuse(client.error().text());
     const auto folder = control_folder();
     if (!folder) return refuse(folder.error().text());
-    const auto place = SocketPlace::take(*folder / fmt::format(".send-{}", ::getpid()));
+    auto place = SocketPlace::take(*folder / fmt::format(".send-{}", ::getpid()));
     if (!place) return refuse(place.error().text());
     const auto listener = place->listen();
     if (!listener) return refuse(listener.error().text());

@@ -111,11 +111,11 @@ Result<SocketPlace> SocketPlace::take(const std::filesystem::path& socket) {
 
 SocketPlace::~SocketPlace() {
     if (!lock_) return; // moved away
-    ::unlink(socket_.c_str());
+    if (made_) ::unlink(socket_.c_str());
     ::unlink(lock_of(socket_).c_str());
 }
 
-Result<UniqueFd> SocketPlace::listen() const {
+Result<UniqueFd> SocketPlace::listen() {
     const auto failed = [&](const char* what) {
         return errno_error(fmt::format("the control socket {} cannot be {}", socket_.string(), what));
     };
@@ -139,9 +139,10 @@ Result<UniqueFd> SocketPlace::listen() const {
     if (!listener) return failed("made");
     // bind() gives the file the mode of the socket.
     if (::fchmod(listener.get(), 0600) != 0 ||
-        ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-        ::listen(listener.get(), 64) != 0)
+        ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         return failed("made");
+    made_ = true;
+    if (::listen(listener.get(), 64) != 0) return failed("made");
     return listener;
 }
 

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace plugbay::core {
@@ -26,17 +27,20 @@ namespace plugbay::core {
 // Whether a program listens there, even one that does not answer. Does not wait.
 [[nodiscard]] bool somebody_listens(const std::filesystem::path& socket);
 
-// A socket's place, taken: nobody else can take it until this object ends, which also removes the socket.
+// A socket's place, taken: nobody else can take it until this object ends, which also removes the socket that it made.
 class SocketPlace {
   public:
     // An error if a running monitor has it.
     [[nodiscard]] static Result<SocketPlace> take(const std::filesystem::path& socket);
-    SocketPlace(SocketPlace&&) noexcept = default;
+    SocketPlace(SocketPlace&& other) noexcept
+        : socket_(std::move(other.socket_)), lock_(std::move(other.lock_)),
+          made_(std::exchange(other.made_, false)) {}
     SocketPlace& operator=(SocketPlace&&) = delete;
     ~SocketPlace();
 
-    // A listening socket at this place, mode 0600.
-    [[nodiscard]] Result<UniqueFd> listen() const;
+    // A listening socket at this place, mode 0600. What a crash left there is replaced; anything else is left alone, and
+    // an error.
+    [[nodiscard]] Result<UniqueFd> listen();
     [[nodiscard]] const std::filesystem::path& socket() const { return socket_; }
 
   private:
@@ -44,6 +48,7 @@ class SocketPlace {
         : socket_(std::move(socket)), lock_(std::move(lock)) {}
     std::filesystem::path socket_;
     UniqueFd lock_;
+    bool made_ = false; // what is at the place is the socket of listen()
 };
 
 } // namespace plugbay::core

@@ -193,6 +193,27 @@ TEST_F(BadClients, TwoMachinesDoNotShareAName) {
     expect_machine_well();
 }
 
+TEST_F(BadClients, WhatIsNoSocketOfOursStays) {
+    const std::string file = folder_.write("precious.txt", "precious");
+    const Outcome over_file = run(plugbay_command({"run", file_, "--control", file}));
+    EXPECT_EQ(over_file.status, 1) << over_file.text();
+    EXPECT_THAT(over_file.errors, HasSubstr("is no socket"));
+    EXPECT_EQ(folder_.read("precious.txt"), "precious");
+
+    const std::string path = (folder_.path() / "other.sock").string();
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    const UniqueFd other(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::bind(other.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(::listen(other.get(), 8), 0);
+    const Outcome over_socket = run(plugbay_command({"run", file_, "--control", path}));
+    EXPECT_EQ(over_socket.status, 1) << over_socket.text();
+    EXPECT_THAT(over_socket.errors, HasSubstr("another program listens"));
+    const UniqueFd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+}
+
 TEST_F(BadClients, NamesThatAreNoneAreRefused) {
     for (const char* name : {"../busy", ".busy", "a/b", "\x1b[2J"}) {
         const Outcome outcome = run(plugbay_command({"run", file_, "--name", name}));
