@@ -64,10 +64,11 @@ Result<ControlClient> ControlClient::connect(const std::filesystem::path& socket
 Result<ControlClient> ControlClient::find(std::string_view place) {
     if (place.find('/') != place.npos) return connect(place);
     if (!place.empty()) {
-        const auto socket = control_socket_of(place);
-        if (!socket) return socket.error();
-        auto client = connect(*socket);
-        if (client) return client;
+        const auto sockets = control_sockets_of(place);
+        if (!sockets) return sockets.error();
+        for (const auto& socket : *sockets) {
+            if (auto client = connect(socket)) return client;
+        }
         return Error{fmt::format("no machine named \"{}\" is running", place),
                      "`plugbay ps` lists those that are"};
     }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fcntl.h>
+#include <optional>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -20,12 +21,50 @@ namespace plugbay::core {
 
 namespace {
 
+constexpr const char* system_folder = "/run/plugbay";
+
+std::optional<std::filesystem::path> chosen_folder() {
+    const char* chosen = std::getenv("PLUGBAY_RUNTIME_DIR");
+    if (chosen == nullptr || *chosen == '\0') return std::nullopt;
+    return chosen;
+}
+
 std::filesystem::path wanted_folder() {
-    if (const char* own = std::getenv("PLUGBAY_RUNTIME_DIR"); own != nullptr && *own != '\0') return own;
+    if (auto chosen = chosen_folder()) return *chosen;
     if (const char* session = std::getenv("XDG_RUNTIME_DIR"); session != nullptr && *session != '\0')
         return std::filesystem::path(session) / "plugbay";
-    if (::geteuid() == 0) return "/run/plugbay";
+    if (::geteuid() == 0) return system_folder;
     return fmt::format("/tmp/plugbay-{}", ::geteuid());
+}
+
+Result<void> check_name(std::string_view name) {
+    constexpr std::size_t longest = 64;
+    if (!name.empty() && name.size() <= longest && name.front() != '.' && name.find('/') == name.npos &&
+        is_printable_utf8(name))
+        return {};
+    return Error{fmt::format("\"{}\" cannot name a running machine",
+                             is_printable_utf8(name) ? name.substr(0, 80) : "these bytes"),
+                 fmt::format("1 to {} bytes of text, without \"/\", not beginning with \".\"", longest)};
+}
+
+std::filesystem::path socket_name(std::string_view name) {
+    return std::string(name) + ".sock";
+}
+
+// Sorted; none if there is no such folder.
+std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folder) {
+    std::vector<std::filesystem::path> found;
+    std::error_code failed;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, failed))
+        found.push_back(entry.path());
+    std::ranges::sort(found);
+    return found;
+}
+
+void add_sockets(const std::filesystem::path& folder, std::vector<std::filesystem::path>& found) {
+    for (const auto& entry : entries_of(folder)) {
+        if (entry.extension() == ".sock") found.push_back(entry);
+    }
 }
 
 std::filesystem::path lock_of(const std::filesystem::path& socket) {
@@ -58,25 +97,30 @@ Result<std::filesystem::path> control_folder() {
 }
 
 Result<std::filesystem::path> control_socket_of(std::string_view name) {
-    constexpr std::size_t longest = 64;
-    if (name.empty() || name.size() > longest || name.front() == '.' || name.find('/') != name.npos ||
-        !is_printable_utf8(name)) {
-        return Error{fmt::format("\"{}\" cannot name a running machine",
-                                 is_printable_utf8(name) ? name.substr(0, 80) : "these bytes"),
-                     fmt::format("1 to {} bytes of text, without \"/\", not beginning with \".\"", longest)};
-    }
+    if (auto good = check_name(name); !good) return std::move(good).error();
     auto folder = control_folder();
     if (!folder) return folder;
-    return *folder / (std::string(name) + ".sock");
+    return *folder / socket_name(name);
 }
 
 std::vector<std::filesystem::path> control_sockets() {
     std::vector<std::filesystem::path> found;
-    std::error_code failed;
-    for (const auto& entry : std::filesystem::directory_iterator(wanted_folder(), failed)) {
-        if (entry.path().extension() == ".sock") found.push_back(entry.path());
+    add_sockets(wanted_folder(), found);
+    if (::geteuid() != 0) return found;
+    for (const auto& service : entries_of(chosen_folder().value_or(system_folder)))
+        add_sockets(service, found);
+    return found;
+}
+
+Result<std::vector<std::filesystem::path>> control_sockets_of(std::string_view name) {
+    if (::geteuid() != 0) {
+        auto socket = control_socket_of(name);
+        if (!socket) return std::move(socket).error();
+        return std::vector{*std::move(socket)};
     }
-    std::ranges::sort(found);
+    if (auto good = check_name(name); !good) return std::move(good).error();
+    std::vector<std::filesystem::path> found = control_sockets();
+    std::erase_if(found, [&](const auto& socket) { return socket.filename() != socket_name(name); });
     return found;
 }
 

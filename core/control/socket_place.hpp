@@ -21,8 +21,13 @@ namespace plugbay::core {
 // The socket of the machine of that name; an error if it cannot be part of a file's name.
 [[nodiscard]] Result<std::filesystem::path> control_socket_of(std::string_view name);
 
-// The sockets in control_folder(), sorted.
+// The sockets of the machines that this user may control: those in the folder of control_folder(), sorted, and for root
+// those of services, each in a folder of its own below PLUGBAY_RUNTIME_DIR or /run/plugbay.
 [[nodiscard]] std::vector<std::filesystem::path> control_sockets();
+
+// Where the machine of that name may listen, in the order in which to try; an error as of control_socket_of(). Root
+// finds machines in folders of others, too.
+[[nodiscard]] Result<std::vector<std::filesystem::path>> control_sockets_of(std::string_view name);
 
 // Whether a program listens there, even one that does not answer. Does not wait.
 [[nodiscard]] bool somebody_listens(const std::filesystem::path& socket);

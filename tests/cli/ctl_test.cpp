@@ -1,6 +1,10 @@
 // plugbay ps, ctl, top and run --daemon, with machines that run.
 #include "running_machine.hpp"
 
+#include <cctype>
+#include <fstream>
+#include <sys/stat.h>
+
 namespace plugbay::end_to_end {
 namespace {
 
@@ -105,6 +109,25 @@ TEST_F(Ctl, WithTwoMachinesOneMustBeNamed) {
     EXPECT_EQ(machines[0]["name"], "one");
     EXPECT_EQ(machines[0]["socket"], folder_.path("one.sock"));
     EXPECT_EQ(machines[1]["state"], "running");
+}
+
+// As plugbay@NAME runs it: in a folder of its own, which is its user's.
+TEST_F(Ctl, RootFindsMachinesOfServices) {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root may control machines of others";
+    constexpr uid_t service_user = 65534;
+    const std::string own = folder_.path("web");
+    ASSERT_EQ(::mkdir(own.c_str(), 0700), 0);
+    ::setenv("PLUGBAY_RUNTIME_DIR", own.c_str(), 1);
+    start(waiting_machine(), "web");
+    ASSERT_EQ(::chown(own.c_str(), service_user, service_user), 0);
+    ASSERT_EQ(::chown((own + "/web.sock").c_str(), service_user, service_user), 0);
+    EXPECT_EQ(plugbay({"ctl", "web", "pause"}).status, 0);
+    ::setenv("PLUGBAY_RUNTIME_DIR", folder_.path("").c_str(), 1);
+    EXPECT_THAT(plugbay({"ps"}).output, AllOf(HasSubstr("\nweb "), HasSubstr("paused")));
+    EXPECT_THAT(plugbay({"ctl", "web", "status"}).output, HasSubstr("paused"));
+    EXPECT_EQ(plugbay({"ctl", "resume"}).status, 0);
+    EXPECT_THAT(plugbay({"top", "web"}).output, StartsWith("web  running"));
+    EXPECT_EQ(plugbay({"ctl", "w", "status"}).status, 4);
 }
 
 TEST_F(Ctl, PsListsWhoDoesNotAnswerAndNotWhoIsGone) {
