@@ -1,6 +1,7 @@
 #include "core/control/control_session.hpp"
 
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/write.hpp>
 #include <fmt/format.h>
 
@@ -11,16 +12,25 @@ namespace plugbay::core {
 using nlohmann::json;
 
 void ControlSession::read() {
-    if (reading_ || ending_ || lines_.size() >= most_lines || output_bytes_ >= enough_output) return;
+    if (reading_ || ending_ || input_over_ || lines_.size() >= most_lines ||
+        output_bytes_ >= enough_output)
+        return;
     reading_ = true;
     socket_.async_read_some(
         boost::asio::buffer(chunk_),
         [self = shared_from_this()](const boost::system::error_code& failed, std::size_t size) {
             self->reading_ = false;
+            if (failed == boost::asio::error::eof) return self->input_ended();
             if (failed) return self->close();
             self->take({self->chunk_.data(), size});
             self->go_on();
         });
+}
+
+// The client has shut down its side; it may still read. The beginning of a line is none.
+void ControlSession::input_ended() {
+    input_over_ = true;
+    go_on();
 }
 
 void ControlSession::take(std::string_view bytes) {
@@ -60,6 +70,7 @@ void ControlSession::go_on() {
             lines_.pop_front();
         }
     }
+    if (input_over_ && !running_ && lines_.empty() && output_.empty()) return close();
     read();
 }
 

@@ -30,7 +30,8 @@ class SessionOwner {
 };
 
 // A client's calls are done one after the other, and the next is not read before the answer to the last is on its way: a
-// client that does not read is not read from. What it sends and what it is sent is bounded.
+// client that does not read is not read from. What it sends and what it is sent is bounded. One that says that it sends no
+// more still gets its calls done and answered.
 class ControlSession : public std::enable_shared_from_this<ControlSession> {
   public:
     using Socket = boost::asio::local::stream_protocol::socket;
@@ -47,6 +48,7 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
 
   private:
     void read();
+    void input_ended();
     void take(std::string_view bytes);
     void go_on();
     [[nodiscard]] bool begin(const rpc::Call& call);
@@ -71,6 +73,7 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
     nlohmann::json batch_;             // answers so far
     std::optional<rpc::Call> running_; // on the control thread
     bool reading_ = false;
+    bool input_over_ = false;
     bool ending_ = false;
     std::deque<std::string> output_;
     std::size_t output_bytes_ = 0;

@@ -84,6 +84,25 @@ TEST_F(BadClients, AHundredMegabytesOnALineAreNotKept) {
     expect_machine_well();
 }
 
+TEST_F(BadClients, WhoSendsNoMoreStillGetsAllAnswers) {
+    run_machine();
+    for (const char* line : {R"({"jsonrpc":"2.0","id":1,"method":"machine.status"})",
+                             R"({"jsonrpc":"2.0","id":1,"method":"describe"})", "nonsense"}) {
+        const UniqueFd client = raw();
+        std::string lines;
+        for (int i = 0; i < 5; ++i)
+            lines += std::string(line) + "\n";
+        ASSERT_TRUE(send(client, lines + "{"));
+        ASSERT_EQ(::shutdown(client.get(), SHUT_WR), 0);
+        for (int i = 0; i < 5; ++i)
+            EXPECT_THAT(receive(client), HasSubstr("jsonrpc")) << line;
+        EXPECT_EQ(receive(client), "") << line;
+        pollfd over{.fd = client.get(), .events = POLLIN, .revents = 0};
+        EXPECT_EQ(::poll(&over, 1, 0), 1) << "the connection is still there";
+    }
+    expect_machine_well();
+}
+
 TEST_F(BadClients, HalfMessagesAreNothing) {
     run_machine();
     for (int i = 0; i < 20; ++i)
