@@ -12,7 +12,7 @@ namespace plugbay::core {
 using nlohmann::json;
 
 void ControlSession::read() {
-    if (reading_ || ending_ || input_over_ || lines_.size() >= most_lines ||
+    if (reading_ || ending_ || input_over_ || lines_.size() >= most_lines || line_bytes_ >= enough_input ||
         output_bytes_ >= enough_output)
         return;
     reading_ = true;
@@ -46,7 +46,10 @@ void ControlSession::take(std::string_view bytes) {
         }
         if (end == std::string_view::npos) break;
         skipping_ = false;
-        if (line_.find_first_not_of(" \t\r") != line_.npos) lines_.push_back(std::exchange(line_, {}));
+        if (line_.find_first_not_of(" \t\r") != line_.npos) {
+            line_bytes_ += line_.size();
+            lines_.push_back(std::exchange(line_, {}));
+        }
         line_.clear();
     }
 }
@@ -66,6 +69,7 @@ void ControlSession::go_on() {
             message_ = {};
             part_ = 0;
             if (lines_.empty() || output_bytes_ >= enough_output) break;
+            line_bytes_ -= lines_.front().size();
             message_ = rpc::parse(lines_.front());
             lines_.pop_front();
         }

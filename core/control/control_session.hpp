@@ -60,7 +60,9 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
 
     static constexpr std::size_t enough_output = 1 << 20;    // bytes: no further call is done
     static constexpr std::size_t most_event_bytes = 1 << 18; // waiting: further events are dropped
-    static constexpr std::size_t most_lines = 64;            // read and not done: no more is read
+    // Read and not done: no more is read.
+    static constexpr std::size_t most_lines = 64;
+    static constexpr std::size_t enough_input = rpc::longest_line; // bytes of lines
 
     SessionOwner& owner_;
     Socket socket_;
@@ -68,6 +70,7 @@ class ControlSession : public std::enable_shared_from_this<ControlSession> {
     std::string line_;      // the beginning of one
     bool skipping_ = false; // the rest of a line that is too long
     std::deque<std::string> lines_;
+    std::size_t line_bytes_ = 0;       // in lines_
     rpc::Message message_;             // being done
     std::size_t part_ = 0;             // of it, the next
     nlohmann::json batch_;             // answers so far

@@ -25,11 +25,11 @@ class BadClients : public ControlTest {
         EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
         return fd;
     }
-    // False when the other end does not take it within five seconds.
-    static bool send(const UniqueFd& fd, std::string_view bytes) {
+    // False when the other end takes nothing for so long.
+    static bool send(const UniqueFd& fd, std::string_view bytes, std::chrono::milliseconds patience = 5s) {
         while (!bytes.empty()) {
             pollfd writable{.fd = fd.get(), .events = POLLOUT, .revents = 0};
-            if (::poll(&writable, 1, 5000) != 1) return false;
+            if (::poll(&writable, 1, static_cast<int>(patience.count())) != 1) return false;
             const ssize_t size = ::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
             if (size < 0 && errno != EAGAIN) return false;
             if (size > 0) bytes.remove_prefix(static_cast<std::size_t>(size));
@@ -81,6 +81,30 @@ TEST_F(BadClients, AHundredMegabytesOnALineAreNotKept) {
     ASSERT_TRUE(send(client, R"({"jsonrpc":"2.0","id":7,"method":"machine.status"})"
                              "\n"));
     EXPECT_THAT(receive(client), HasSubstr("\"id\":7"));
+    expect_machine_well();
+}
+
+TEST_F(BadClients, FewLongLinesWaitForACallThatTakesLong) {
+    run_machine();
+    const std::string path = (folder_.path() / "sink").string();
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    // It takes no connection and reads nothing.
+    const UniqueFd sink(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::bind(sink.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(::listen(sink.get(), 1), 0);
+    const UniqueFd client = raw();
+    // While the answer to the first call goes out the second has begun, and more is read.
+    ASSERT_TRUE(send(client, R"({"jsonrpc":"2.0","id":1,"method":"machine.status"})"
+                             "\n"
+                             R"({"jsonrpc":"2.0","id":2,"method":"checkpoint.send","params":{"to":"unix:)" +
+                                 path + "\"}}\n"));
+    const std::string line = std::string((1 << 20) - 1, 'x') + "\n";
+    int taken = 0;
+    while (taken < 8 && send(client, line, 1s))
+        ++taken;
+    EXPECT_LT(taken, 5);
     expect_machine_well();
 }
 
