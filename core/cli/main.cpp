@@ -330,7 +330,7 @@ int main(int argc, char** argv) {
         return app.exit(error) == 0 ? exit_status::success : exit_status::usage;
     }
     std::unique_ptr<Daemon> daemon;
-    if (daemonize) { // before there is a thread
+    if (daemonize && !dry_run) { // before there is a thread
         auto split = Daemon::split();
         if (!split) {
             std::cerr << "plugbay: " << split.error().text() << '\n';

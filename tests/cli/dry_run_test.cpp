@@ -42,6 +42,14 @@ TEST_F(CommandLine, DryRunIsAMachineFileAgain) {
     }
 }
 
+TEST_F(CommandLine, DryRunOfADaemonIsTheSame) {
+    const std::string file = machine(exit_device);
+    const Outcome daemon = plugbay({"run", file, "--dry-run", "--daemon"});
+    EXPECT_EQ(daemon.status, 0) << daemon.text();
+    EXPECT_NE(daemon.output, "");
+    EXPECT_EQ(daemon.output, plugbay({"run", file, "--dry-run"}).output);
+}
+
 TEST_F(CommandLine, DryRunReportsMistakes) {
     const Outcome outcome = plugbay({"run", machine(exit_device), "--dry-run", "--set", "cpus=0"});
     EXPECT_EQ(outcome.status, 2);
