@@ -33,6 +33,7 @@ constexpr Row statuses[] = {
     {"2", "The command line or the machine file is wrong."},
     {"3", "The guest failed."},
     {"4", "No such machine is running, or it is not clear which one is meant."},
+    {"124", "--timeout ended the run."},
     {"128 + N", "Signal N ended the run."},
 };
 

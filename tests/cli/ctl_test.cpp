@@ -257,6 +257,19 @@ TEST_F(CommandLine, TheManualPageTellsAllCommands) {
     EXPECT_THAT(page.output,
                 AllOf(StartsWith(".TH PLUGBAY 1"), HasSubstr("plugbay ctl"), HasSubstr("\\-\\-daemon"),
                       HasSubstr("devices remove ID"), HasSubstr(".SH EXIT STATUS")));
+    // Each status that the guide has, but for the guest's own.
+    std::ifstream guide(PLUGBAY_SOURCE "/docs/cli.md");
+    std::string line;
+    while (std::getline(guide, line) && line != "## Exit statuses") {
+    }
+    int rows = 0;
+    while (std::getline(guide, line) && !line.starts_with("## ")) {
+        const std::string status = line.substr(0, line.find(" |", 2));
+        if (status.size() < 3 || std::isdigit(static_cast<unsigned char>(status[2])) == 0) continue;
+        EXPECT_THAT(page.output, HasSubstr(".TP\n\\fB" + status.substr(2) + "\\fR\n"));
+        ++rows;
+    }
+    EXPECT_GE(rows, 7);
 }
 
 } // namespace
