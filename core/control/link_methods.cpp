@@ -76,6 +76,12 @@ Result<json> replace(const ControlTarget& target, const json& params) {
     auto checked = validate_devices(json::array({device}).dump(), params.value("directory", ""), present,
                                     AdditionCatalog(target.device_types, devices));
     if (!checked.diagnostics.empty()) return error_of(checked.diagnostics);
+    const auto& new_link = checked.devices.front().link;
+    if (!new_link || new_link->frontend_device != old_link.frontend_device ||
+        new_link->frontend_port != old_link.frontend_port) {
+        return Error{fmt::format("the new device's \"frontend\" is not \"{}\"", frontend),
+                     "leave it out; nothing was changed"};
+    }
     if (auto ended = devices.disconnect(old_id, old.port); !ended) return std::move(ended).error();
     if (auto added = target.machine.add_devices(checked.devices); !added) {
         auto again = devices.connect(old_id, old.port, frontend, old_link.options);

@@ -222,6 +222,13 @@ class Methods : public ControlTest {
                             {{"frontend", "vda"},
                              {"device", {{"type", "disk-file"}, {"id", "x"}, {"path", "/nowhere/disk"}}}}),
                     HasSubstr("/nowhere/disk"));
+        const json links = call("links.list");
+        EXPECT_THAT(
+            refusal("links.replace",
+                    {{"frontend", "com1"},
+                     {"device", {{"type", "char-null"}, {"id", "x"}, {"frontend", {{"id", "com2"}}}}}}),
+            HasSubstr("\"frontend\" is not \"com1\""));
+        EXPECT_EQ(call("links.list"), links);
         EXPECT_EQ(call("devices.show", {{"id", "vda"}})["ports"][0]["peer"], "disk2");
         call("links.replace",
              {{"frontend", "vda"}, {"device", {{"type", "disk-ram"}, {"id", "disk"}, {"size", "1M"}}}});
