@@ -252,6 +252,19 @@ TEST_F(Ctl, ShellsAskWhatMayComeNext) {
     EXPECT_EQ(complete({"ctl", "-m", "nobody", "devices", "show", ""}), "");
 }
 
+TEST_F(CommandLine, BashAsksPlugbay) {
+    const std::string script = "source " PLUGBAY_SOURCE "/core/cli/shell/plugbay.bash\n"
+                               "COMP_WORDS=(\"$0\" \"$@\"); COMP_CWORD=$#; _plugbay\n"
+                               "printf '%s\\n' \"${COMPREPLY[@]}\"";
+    const auto complete = [&](std::vector<std::string> words) {
+        words.insert(words.begin(), {"bash", "-c", script, plugbay_binary()});
+        return run(words).output;
+    };
+    EXPECT_EQ(complete({"chec"}), "check\ncheckpoint\n");
+    EXPECT_EQ(complete({"run", "--dae"}), "--daemon\n");
+    EXPECT_EQ(complete({"run", "x"}), "\n") << "names of files, which are bash's";
+}
+
 TEST_F(CommandLine, TheManualPageTellsAllCommands) {
     const Outcome page = plugbay({"--man-page"});
     EXPECT_THAT(page.output,
