@@ -71,6 +71,25 @@ TEST_F(Prompt, ShowsEventsAndTheMachinesEnd) {
     EXPECT_THAT(terminal.screen(), AllOf(HasSubstr("machine.ended"), HasSubstr("The machine has ended.")));
 }
 
+TEST_F(Prompt, ColoursAreForTerminalsThatWantThem) {
+    start(busy_machine(), "busy");
+    for (const char* words : {"ps", "ctl devices"}) {
+        Terminal coloured({"sh", "-c", "\"$0\" " + std::string(words), plugbay_binary()});
+        EXPECT_EQ(coloured.finish(), 0);
+        EXPECT_TRUE(coloured.coloured()) << words;
+        Terminal plain({"sh", "-c", "NO_COLOR=1 \"$0\" " + std::string(words), plugbay_binary()});
+        EXPECT_EQ(plain.finish(), 0);
+        EXPECT_FALSE(plain.coloured()) << words;
+    }
+    for (const bool wanted : {true, false}) {
+        Terminal top({"sh", "-c", std::string(wanted ? "" : "NO_COLOR=1 ") + "\"$0\" top", plugbay_binary()});
+        ASSERT_TRUE(top.wait_for("VCPU  EXITS/S")) << top.screen();
+        EXPECT_EQ(top.coloured(), wanted);
+        top.type("q");
+        EXPECT_EQ(top.finish(), 0);
+    }
+}
+
 TEST_F(Prompt, TopFillsTheScreenAndGivesItBack) {
     start(busy_machine(), "busy");
     Terminal terminal({"sh", "-c", "echo before; \"$0\" top busy; echo \"status $?\"", plugbay_binary()});

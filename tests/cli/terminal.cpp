@@ -262,7 +262,10 @@ void Terminal::take_sequence(char last) {
             cells.insert(cells.begin() + here, " ");
         }
         return;
-    default: // colours and the like
+    case 'm':
+        coloured_ = coloured_ || given != 0;
+        return;
+    default:
         return;
     }
 }

@@ -32,6 +32,8 @@ class Terminal {
     // The line that the cursor is in.
     [[nodiscard]] std::string line() const;
     [[nodiscard]] bool on_other_screen() const { return other_screen_; }
+    // Something was drawn in a colour or otherwise set off.
+    [[nodiscard]] bool coloured() const { return coloured_; }
     // Waits for the program's end: what it returned, minus the signal that killed it, or -1000 when it goes on.
     [[nodiscard]] int finish(std::chrono::milliseconds limit = std::chrono::seconds(20));
 
@@ -54,6 +56,7 @@ class Terminal {
     int row_ = 0;
     int column_ = 0;
     bool other_screen_ = false;
+    bool coloured_ = false;
     std::string pending_; // an escape sequence or a character that has begun
 };
 
