@@ -13,7 +13,7 @@ namespace plugbay::core {
 
 class HardwareSlots {
   public:
-    using Slots = std::array<std::optional<HardwareBreakpoint>, hardware_breakpoint_count>;
+    using Slots = BreakpointSlots;
 
     // What watches takes a slot for each aligned piece of it. Not for software breakpoints.
     [[nodiscard]] Result<void> insert(const DebugBreakpoint& breakpoint);

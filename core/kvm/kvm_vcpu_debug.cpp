@@ -9,13 +9,6 @@ namespace {
 
 constexpr std::uint32_t breakpoint_exception = 3;
 
-// Intel SDM volume 3, 18.2.4: "exact" and a bit that is always set; for each slot an enabling bit, kind and length.
-constexpr std::uint64_t dr7_base = 0x600;
-
-std::uint64_t length_code(std::uint8_t length) {
-    return length == 8 ? 2U : length - 1U;
-}
-
 kvm_guest_debug to_kernel(const VcpuDebug& debug) {
     kvm_guest_debug kernel{};
     if (debug.single_step) kernel.control |= KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_BLOCKIRQ;
@@ -24,10 +17,8 @@ kvm_guest_debug to_kernel(const VcpuDebug& debug) {
         if (!debug.slots[i]) continue;
         kernel.control |= KVM_GUESTDBG_USE_HW_BP;
         kernel.arch.debugreg[i] = debug.slots[i]->address;
-        const std::uint64_t condition =
-            static_cast<std::uint64_t>(debug.slots[i]->kind) | length_code(debug.slots[i]->length) << 2;
-        kernel.arch.debugreg[7] |= dr7_base | std::uint64_t{2} << (2 * i) | condition << (16 + 4 * i);
     }
+    kernel.arch.debugreg[7] = breakpoint_control(debug.slots);
     if (kernel.control != 0) kernel.control |= KVM_GUESTDBG_ENABLE;
     return kernel;
 }

@@ -20,10 +20,15 @@ struct HardwareBreakpoint {
 
 inline constexpr std::size_t hardware_breakpoint_count = 4;
 
+using BreakpointSlots = std::array<std::optional<HardwareBreakpoint>, hardware_breakpoint_count>;
+
 struct VcpuDebug {
     bool single_step = false; // one instruction, without taking interrupts where KVM can hold them off
     bool software_breakpoints = false; // int3
-    std::array<std::optional<HardwareBreakpoint>, hardware_breakpoint_count> slots{};
+    BreakpointSlots slots{};
 };
+
+// DR7 for these: each in the register of its number. 0 if there is none.
+[[nodiscard]] std::uint64_t breakpoint_control(const BreakpointSlots& slots);
 
 } // namespace plugbay::core
