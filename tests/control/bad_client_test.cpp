@@ -3,10 +3,14 @@
 
 #include <plugbay/unique_fd.hpp>
 
+#include <array>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace plugbay::end_to_end {
 namespace {
@@ -188,6 +192,34 @@ TEST_F(BadClients, WhoDoesNotReadIsNotReadFrom) {
         line = receive(deaf);
     }
     EXPECT_THAT(line, HasSubstr("\"dropped\""));
+    expect_machine_well();
+}
+
+// The mode keeps others out already; this is for who has been let into the folder, and to a socket that he may write to.
+TEST_F(BadClients, OtherUsersAreTurnedAway) {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
+    run_machine();
+    ASSERT_EQ(::chmod(folder_.path().c_str(), 0711), 0);
+    ASSERT_EQ(::chmod((folder_.path() / "run").c_str(), 0711), 0);
+    ASSERT_EQ(::chmod(socket("busy").c_str(), 0666), 0);
+    std::array<int, 2> pipe{};
+    ASSERT_EQ(::pipe(pipe.data()), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        constexpr uid_t somebody = 65534;
+        if (::setresgid(somebody, somebody, somebody) != 0 || ::setresuid(somebody, somebody, somebody) != 0)
+            ::_exit(1);
+        const std::string line = receive(raw());
+        ::_exit(::write(pipe[1], line.data(), line.size()) < 0 ? 1 : 0);
+    }
+    ::close(pipe[1]);
+    std::array<char, 4096> answer{};
+    const ssize_t size = ::read(pipe[0], answer.data(), answer.size());
+    ::close(pipe[0]);
+    ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+    ASSERT_GT(size, 0);
+    EXPECT_THAT(std::string(answer.data(), static_cast<std::size_t>(size)),
+                HasSubstr("user 65534 may not control this machine"));
     expect_machine_well();
 }
 
