@@ -4,28 +4,17 @@
 set -euo pipefail
 
 readonly PREFIX=$1 GUIDE=$2
+# shellcheck source=tests/new/listing.sh
+source "$(dirname -- "$(realpath -- "${BASH_SOURCE[0]}")")/listing.sh"
 folder=$(mktemp -d)
 trap 'rm -rf -- "$folder"' EXIT
 cd -- "$folder"
 export PATH=$PREFIX/bin:$PATH CMAKE_PREFIX_PATH=$PREFIX
 unset PLUGBAY_PLUGIN_PATH
 
-# listing TEXT: the C++ block of the guide that has TEXT in it.
-listing() {
-    awk -v text="$1" '
-        /^```/ {
-            if (inside && index(block, text)) { printf "%s", block; found = 1 }
-            inside = /^```cpp$/ && !inside
-            block = ""
-            next
-        }
-        inside { block = block $0 "\n" }
-        END { exit !found }' "$GUIDE" || { printf 'the guide has no listing with %s\n' "$1" >&2 && exit 1; }
-}
-
 plugbay new countdown >/dev/null
-listing 'PLUGBAY_PLUGIN("countdown"' >countdown/countdown.cpp
-listing 'TEST(Countdown' >countdown/countdown_test.cpp
+listing "$GUIDE" 'PLUGBAY_PLUGIN("countdown"' >countdown/countdown.cpp
+listing "$GUIDE" 'TEST(Countdown' >countdown/countdown_test.cpp
 # Where the other tests build, so that what they compiled of the testkit is found in the cache.
 {
     cmake -S countdown -B countdown/build
