@@ -215,7 +215,9 @@ TEST_F(Moves, AResetThatIsAskedForOnTheWayIsNotDoneHere) {
             "memory": "16M", "boot": { "kernel": "image", "protocol": "flat" },
             "plugins": [")" PLUGBAY_TEST_PLUGINS R"(/misbehaving.so"],
             "devices": [ { "type": "serial-16550", "id": "com1" },
-                         { "type": "misbehaving", "id": "bad", "fault": "reset-in-quiesce" } ] })");
+                         { "type": "misbehaving", "id": "bad", "fault": "reset-in-quiesce" },
+                         { "type": "char-null", "id": "nothing", "frontend": { "id": "bad" } },
+                         { "type": "char-null", "id": "wire", "frontend": { "id": "com1" } } ] })");
     run_machine();
     const std::string place = "unix:" + path("way");
     auto next = receiver(place, {"--name", "busy", "--set", "devices.bad.fault=none"});

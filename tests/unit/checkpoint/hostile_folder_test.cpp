@@ -222,7 +222,13 @@ TEST_F(HostileFolderTest, AHoleThatClaimsToBeAStateTakesNoMemory) {
     };
     std::filesystem::copy(path("a"), path("sparse"));
     forge_manifest(path("sparse"), size(all), size(all + more));
-    forge_manifest(path("sparse"), size(vda), size(vda + more)); // the last of the states
+    // The last of the states.
+    const auto bytes = read_file(path("sparse") / manifest_file);
+    const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const auto from = text.find("\"offset\": " + std::to_string(manifest.devices[1].state->offset));
+    ASSERT_NE(from, std::string::npos);
+    const std::string place = text.substr(from, text.find(size(vda), from) - from);
+    forge_manifest(path("sparse"), place + size(vda), place + size(vda + more));
     std::filesystem::resize_file(path("sparse") / state_file, all + more);
     const long before = most_resident();
     EXPECT_THAT(refusal(path("sparse")),
