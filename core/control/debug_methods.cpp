@@ -58,7 +58,7 @@ Result<json> read_registers(const ControlTarget& target, const json& params) {
 
 // Page by page where addresses are the processor's.
 Result<std::vector<std::byte>>
-read_bytes(const GuestMemory& memory, std::uint64_t address, std::size_t length,
+read_bytes(const Machine& machine, std::uint64_t address, std::size_t length,
            const std::function<std::optional<std::uint64_t>(std::uint64_t)>& translate) {
     constexpr std::uint64_t page = 4096;
     std::vector<std::byte> bytes(length);
@@ -66,7 +66,7 @@ read_bytes(const GuestMemory& memory, std::uint64_t address, std::size_t length,
         const std::uint64_t here = address + at;
         const std::size_t piece = std::min<std::size_t>(length - at, page - here % page);
         const auto physical = translate(here);
-        if (!physical || !memory.read(*physical, std::span(bytes).subspan(at, piece))) {
+        if (!physical || !machine.read_memory(*physical, std::span(bytes).subspan(at, piece))) {
             return Error{fmt::format("there is no RAM at {:#x}", here),
                          "addresses are physical unless \"vcpu\" says whose page tables count"};
         }
@@ -81,19 +81,19 @@ Result<json> read_memory(const ControlTarget& target, const json& params) {
         return Error{"\"address\" is no address", "64 bits at most: \"0xffffffff81000000\", or \"4096\""};
     const std::uint64_t address = address_text.magnitude;
     const auto length = params["length"].get<std::size_t>();
-    const GuestMemory& memory = target.machine.memory();
+    const Machine& machine = target.machine;
     Result<std::vector<std::byte>> bytes = std::vector<std::byte>{};
     const auto physical = [](std::uint64_t here) { return std::optional(here); };
     if (params.contains("vcpu")) {
         auto looked = target.machine.look_at_vcpu(
             params["vcpu"].get<std::uint32_t>(), [&](KvmVcpu& vcpu) -> Result<void> {
-                bytes = read_bytes(memory, address, length,
+                bytes = read_bytes(machine, address, length,
                                    [&](std::uint64_t here) { return vcpu.translate(here); });
                 return {};
             });
         if (!looked) return std::move(looked).error();
     } else {
-        bytes = read_bytes(memory, address, length, physical);
+        bytes = read_bytes(machine, address, length, physical);
     }
     if (!bytes) return std::move(bytes).error();
     std::string text;

@@ -43,17 +43,57 @@ bool MachineTarget::stopped() const {
 }
 
 Result<void> MachineTarget::stop() {
-    if (stepping_) {
-        VcpuThread& thread = *machine_.vcpus()[stepping_->vcpu];
-        thread.park();
-        if (auto parked = thread.wait_parked(); !parked) return parked;
-    }
+    if (auto held = hold_step(); !held) return held;
     if (auto done = machine_.pause(); !done) return done;
+    end_step();
+    told_.reset();
+    return {};
+}
+
+// It may be at an instruction that does not end, such as a halt without interrupts.
+Result<void> MachineTarget::hold_step() {
+    if (!stepping_) return {};
+    VcpuThread& thread = *machine_.vcpus()[stepping_->vcpu];
+    thread.park();
+    return thread.wait_parked();
+}
+
+// All vCPUs are parked.
+void MachineTarget::end_step() {
     collect();
     stepping_.reset();
     if (software_) software_->put_back();
-    told_.reset();
+}
+
+Result<void> MachineTarget::step_aside() {
+    if (auto held = hold_step(); !held) return held;
+    if (software_) software_->lift_all();
+    aside_ = true;
     return {};
+}
+
+void MachineTarget::step_back() {
+    if (!std::exchange(aside_, false)) return;
+    if (software_) software_->put_back();
+    if (!stepping_) return;
+    if (software_ && stepping_->instruction) software_->lift(*stepping_->instruction);
+    VcpuThread& thread = *machine_.vcpus()[stepping_->vcpu];
+    if (!thread.has_debug_exit()) thread.run(); // else it has done its step, and the news is on its way
+}
+
+Result<void> MachineTarget::machine_resumes() {
+    if (stepping_) {
+        if (auto held = hold_step(); !held) return held;
+        end_step();
+    }
+    for (std::uint32_t index = 0; index < vcpu_count(); ++index) {
+        if (auto done = arm(index, debug_for(index)); !done) return done;
+    }
+    return {};
+}
+
+void MachineTarget::hide_breakpoints(std::uint64_t physical, std::span<std::byte> bytes) const {
+    if (software_) software_->hide(physical, bytes);
 }
 
 // What else happened until all stood still. A vCPU at a breakpoint comes upon it again; the rest would be lost.
@@ -158,6 +198,7 @@ void MachineTarget::machine_reset() {
         static_cast<void>(thread->take_debug_exit());
     std::fill(pending_.begin(), pending_.end(), std::nullopt);
     stepping_.reset();
+    aside_ = false;
     report({.reason = DebugStop::Reason::reset});
 }
 
@@ -189,9 +230,9 @@ Result<void> MachineTarget::step(std::uint32_t index, std::vector<ResumeAction> 
     debug.single_step = true;
     debug.slots = hardware_.slots_without(instruction);
     if (auto done = arm(index, debug); !done) return done;
-    if (const auto physical = translate(index, instruction); physical && software_)
-        software_->lift(*physical);
-    stepping_ = Step{.vcpu = index, .then = std::move(then)};
+    const auto physical = translate(index, instruction);
+    if (physical && software_) software_->lift(*physical);
+    stepping_ = Step{.vcpu = index, .then = std::move(then), .instruction = physical};
     machine_.vcpus()[index]->run();
     return {};
 }
@@ -199,7 +240,6 @@ Result<void> MachineTarget::step(std::uint32_t index, std::vector<ResumeAction> 
 Result<void> MachineTarget::run(const std::vector<ResumeAction>& actions) {
     std::vector<std::uint32_t> chosen;
     for (std::uint32_t index = 0; index < vcpu_count(); ++index) {
-        if (auto done = arm(index, debug_for(index)); !done) return done;
         if (actions[index] == ResumeAction::run) chosen.push_back(index);
     }
     return machine_.resume(chosen);

@@ -42,7 +42,8 @@ class MachineTarget final : public DebugTarget, private MachineDebugger {
     enum class Trap { int3, port };
     struct Step {
         std::uint32_t vcpu;
-        std::vector<ResumeAction> then; // empty: the step is what was asked for
+        std::vector<ResumeAction> then;           // empty: the step is what was asked for
+        std::optional<std::uint64_t> instruction; // its physical address: a breakpoint there rests
     };
     // Where a vCPU stood when its stop was reported.
     struct Told {
@@ -52,6 +53,10 @@ class MachineTarget final : public DebugTarget, private MachineDebugger {
 
     void vcpu_stopped(std::uint32_t index) override;
     void machine_reset() override;
+    [[nodiscard]] Result<void> step_aside() override;
+    void step_back() override;
+    [[nodiscard]] Result<void> machine_resumes() override;
+    void hide_breakpoints(std::uint64_t physical, std::span<std::byte> bytes) const override;
 
     [[nodiscard]] KvmVcpu& vcpu(std::uint32_t index) { return machine_.vcpus()[index]->vcpu(); }
     [[nodiscard]] std::optional<std::uint64_t> translate(std::uint32_t index, std::uint64_t linear);
@@ -62,6 +67,8 @@ class MachineTarget final : public DebugTarget, private MachineDebugger {
     [[nodiscard]] Result<void> step(std::uint32_t index, std::vector<ResumeAction> then);
     [[nodiscard]] Result<void> run(const std::vector<ResumeAction>& actions);
     void step_ended(const DebugStop& stop);
+    [[nodiscard]] Result<void> hold_step();
+    void end_step();
     [[nodiscard]] std::optional<DebugStop> reason(std::uint32_t index, const VcpuExit::Debug& exit);
     void give_back(std::uint32_t index, const VcpuExit::Debug& exit);
     void collect();
@@ -76,6 +83,7 @@ class MachineTarget final : public DebugTarget, private MachineDebugger {
     std::vector<bool> armed_;                       // vCPUs that KVM debugs
     std::vector<std::optional<DebugStop>> pending_; // watchpoints hit, but others were reported first
     std::optional<Step> stepping_;
+    bool aside_ = false; // between step_aside() and step_back()
     std::optional<Told> told_;
 };
 

@@ -64,6 +64,16 @@ void SoftwareBreakpoints::lift(std::uint64_t physical) {
     }
 }
 
+void SoftwareBreakpoints::lift_all() {
+    for (Patch& patch : patches_) {
+        bool whole = true;
+        for (std::size_t i = 0; i < trap_.size(); ++i)
+            whole = whole && stands(patch, i);
+        restore(patch);
+        patch.lifted = patch.lifted || whole;
+    }
+}
+
 void SoftwareBreakpoints::put_back() {
     for (Patch& patch : patches_) {
         if (!patch.lifted) continue;

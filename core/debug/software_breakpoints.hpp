@@ -38,6 +38,8 @@ class SoftwareBreakpoints {
     [[nodiscard]] std::optional<std::uint64_t> at(std::uint64_t physical) const;
     // The guest's own instruction in its place, until put_back().
     void lift(std::uint64_t physical);
+    // Those that the guest has not written over.
+    void lift_all();
     void put_back();
 
     // `bytes` were read at `physical`: as the guest has them.

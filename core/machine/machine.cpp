@@ -228,6 +228,9 @@ Result<void> Machine::resume() {
 
 Result<void> Machine::resume(std::span<const std::uint32_t> vcpus) {
     if (!paused()) return {};
+    if (debugger_ != nullptr) {
+        if (auto done = debugger_->machine_resumes(); !done) return done;
+    }
     if (auto done = paused_since_->apply(*vm_); !done) return done;
     paused_since_.reset();
     for (const auto& vcpu : vcpus_)
@@ -288,9 +291,28 @@ Result<void> Machine::look_at_vcpu(std::uint32_t index, const std::function<Resu
     if (!paused()) {
         if (auto stopped = stop_guest(); !stopped) return stopped;
     }
+    if (auto aside = step_aside(); !aside) {
+        if (!paused()) run_guest();
+        return aside;
+    }
     auto looked = look(vcpus_[index]->vcpu());
+    step_back();
     if (!paused()) run_guest();
     return looked;
+}
+
+bool Machine::read_memory(std::uint64_t physical, std::span<std::byte> bytes) const {
+    if (!memory_->read(physical, bytes)) return false;
+    if (debugger_ != nullptr) debugger_->hide_breakpoints(physical, bytes);
+    return true;
+}
+
+Result<void> Machine::step_aside() {
+    return debugger_ != nullptr ? debugger_->step_aside() : Result<void>();
+}
+
+void Machine::step_back() {
+    if (debugger_ != nullptr) debugger_->step_back();
 }
 
 void Machine::measure(bool on) {

@@ -60,8 +60,17 @@ class MachineDebugger {
     virtual ~MachineDebugger() = default;
     // By a debug exit; the others run on.
     virtual void vcpu_stopped(std::uint32_t index) = 0;
-    // Memory and registers are those of a machine just switched on, and no vCPU runs yet.
+    // Memory and registers are another's: of a machine just switched on, or of a checkpoint. No vCPU runs yet.
     virtual void machine_reset() = 0;
+    // The guest stands still. Until step_back() the vCPU that is being stepped does, too, and no breakpoint is in memory. An
+    // error, and nothing has changed, when that vCPU does not come out of a device.
+    [[nodiscard]] virtual Result<void> step_aside() = 0;
+    // Without step_aside() before it does nothing.
+    virtual void step_back() = 0;
+    // Somebody lets vCPUs go, and none runs yet. The last step is over.
+    [[nodiscard]] virtual Result<void> machine_resumes() = 0;
+    // `bytes` were read at `physical`: makes them what the guest has there.
+    virtual void hide_breakpoints(std::uint64_t physical, std::span<std::byte> bytes) const = 0;
 };
 
 // Thread: [control], the one that created it, which has SIGINT, SIGTERM, SIGHUP and SIGUSR1 blocked.
@@ -123,7 +132,7 @@ class Machine {
     // save() for a machine that goes on in another process. When `write` has succeeded, nothing of it runs here any more,
     // what is outside of it is left as it is, and run() returns.
     [[nodiscard]] Result<void> give_away(const UseState& write);
-    // Goes back to `state`, with what `fill` puts into RAM, and then runs, unless it was paused before. When a device or
+    // Goes back to `state`, with what `fill` puts into RAM, and then runs, unless it was paused before or a debugger is told. When a device or
     // what is in the state is refused, the machine is what it was; when `fill` fails, it stays paused and is good for nothing but to
     // be ended.
     [[nodiscard]] Result<void> load(const MachineState& state,
@@ -141,7 +150,9 @@ class Machine {
     [[nodiscard]] Result<void> press_power_button();
     // run() returns soon.
     void quit();
-    // A vCPU, for `look`; a guest that runs stands still meanwhile.
+    // The guest's RAM at a physical address, without a debugger's breakpoints. False: not all of it is RAM.
+    [[nodiscard]] bool read_memory(std::uint64_t physical, std::span<std::byte> bytes) const;
+    // A vCPU, for `look`; a guest that runs, or is stepped, stands still meanwhile.
     [[nodiscard]] Result<void> look_at_vcpu(std::uint32_t index,
                                             const std::function<Result<void>(KvmVcpu&)>& look);
     // Devices that come while the guest runs; the guest is told of those on a PCI bus.
@@ -183,6 +194,8 @@ class Machine {
     [[nodiscard]] Result<void> create_device_manager(MasterDeviceTable& device_types);
     [[nodiscard]] Result<MachineState> state_with(std::vector<DeviceState> devices);
     [[nodiscard]] Result<void> hold_for_saving();
+    [[nodiscard]] Result<void> step_aside();
+    void step_back();
     struct Processors;
     [[nodiscard]] Result<Processors> read_processors(const MachineState& state, bool accept_other) const;
     [[nodiscard]] Result<void> apply(Processors processors);

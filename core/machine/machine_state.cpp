@@ -76,6 +76,7 @@ Result<MachineState> Machine::state_with(std::vector<DeviceState> devices) {
 // A reset or an end that was asked for and not begun is in nobody's state.
 Result<void> Machine::hold_for_saving() {
     if (auto done = pause(); !done) return done;
+    if (auto aside = step_aside(); !aside) return aside;
     const std::lock_guard guard(mutex_);
     if (!ending_) return {};
     return Error{"the machine is about to be reset or to end", "try again, if it still runs"};
@@ -90,6 +91,7 @@ Result<void> Machine::save(const UseState& write) {
             return state ? write(*state) : state.error();
         });
     }
+    step_back();
     if (was_paused) return saved;
     auto resumed = resume();
     return saved ? std::move(resumed) : std::move(saved);
@@ -105,13 +107,16 @@ Result<void> Machine::give_away(const UseState& write) {
         });
     }
     if (given) {
+        // A reset that a device's thread has asked for meanwhile must not begin the guest here once more.
         {
-            // A reset that a device's thread has asked for meanwhile must not begin the guest here once more.
             const std::lock_guard guard(mutex_);
             ending_ = RunOutcome{.kind = RunOutcome::Kind::moved};
         }
         wake();
-    } else if (!was_paused) {
+        return given;
+    }
+    step_back();
+    if (!was_paused) {
         if (auto resumed = resume(); !resumed)
             log_for(Subsystem::machine).error("the machine stays paused: {}", resumed.error().text());
     }
@@ -200,6 +205,7 @@ Result<void> Machine::load(const MachineState& state,
                            const std::function<Result<void>(const GuestMemory&)>& fill) {
     const bool was_paused = paused();
     if (auto done = pause(); !done) return done;
+    if (auto aside = step_aside(); !aside) return aside;
     const std::uint64_t before = clock_.now();
     bool begun = false; // what is not a device's is being replaced
     const auto load = [&]() -> Result<void> {
@@ -214,7 +220,13 @@ Result<void> Machine::load(const MachineState& state,
     };
     auto loaded = load();
     if (!loaded && begun) return with_context("the machine cannot go on any more", std::move(loaded).error());
-    if (!loaded) clock_.set(before);
+    if (!loaded) {
+        clock_.set(before);
+        step_back();
+    } else if (debugger_ != nullptr) {
+        debugger_->machine_reset(); // stays where it is until the debugger lets it go
+        return loaded;
+    }
     if (was_paused) return loaded;
     auto resumed = resume();
     return loaded ? std::move(resumed) : std::move(loaded);

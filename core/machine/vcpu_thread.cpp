@@ -63,6 +63,11 @@ std::optional<VcpuExit::Debug> VcpuThread::take_debug_exit() {
     return parked_ ? std::exchange(debug_exit_, std::nullopt) : std::nullopt;
 }
 
+bool VcpuThread::has_debug_exit() {
+    const std::lock_guard guard(mutex_);
+    return parked_ && debug_exit_;
+}
+
 void VcpuThread::thread_main() {
     set_up_thread("vcpu" + std::to_string(vcpu_->index()));
     unblock_kick_signal();

@@ -56,6 +56,7 @@ class VcpuThread {
     // --- for a debugger
     // Why the vCPU parked itself, once; nothing: it did not, or runs again.
     [[nodiscard]] std::optional<VcpuExit::Debug> take_debug_exit();
+    [[nodiscard]] bool has_debug_exit();
     // A write to this port is as good as an int3: an exit of exception 3 at the instruction, which is
     // `port_trap_length` bytes long. Only while parked.
     static constexpr std::uint8_t trap_port = 0xF1;

@@ -3,6 +3,7 @@
 #include "tests/guests/machine/gdb_client.hpp"
 
 #include <csignal>
+#include <cstdlib>
 #include <optional>
 
 // Loaded at 0x100000. The loop begins at 0x10000f and is run three times; it writes to 0x110000.
@@ -258,6 +259,83 @@ TEST_F(GdbTest, EachVcpuIsAThread) {
     }
     ASSERT_EQ(gdb_->ask("z0,8005,1"), "OK");
     EXPECT_EQ(gdb_->ask("D"), "OK");
+    child_->send_signal(SIGTERM);
+    EXPECT_EQ(child_->finish(seconds(30)).status, 128 + SIGTERM);
+}
+
+// Calls a method by plugbay ctl, which gives up after a while.
+class GdbAndControl : public GdbTest {
+  protected:
+    void SetUp() override {
+        ::setenv("PLUGBAY_RUNTIME_DIR", folder_.path("run").c_str(), 1);
+        GdbTest::SetUp();
+    }
+    // What it printed, without what failed.
+    [[nodiscard]] std::string control(std::vector<std::string> words) {
+        words.insert(words.begin(), {"ctl", "machine"});
+        const Outcome outcome = run(plugbay_command(words), seconds(10));
+        EXPECT_EQ(outcome.status, 0) << ::testing::PrintToString(words) << outcome.text();
+        return outcome.output;
+    }
+};
+
+TEST_F(GdbAndControl, WhatIsSavedHasNoBreakpoints) {
+    auto options = protected_32();
+    options.cpus = 2;
+    launch(guest_program_two_loops(), options);
+    const std::string before = control({"memory", "read", "0x100000", "32"});
+    // At the second instruction, which is not met again, and long enough for any breakpoint.
+    for (int i = 0; i < 2; ++i)
+        ASSERT_EQ(gdb_->ask("vCont;s:1"), "T05thread:1;");
+    ASSERT_EQ(gdb_->ask("Z0,100001,1"), "OK");
+    gdb_->send("vCont;c");
+    EXPECT_EQ(control({"memory", "read", "0x100000", "32"}), before);
+    EXPECT_THAT(control({"checkpoint", folder_.path("saved")}), HasSubstr("pages"));
+    EXPECT_EQ(control({"memory", "read", "0x100000", "32"}), before);
+    {
+        Child restored(plugbay_command({"restore", folder_.path("saved"), "--pause", "--name", "restored"}));
+        Outcome read;
+        for (int tries = 0; tries < 100 && read.status != 0; ++tries) {
+            ::usleep(50'000);
+            read = run(plugbay_command({"ctl", "restored", "memory", "read", "0x100000", "32"}));
+        }
+        EXPECT_EQ(read.output, before) << read.text();
+        restored.send_signal(SIGTERM);
+        EXPECT_EQ(restored.finish(seconds(30)).status, 128 + SIGTERM);
+    }
+    // It is where it was.
+    gdb_->send_bytes("\x03");
+    ASSERT_EQ(gdb_->receive(), "T02thread:1;");
+    EXPECT_EQ(gdb_->ask("P10=0100100000000000"), "OK");
+    EXPECT_EQ(gdb_->ask("vCont;c"), "T05thread:1;swbreak:;");
+    // Back in the checkpoint there is none, and the debugger hears of it.
+    gdb_->send("vCont;c");
+    static_cast<void>(control({"restore", folder_.path("saved")}));
+    EXPECT_EQ(gdb_->receive(), "T05thread:1;");
+    EXPECT_EQ(gdb_->ask("D"), "OK");
+    EXPECT_EQ(control({"memory", "read", "0x100000", "32"}), before);
+    EXPECT_THAT(control({"status"}), HasSubstr("running"));
+    child_->send_signal(SIGTERM);
+    EXPECT_EQ(child_->finish(seconds(30)).status, 128 + SIGTERM);
+}
+
+TEST_F(GdbAndControl, AStepThatDoesNotEndHoldsNobodyUp) {
+    auto options = protected_32();
+    options.cpus = 2;
+    launch(guest_program_two_loops(), options);
+    gdb_->send("vCont;s:2"); // it waits until the first starts it
+    EXPECT_THAT(control({"registers", "read", "--vcpu", "1"}), HasSubstr("rip"));
+    EXPECT_THAT(control({"memory", "read", "0x100000", "4", "--vcpu", "0"}), HasSubstr("bytes"));
+    EXPECT_THAT(control({"checkpoint", folder_.path("saved")}), HasSubstr("pages"));
+    gdb_->send_bytes("\x03");
+    EXPECT_EQ(gdb_->receive(), "T02thread:1;");
+    // Nor is one in the way of who lets the guest go.
+    gdb_->send("vCont;s:2");
+    static_cast<void>(control({"resume"}));
+    EXPECT_THAT(control({"status"}), HasSubstr("running"));
+    gdb_->send_bytes("\x03");
+    EXPECT_EQ(gdb_->receive(), "T02thread:1;");
+    gdb_->send("vCont;s:2");
     child_->send_signal(SIGTERM);
     EXPECT_EQ(child_->finish(seconds(30)).status, 128 + SIGTERM);
 }

@@ -55,6 +55,23 @@ TEST_F(SoftwareBreakpointsTest, ArePlantedFoundHiddenAndRemoved) {
     EXPECT_TRUE(breakpoints.empty());
 }
 
+TEST_F(SoftwareBreakpointsTest, AllAreLiftedAndPutBack) {
+    SoftwareBreakpoints breakpoints(*memory_, two_bytes);
+    for (const std::uint64_t linear : {0x10010, 0x10020, 0x10030})
+        ASSERT_TRUE(breakpoints.insert(linear, translate));
+    breakpoints.lift(0x1010); // a step goes over it
+    set(0x1020, 7);           // the guest has written over it
+    breakpoints.lift_all();
+    for (const std::uint64_t address : {0x1010, 0x1011, 0x1021, 0x1030, 0x1031})
+        EXPECT_EQ(get(address), address % 200);
+    EXPECT_EQ(get(0x1020), 7U);
+    breakpoints.put_back();
+    EXPECT_EQ(get(0x1010), 0xE6U);
+    EXPECT_EQ(get(0x1020), 7U);
+    EXPECT_EQ(get(0x1021), 0x1021U % 200);
+    EXPECT_EQ(get(0x1031), 0xF1U);
+}
+
 TEST_F(SoftwareBreakpointsTest, RefuseWhereNoRamIs) {
     SoftwareBreakpoints breakpoints(*memory_, int3);
     EXPECT_FALSE(breakpoints.insert(0x30000, translate));
