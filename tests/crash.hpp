@@ -8,4 +8,11 @@ namespace plugbay {
     *static_cast<volatile int*>(nullptr) = 1;
 }
 
+// Calls itself until the stack is used up. Volatile keeps the compiler from noticing.
+[[gnu::noinline]] __attribute__((no_sanitize("address", "undefined"))) inline int
+use_up_stack(volatile int& depth) {
+    depth = depth + 1;
+    return depth < 0 ? 0 : use_up_stack(depth) + depth;
+}
+
 } // namespace plugbay

@@ -22,12 +22,15 @@ class CrashHandlers {
 namespace detail {
 // Of the calling thread: where its innermost guarded call began.
 extern thread_local sigjmp_buf* volatile guarded_call;
+// Gives the calling thread a stack for signals, if it has none: its own may be what is used up.
+void provide_signal_stack();
 } // namespace detail
 
 // Runs `call`; 0, or the signal that ended it. Where it ended nothing of it is undone: locks that it took stay taken, memory
 // stays allocated. Needs CrashHandlers. Thread: any; calls may nest.
 template <typename Call>
 [[nodiscard]] int run_guarded(Call& call) {
+    detail::provide_signal_stack();
     sigjmp_buf* const outer = detail::guarded_call;
     sigjmp_buf here;
     const int signal = sigsetjmp(here, 0);

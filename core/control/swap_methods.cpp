@@ -65,7 +65,10 @@ json swap_report_schema() {
          {"before", schema::text("the build that ran")},
          {"after", schema::text("the new build")},
          {"pause_microseconds",
-          schema::number("from gate closed to gate open: what the guest may have seen")},
+          schema::number("from gate closed to gate open: what the guest may have seen of the swap")},
+         {"snapshot_microseconds",
+          schema::number("for which a device was held before, for its rehearsal; of several the longest; 0: "
+                         "none was")},
          {"steps", schema::list("in order; the last one is where it ended", step)},
          schema::optional("why", schema::text("why it was refused or rolled back, or that it misbehaved")),
          schema::optional("hint", schema::text("what to do about it")),
@@ -84,6 +87,7 @@ json json_of(const SwapReport& report) {
              {"before", report.before},
              {"after", report.after},
              {"pause_microseconds", static_cast<double>(report.journal.pause()) / 1000},
+             {"snapshot_microseconds", std::chrono::duration<double, std::micro>(report.snapshot).count()},
              {"steps", std::move(steps)},
              {"notes", report.notes}};
     if (!report.why.empty()) all["why"] = report.why;

@@ -43,9 +43,13 @@ plugbay_status msr_write(void* instance, std::uint64_t token, std::uint32_t inde
     return status;
 }
 
+// The next build finds what the guest passed, not what one that crashed made of it.
 void call(void* instance, std::uint64_t token, plugbay_hypercall_registers* registers) {
-    on_build(instance, "a hypercall",
-             [&](const Binding& build) { build.hypercall->call(build.instance, token, registers); });
+    on_build(instance, "a hypercall", [&](const Binding& build) {
+        plugbay_hypercall_registers answer = *registers;
+        build.hypercall->call(build.instance, token, &answer);
+        *registers = answer;
+    });
 }
 
 constexpr plugbay_access_callbacks access_table{sizeof access_table, 0, &read, &write};

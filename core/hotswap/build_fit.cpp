@@ -41,6 +41,26 @@ std::string build_name(const PluginDescription& plugin) {
                        plugin.build_id.empty() ? "" : " (" + plugin.build_id + ")");
 }
 
+CarriedConfiguration carry_configuration(const DeviceManager& devices, const Device& device,
+                                         const TypeDescription& after) {
+    CarriedConfiguration carried;
+    const auto carry = [&](const auto& before, const auto& declared, const auto& values) {
+        CarriedValues each = carry_over(before, declared, values);
+        carried.notes.insert(carried.notes.end(), each.notes.begin(), each.notes.end());
+        carried.mistakes.insert(carried.mistakes.end(), each.mistakes.begin(), each.mistakes.end());
+        return std::move(each.values);
+    };
+    const TypeDescription& before = *type_in(device.plugin()->description(), device.type().name);
+    carried.properties = carry(before.properties, after.properties, devices.config(device).properties);
+    for (const auto& link : devices.registry().links()) {
+        if (link->frontend().device != &device) continue;
+        const std::uint32_t port = link->frontend().port;
+        carried.options[port] = carry(before.ports[port].options, after.ports[port].options,
+                                      devices.config(*link->backend().device).link->options);
+    }
+    return carried;
+}
+
 Result<BuildFit> fit_build(const DeviceManager& devices, const std::string& id,
                            const PluginDescription& after) {
     const auto device = devices.find_named(id);
@@ -67,19 +87,12 @@ Result<BuildFit> fit_build(const DeviceManager& devices, const std::string& id,
                   "are optional ones, without a new version"
                 : "lower state_version_oldest and convert the old state"};
     }
-    const auto& values = devices.config(**device).properties;
-    CarriedValues carried = carry_over(old_type.properties, type->properties, values);
-    BuildFit fit{.replacement = {.id = id, .type = {}, .properties = std::move(carried.values)}};
-    for (const auto& link : devices.registry().links()) {
-        if (link->frontend().device != *device) continue;
-        const std::uint32_t port = link->frontend().port;
-        CarriedValues options = carry_over(old_type.ports[port].options, type->ports[port].options,
-                                           devices.config(*link->backend().device).link->options);
-        fit.replacement.options[port] = std::move(options.values);
-        carried.notes.insert(carried.notes.end(), options.notes.begin(), options.notes.end());
-        carried.mistakes.insert(carried.mistakes.end(), options.mistakes.begin(), options.mistakes.end());
-    }
+    CarriedConfiguration carried = carry_configuration(devices, **device, *type);
     if (!carried.mistakes.empty()) return not_possible(id, carried.mistakes);
+    BuildFit fit{.replacement = {.id = id,
+                                 .type = {},
+                                 .properties = std::move(carried.properties),
+                                 .options = std::move(carried.options)}};
     for (const std::string& note : carried.notes)
         fit.notes.push_back(fmt::format("device \"{}\": {}", id, note));
     return fit;

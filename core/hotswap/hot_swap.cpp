@@ -161,6 +161,7 @@ Result<void> HotSwap::try_out(const DeviceManager::Replacement& replacement,
         if (auto serving = judge_all(request.devices); !serving) return serving;
         const auto rehearsed = rehearse_live(machine_, replacement, plugin, request.limit, crashed_->get());
         if (!rehearsed) return rehearsed.error();
+        report.snapshot = std::max(report.snapshot, rehearsed->held);
         if (rehearsed->called_off) continue;
         for (const auto& list : {rehearsed->differences, rehearsed->not_rehearsed})
             report.notes.insert(report.notes.end(), list.begin(), list.end());
@@ -291,10 +292,30 @@ std::string HotSwap::crash_of(const Trial& trial) const {
     return {};
 }
 
+// What was set meanwhile stays set. An error, and nothing has changed, when the builds before cannot have that.
+Result<void> HotSwap::bring_up_to_date(Trial& trial) const {
+    std::vector<CarriedConfiguration> now;
+    for (const auto& each : trial.back) {
+        const auto device = machine_.devices().find_named(each.id);
+        if (!device) return device.error();
+        const TypeDescription& type = *each.type.plugin->describe_type(each.type.type->name);
+        now.push_back(carry_configuration(machine_.devices(), **device, type));
+        if (!now.back().mistakes.empty())
+            return Error{fmt::format("device \"{}\": {}", each.id, fmt::join(now.back().mistakes, "; "))};
+    }
+    for (std::size_t i = 0; i < now.size(); ++i) {
+        trial.back[i].properties = std::move(now[i].properties);
+        trial.back[i].options = std::move(now[i].options);
+    }
+    return {};
+}
+
 // The new build is no good: also an old state is better than that.
 void HotSwap::go_back(Trial& trial, const std::string& why) {
     SwapReport& report = *trial.report;
     report.why = why;
+    if (auto set = bring_up_to_date(trial); !set)
+        report.notes.push_back("what was set meanwhile is lost: " + set.error().text());
     SwapJournal journal;
     auto back = machine_.devices().replace(trial.back, journal, way_back_limit);
     // What cannot hold still does not do so for another state either.
@@ -349,6 +370,8 @@ Result<void> HotSwap::roll_back(std::string_view device) {
     const auto report = trial->report; // not the last one, if a build after it was refused
     if (crash_of(*trial).empty()) {
         // It serves: that is worth more than the way back.
+        if (auto set = bring_up_to_date(*trial); !set)
+            return with_context("the new build serves on", set.error());
         SwapJournal journal;
         const auto back = machine_.devices().replace(trial->back, journal, way_back_limit);
         if (back) {

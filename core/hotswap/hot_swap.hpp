@@ -52,8 +52,9 @@ struct SwapReport {
     std::string before = {}; // the build that ran: plugin, version and build id
     std::string after = {};
     SwapJournal journal = {};
-    std::string why = {};  // of refused, rolled_back and lost; of committed when it misbehaved
-    std::string hint = {}; // what to do about it
+    std::chrono::nanoseconds snapshot{}; // for which a device was held for its rehearsal; the longest
+    std::string why = {};                // of refused, rolled_back and lost; of committed when it misbehaved
+    std::string hint = {};               // what to do about it
     // What is different and does no harm, what was not rehearsed, what became of the library of the build before.
     std::vector<std::string> notes = {};
 };
@@ -90,7 +91,7 @@ class HotSwap {
         std::shared_ptr<SwapReport> report;
         std::shared_ptr<const LoadedPlugin> build; // the new one
         std::chrono::steady_clock::time_point end = {};
-        std::vector<DeviceManager::Replacement> back = {}; // the builds before, without states
+        std::vector<DeviceManager::Replacement> back = {}; // the builds before, as they were; without states
         std::shared_ptr<std::atomic<bool>> crashed = std::make_shared<std::atomic<bool>>(false);
         std::vector<std::vector<std::byte>> states_at_exchange = {}; // one a device
         std::vector<std::uint64_t> errors_at_exchange = {};          // one a device
@@ -108,6 +109,7 @@ class HotSwap {
     [[nodiscard]] Trial* trial_of(std::string_view device);
     void commit(Trial& trial, std::span<const std::string> replaced = {});
     void end_trial(Trial& trial, std::span<const std::string> replaced = {});
+    [[nodiscard]] Result<void> bring_up_to_date(Trial& trial) const;
     [[nodiscard]] std::string crash_of(const Trial& trial) const;
     void go_back(Trial& trial, const std::string& why);
     void vacate_crashed(const SwapReport& report);

@@ -76,8 +76,11 @@ Result<RehearsalReport> rehearse_live(Machine& machine, const DeviceManager::Rep
     if (!rehearsal) return std::move(rehearsal).error();
     RehearsalRequest& request = *rehearsal;
     request.call_off = call_off;
+    Device* const device = machine.devices().find(replacement.id);
+    const std::uint64_t held_before = device->pauses().total;
     auto state = machine.devices().snapshot(replacement.id, limit);
     if (!state) return std::move(state).error();
+    const std::chrono::nanoseconds held(device->pauses().total - held_before);
     const auto memory = machine.memory().share();
     if (!memory) return memory.error();
     request.machine = as_seen(machine); // now: a state may depend on the clocks
@@ -85,11 +88,19 @@ Result<RehearsalReport> rehearse_live(Machine& machine, const DeviceManager::Rep
     std::string why;
     request.state = StateImage::parse(*std::move(state), why);
     if (!request.state) return Error{"the build that runs saved no good state: " + why};
-    const auto left = machine.devices().find(replacement.id)->handover()->duplicate_all();
+    request.resources.emplace();
+    device->resources().each([&](const Resource& resource) {
+        const bool compared =
+            resource.kind() == ResourceKind::region || resource.kind() == ResourceKind::line;
+        if (compared && resource.guest_visible()) request.resources->push_back(resource.describe());
+    });
+    const auto left = device->handover()->duplicate_all();
     if (!left) return left.error();
     for (const auto& [name, descriptor] : *left)
         request.handover.push_back({.name = name, .descriptor = descriptor.get()});
-    return rehearse(request);
+    auto report = rehearse(request);
+    if (report) report->held = held;
+    return report;
 }
 
 } // namespace plugbay::core

@@ -102,6 +102,7 @@ Result<json> request_json(const RehearsalRequest& request) {
     }
     for (const HandedDescriptor& handed : request.handover)
         result["handover"].push_back(handed.name);
+    if (request.resources) result["resources"] = *request.resources;
     return result;
 }
 

@@ -56,6 +56,9 @@ struct RehearsalRequest {
     std::optional<StateImage> state = {}; // nothing: the device begins with start, not with load and resume
     bool beside = false; // the state is of a device that goes on, saved for another build of it
     std::vector<HandedDescriptor> handover = {};
+    // Ranges and interrupt lines that the guest knows the device by, as Resource::describe() names them: the build has to ask for
+    // these and no others. Nothing: it may ask for what it likes.
+    std::optional<std::vector<std::string>> resources = {};
     RehearsedMachine machine = {};
     // In place of the other steps, what came to the device is done again. `state` is the one at the beginning.
     std::optional<Replay> replay = {};
@@ -78,6 +81,7 @@ struct RehearsalReport {
     ReplayReport replay = {};
     std::string output = {}; // the end of what it printed
     std::chrono::nanoseconds duration{};
+    std::chrono::nanoseconds held{}; // the device that runs, for the snapshot; see live_rehearsal.hpp
 };
 
 // Ends within the limit and little more, whatever the plugin does; blocks meanwhile. An error when it could not be tried.

@@ -10,6 +10,7 @@
 #include <plugbay/unique_fd.hpp>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -97,6 +98,7 @@ class Rehearsal {
 
   private:
     void load_and_compare(RehearsalSubject& subject);
+    void compare_resources(RehearsalSubject& subject) const;
     void go_and_stop(RehearsalSubject& subject);
     void live();
 
@@ -135,6 +137,28 @@ void Rehearsal::load_and_compare(RehearsalSubject& subject) {
         "save and load the same fields; a build that means something else by them has another state_version");
 }
 
+// What would be refused once the build is loaded into the machine.
+void Rehearsal::compare_resources(RehearsalSubject& subject) const {
+    begin("validate");
+    const auto known = request_["resources"].get<std::vector<std::string>>();
+    const auto asked_for = subject.resources();
+    const auto without = [](std::vector<std::string> names, const std::vector<std::string>& others) {
+        std::erase_if(
+            names, [&](const std::string& name) { return std::ranges::find(others, name) != others.end(); });
+        return names;
+    };
+    if (const auto more = without(asked_for, known); !more.empty()) {
+        fail(fmt::format("it asks for {}, which the build that it replaces does not hold",
+                         fmt::join(more, ", ")),
+             "what the guest knows of a device cannot change while it runs: remove the device and add it "
+             "again");
+    }
+    if (const auto missing = without(known, asked_for); !missing.empty()) {
+        fail(fmt::format("it does not ask for {}, which the guest knows", fmt::join(missing, ", ")),
+             "remove the device and add it again, or restart the machine");
+    }
+}
+
 void Rehearsal::go_and_stop(RehearsalSubject& subject) {
     const bool has_state = request_["has_state"];
     const char* const going = has_state ? "resume" : "start";
@@ -165,6 +189,7 @@ void Rehearsal::live() {
     begin("connected");
     subject.connect();
     if (request_["has_state"]) load_and_compare(subject);
+    if (request_.contains("resources")) compare_resources(subject);
     go_and_stop(subject);
 }
 

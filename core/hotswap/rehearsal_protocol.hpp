@@ -28,8 +28,9 @@ inline constexpr int request_descriptor = 3;
 inline constexpr int report_descriptor = 4;
 inline constexpr int first_free_descriptor = 5; // RAM first, if there is any
 
-inline constexpr std::array<std::string_view, 10> steps{"open",  "create", "connected", "load",  "save",
-                                                        "start", "resume", "quiesce",   "reset", "replay"};
+inline constexpr std::array<std::string_view, 11> steps{"open",    "create",   "connected", "load",
+                                                        "save",    "validate", "start",     "resume",
+                                                        "quiesce", "reset",    "replay"};
 
 // In the request's file, over what the child has read by then: how many entries of a replay it has begun, 8 bytes. What is there
 // before is greater than any number of entries.

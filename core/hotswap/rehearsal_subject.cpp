@@ -99,6 +99,20 @@ void RehearsalSubject::create() {
     bench_.add(request_["plugin"].get<std::string>(), type_.name, id_, properties_of(request_["properties"]));
 }
 
+std::vector<std::string> RehearsalSubject::resources() {
+    std::vector<std::string> names;
+    const testkit::Device& device = bench_.device(id_);
+    for (const testkit::MappedRange& range : device.ranges()) {
+        if (range.bar >= 0) continue; // of a PCI function, which decodes where the guest wants it
+        names.push_back(fmt::format("{} {:#x}-{:#x}",
+                                    range.space == testkit::MappedRange::Space::ports ? "ports" : "memory",
+                                    range.first, range.first + (range.length - 1)));
+    }
+    for (const unsigned line : device.lines())
+        names.push_back(fmt::format("interrupt line {}", line));
+    return names;
+}
+
 std::string RehearsalSubject::port_name(const plugbay_port& port) const {
     return port.name == nullptr ? id_ : id_ + "." + port.name;
 }

@@ -47,6 +47,8 @@ class RehearsalSubject {
     void connect();
     // Every port that needs a peer has one.
     [[nodiscard]] bool complete() const { return complete_; }
+    // Ranges and interrupt lines that it has asked for, as the monitor names them.
+    [[nodiscard]] std::vector<std::string> resources();
     [[nodiscard]] testkit::Bench& bench() { return bench_; }
     [[nodiscard]] const std::string& id() const { return id_; }
 

@@ -1,5 +1,6 @@
 #include "core/hotswap/shadow.hpp"
 
+#include "core/base/errno_error.hpp"
 #include "core/base/thread_setup.hpp"
 #include "core/device/handover_store.hpp"
 #include "core/hotswap/build_fit.hpp"
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <atomic>
 #include <optional>
+#include <sys/eventfd.h>
 #include <thread>
 #include <utility>
 
@@ -61,10 +63,12 @@ class Shadow::Run {
             each->untap(*tap_);
             each->untap(*peers_);
         }
+        static_cast<void>(::eventfd_write(call_off_.get(), 1));
         if (replaying_.joinable()) replaying_.join();
     }
 
     [[nodiscard]] Result<void> begin() {
+        if (!call_off_) return errno_error("a replay cannot be called off: eventfd");
         device()->tap(tap_);
         for (const auto& link : machine_.devices().registry().links()) {
             if (link->frontend().device == device()) link->backend().device->tap(peers_);
@@ -136,6 +140,8 @@ class Shadow::Run {
     std::optional<Snapshot> beginning_; // of the round that is recorded
     std::chrono::steady_clock::time_point round_end_;
     bool last_ = false; // no further round is recorded
+    const UniqueFd call_off_{
+        ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)}; // readable: nobody waits for the replay any more
     // One round is replayed while the next is recorded.
     std::optional<Round> round_;
     std::thread replaying_;
@@ -190,6 +196,7 @@ bool Shadow::Run::look() {
     if (part.whole) replay.end = snapshot->state;
     report_->lost = tap_->ring().lost();
     request->limit = replay_limit;
+    request->call_off = call_off_.get();
     auto memory = machine_.memory().share();
     if (!memory) return give_up(memory.error().message, memory.error().hint);
     request->machine = beginning_->early;

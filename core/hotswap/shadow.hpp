@@ -74,7 +74,7 @@ class Shadow {
     explicit Shadow(Machine& machine);
     Shadow(const Shadow&) = delete;
     Shadow& operator=(const Shadow&) = delete;
-    // Waits for the replay that is under way, for at most its limit.
+    // Ends the replay that is under way.
     ~Shadow();
 
     // Begins; goes on until the time is over, the new build has failed, or the device is another one. One at a time for each

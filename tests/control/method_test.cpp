@@ -34,6 +34,7 @@ class Methods : public ControlTest {
             call("swap", {{"device", "com1"}, {"file", plugin("serial-16550")}, {"dry_run", true}});
         EXPECT_EQ(tried["outcome"], "tried");
         EXPECT_EQ(tried["pause_microseconds"], 0);
+        EXPECT_GT(tried["snapshot_microseconds"], 0);
         const json swapped =
             call("swap", {{"device", "com1"}, {"file", plugin("serial-16550")}, {"probation", 100}});
         EXPECT_EQ(swapped["outcome"], "probation");

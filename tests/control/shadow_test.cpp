@@ -123,6 +123,19 @@ TEST_F(Shadows, AHangCostsNothing) {
     expect_service();
 }
 
+// It gives up at once, though the round that is replayed hangs.
+TEST_F(Shadows, AnotherBuildEndsIt) {
+    begin("hangs", 60000);
+    std::this_thread::sleep_for(1s); // the first round is being replayed
+    call("swap", {{"device", "gauge"}, {"file", file("gauge-equal")}, {"rehearse", false}, {"probation", 0}});
+    std::this_thread::sleep_for(200ms); // it has noticed
+    const auto began = std::chrono::steady_clock::now();
+    call("machine.status");
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 3s);
+    EXPECT_THAT(call("shadow.report", {{"device", "gauge"}})["notes"].dump(),
+                HasSubstr("the device has another build now"));
+}
+
 TEST_F(Shadows, AnInputMakesARoundUncertain) {
     begin("answers_after_timer", 700); // differs after a timer only, and there is none
     for (int i = 0; i < 20; ++i) {

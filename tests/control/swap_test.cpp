@@ -132,8 +132,13 @@ INSTANTIATE_TEST_SUITE_P(
         BadBuild{"ExceptionUnrehearsed", "misbehaving-throw_in_create", "prepare", "the laser is cold",
                  false},
         BadBuild{"LosesItsState", "misbehaving-lose_state", "rehearse", "field level: 7 became 0"},
-        BadBuild{"OtherResources", "misbehaving-other-port", "prepare", "ports 0x508", false},
-        BadBuild{"FewerResources", "misbehaving-no-port", "validate", "ports 0x500", false}),
+        BadBuild{
+            "OtherResources", "misbehaving-other-port", "rehearse",
+            "in validate: it asks for ports 0x508-0x508, which the build that it replaces does not hold"},
+        BadBuild{"OtherResourcesUnrehearsed", "misbehaving-other-port", "prepare", "ports 0x508", false},
+        BadBuild{"FewerResources", "misbehaving-no-port", "rehearse",
+                 "in validate: it does not ask for ports 0x500-0x500, which the guest knows"},
+        BadBuild{"FewerResourcesUnrehearsed", "misbehaving-no-port", "validate", "ports 0x500", false}),
     [](const auto& build) { return build.param.name; });
 
 using SwapsOfGoodBuilds = Swaps;
@@ -151,7 +156,8 @@ TEST_F(SwapsOfGoodBuilds, AnErrorStormIsTakenBack) {
 TEST_F(SwapsOfGoodBuilds, ACrashIsTakenBack) {
     const std::string before = plugin();
     for (const auto& [build, signal] : {std::pair{"misbehaving-crash_in_write", "SIGSEGV"},
-                                        std::pair{"misbehaving-abort_in_write", "SIGABRT"}}) {
+                                        std::pair{"misbehaving-abort_in_write", "SIGABRT"},
+                                        std::pair{"misbehaving-recurse_in_write", "SIGSEGV"}}) {
         call("swap", {{"device", "bad"}, {"file", file(build)}, {"probation", 10000}});
         const json report = outcome();
         EXPECT_EQ(report["outcome"], "rolled_back");
@@ -253,6 +259,14 @@ TEST_F(SwapsOfGoodBuilds, ABuildThatReportsErrorsAndDoesNotHoldStillStays) {
     expect_service();
 }
 
+TEST_F(SwapsOfGoodBuilds, AWayBackKeepsWhatWasSetMeanwhile) {
+    call("devices.add", {{"devices", {{{"type", "os-debug"}, {"id", "debug"}, {"rate", 5}}}}});
+    call("swap", {{"device", "debug"}, {"file", PLUGBAY_PLUGINS "/os-debug.so"}, {"probation", 60000}});
+    call("devices.set", {{"id", "debug"}, {"property", "rate"}, {"value", 16}});
+    call("swap.back", {{"device", "debug"}});
+    EXPECT_EQ(call("devices.show", {{"id", "debug"}})["properties"]["rate"], 16);
+}
+
 TEST_F(SwapsOfGoodBuilds, TheReportNamesBothBuilds) {
     const json report =
         call("swap", {{"device", "bad"}, {"file", file("misbehaving-good")}, {"probation", 0}});
@@ -320,6 +334,10 @@ TEST_F(SwapsOfGoodBuilds, ADryRunTouchesNothing) {
     EXPECT_THAT(
         refusal("swap", {{"device", "bad"}, {"file", file("misbehaving-lose_state")}, {"dry_run", true}}),
         HasSubstr("field level: 7 became 0"));
+    for (const char* build : {"misbehaving-other-port", "misbehaving-no-port"}) {
+        EXPECT_THAT(refusal("swap", {{"device", "bad"}, {"file", file(build)}, {"dry_run", true}}),
+                    HasSubstr("failed its rehearsal, in validate"));
+    }
     EXPECT_EQ(plugin(), before);
     expect_service();
 }

@@ -2,6 +2,8 @@
 // builds of it that do so whatever the property says: FAULT, BUILD, STATE_VERSION, STATE_OLDEST, PORT_OFFSET, NO_PORT, STATE,
 // UNDEFINED_SYMBOL. It counts the guest's writes in its state, and reads give that count: a guest that counts too sees
 // each write that is lost and each that is made twice.
+#include "../crash.hpp"
+
 #include <plugbay/plugin.hpp>
 
 #include <array>
@@ -49,6 +51,7 @@ enum class Fault : std::uint8_t {
     crash_in_write,
     abort_in_write,
     crash_later,
+    recurse_in_write,
 };
 
 #ifndef FAULT
@@ -78,10 +81,6 @@ constexpr Contents contents = Contents::STATE;
 extern "C" void defined_nowhere();
 #endif
 
-void crash() {
-    volatile int* nowhere = nullptr;
-    *nowhere = 1; // NOLINT
-}
 [[noreturn]] void hang() {
     for (;;)
         std::this_thread::sleep_for(std::chrono::hours(1));
@@ -122,7 +121,7 @@ class Misbehaving {
                              "refuse-start", "crash-in-resume", "crash-in-quiesce", "reset-in-quiesce",
                              "pend-for-ever", "crash-in-reset", "destroy", "needs-descriptor",
                              "throw-in-write", "throw-and-pend", "crash-in-write", "abort-in-write",
-                             "crash-later"),
+                             "crash-later", "recurse-in-write"),
                 plugbay::property("port", &Options::port, "I/O port of one byte"),
                 plugbay::property("file", &Options::file, "a file, never opened"));
         }
@@ -136,7 +135,7 @@ class Misbehaving {
 #ifdef UNDEFINED_SYMBOL
         defined_nowhere();
 #endif
-        if (is(Fault::crash_in_create)) crash();
+        if (is(Fault::crash_in_create)) plugbay::crash();
         if (is(Fault::exit_in_create)) std::exit(0);
         if (is(Fault::hang_in_create)) hang();
         if (is(Fault::throw_in_create)) throw std::runtime_error("the laser is cold");
@@ -148,7 +147,7 @@ class Misbehaving {
         if (is(Fault::deep_report)) say(4, std::string(1 << 19, '[') + '\n');
         if (is(Fault::claim_success)) {
             say(4, "{\"passed\": true}\n");
-            crash();
+            plugbay::crash();
         }
         if (is(Fault::needs_descriptor) && !host.handover().take("connection"))
             throw plugbay::Failure("nothing was handed over");
@@ -162,17 +161,21 @@ class Misbehaving {
     }
 
     void on_connect(std::uint64_t, plugbay::Link) {
-        if (is(Fault::crash_in_connect)) crash();
+        if (is(Fault::crash_in_connect)) plugbay::crash();
     }
     void on_disconnect(std::uint64_t) {}
     std::uint64_t read(plugbay::Access) {
         return static_cast<std::uint8_t>(writes_);
     }
     void write(plugbay::Access, std::uint64_t) {
-        if (is(Fault::crash_in_write)) crash();
+        if (is(Fault::crash_in_write)) plugbay::crash();
         if (is(Fault::abort_in_write)) std::abort();
+        if (is(Fault::recurse_in_write)) {
+            volatile int depth = 0;
+            static_cast<void>(plugbay::use_up_stack(depth));
+        }
         if (is(Fault::crash_later) && std::chrono::steady_clock::now() > loaded_ + std::chrono::seconds(1))
-            crash();
+            plugbay::crash();
         ++writes_;
         if (is(Fault::throw_in_write) || is(Fault::throw_and_pend))
             throw std::runtime_error("the laser is cold");
@@ -186,18 +189,18 @@ class Misbehaving {
         if (is(Fault::refuse_start)) throw plugbay::Failure("no current");
     }
     plugbay_status quiesce() {
-        if (is(Fault::crash_in_quiesce)) crash();
+        if (is(Fault::crash_in_quiesce)) plugbay::crash();
         if (is(Fault::reset_in_quiesce)) host_.request(PLUGBAY_REQUEST_RESET);
         return is(Fault::pend_for_ever) || is(Fault::throw_and_pend) ? PLUGBAY_PENDING : PLUGBAY_OK;
     }
     void resume() {
-        if (is(Fault::crash_in_resume)) crash();
+        if (is(Fault::crash_in_resume)) plugbay::crash();
     }
     void reset() {
-        if (is(Fault::crash_in_reset)) crash();
+        if (is(Fault::crash_in_reset)) plugbay::crash();
     }
     void state(auto& fields) {
-        if (loads_ && is(Fault::crash_in_save)) crash();
+        if (loads_ && is(Fault::crash_in_save)) plugbay::crash();
         fields("level", level_, std::uint64_t{0}, std::uint64_t{1000});
         if constexpr (contents != Contents::one_less) fields("name", name_, 100);
         fields("writes", writes_);
@@ -206,7 +209,7 @@ class Misbehaving {
     void loaded() {
         loads_ = true;
         loaded_ = std::chrono::steady_clock::now();
-        if (is(Fault::crash_in_load)) crash();
+        if (is(Fault::crash_in_load)) plugbay::crash();
         if (is(Fault::hang_in_load)) hang();
         if (is(Fault::refuse_load)) throw plugbay::Failure("the laser is another one");
         if (is(Fault::lose_state)) level_ = 0;

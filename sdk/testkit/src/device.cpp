@@ -16,6 +16,15 @@ Holdings Device::holdings() const {
 std::vector<MappedRange> Device::ranges() const {
     return machine_.entry([&] { return machine_.ranges(record_); });
 }
+std::vector<unsigned> Device::lines() const {
+    return machine_.entry([&] {
+        std::vector<unsigned> lines;
+        for (const auto& [handle, claim] : machine_.claims) {
+            if (claim.owner == &record_) lines.push_back(claim.gsi);
+        }
+        return lines;
+    });
+}
 const std::string& Device::last_error() const {
     return record_.error;
 }

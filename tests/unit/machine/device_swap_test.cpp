@@ -33,6 +33,8 @@ enum class Flaw : std::uint8_t {
     crash_in_destroy,
 };
 
+constexpr std::uint32_t call = 0x200;
+
 struct MeterOptions {
     std::uint16_t port = 0;
     static constexpr auto properties() {
@@ -61,6 +63,7 @@ class Meter {
         const std::uint16_t first = flaw == Flaw::another_port ? options.port + 8 : options.port;
         try {
             if constexpr (flaw != Flaw::no_port) region_ = host.map_ports(first, 2, build);
+            calls_ = host.claim_hypercalls(call, 1, build);
             line_ = host.interrupt_line(flaw == Flaw::another_line ? 6 : 5);
             timer_ = host.timer(PLUGBAY_CLOCK_HOST, build);
         } catch (...) {
@@ -106,6 +109,12 @@ class Meter {
         const auto byte = static_cast<std::uint8_t>(value);
         if (backend_) backend_.write(std::span(&byte, 1));
     }
+    // Gives back what it was passed, and one more.
+    void hypercall(std::uint64_t token, plugbay_hypercall_registers& registers) {
+        if (token != build) ++broken_rules;
+        registers.rax = ++registers.rbx;
+        if constexpr (flaw == Flaw::crash) plugbay::crash();
+    }
     void on_timer(std::uint64_t token) {
         if (token != build) ++broken_rules;
         ++expired_;
@@ -148,6 +157,7 @@ class Meter {
 
     plugbay::Host host_;
     plugbay::Region region_;
+    plugbay::Hypercalls calls_;
     plugbay::InterruptLine line_;
     plugbay::Timer timer_;
     plugbay::CharBackend backend_;
@@ -578,6 +588,37 @@ TEST_F(SwapTest, ACrashOnProbationLosesNoAccess) {
     bus.presences().remove(own);
     EXPECT_EQ(in(port), written % 256);
     EXPECT_EQ(in(port + 1), 1u);
+    EXPECT_EQ(broken_rules, 0);
+}
+
+// And with what the guest passed.
+TEST_F(SwapTest, ACrashInAHypercallOnProbationLosesNothing) {
+#ifdef __SANITIZE_THREAD__
+    GTEST_SKIP() << "a thread does not survive a jump out of a signal handler under this sanitizer";
+#endif
+    add_meter();
+    Presence own;
+    bus.presences().add(own);
+    std::atomic<bool> crashed{false};
+    auto bad = meter_build(build_of<Meter<2, Flaw::crash>>());
+    bad.crashed = [&] { crashed = true; };
+    ASSERT_TRUE(swap({bad}));
+    plugbay_hypercall_registers registers{};
+    registers.size = sizeof registers;
+    registers.number = call;
+    registers.rbx = 6;
+    std::thread guest([&] {
+        own.belongs_to_this_thread();
+        bus.hypercalls().call(own, registers);
+    });
+    while (!crashed)
+        std::this_thread::yield();
+    EXPECT_TRUE(swap_meter<Meter<1>>());
+    guest.join();
+    living -= 1; // the crashed one is never destroyed
+    bus.presences().remove(own);
+    EXPECT_EQ(registers.rbx, 7u);
+    EXPECT_EQ(registers.rax, 7u);
     EXPECT_EQ(broken_rules, 0);
 }
 

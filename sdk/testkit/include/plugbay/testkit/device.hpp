@@ -71,6 +71,8 @@ class Device {
     [[nodiscard]] const plugbay_device_type& type() const;
     [[nodiscard]] Holdings holdings() const;
     [[nodiscard]] std::vector<MappedRange> ranges() const;
+    // The interrupt lines that it has claimed, oldest claim first.
+    [[nodiscard]] std::vector<unsigned> lines() const;
     // The text of its latest set_error, or of the latest host call that refused it something.
     [[nodiscard]] const std::string& last_error() const;
 
