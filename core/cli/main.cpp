@@ -214,6 +214,11 @@ CLI::App* add_validate(CLI::App& app, ValidateCommand& command) {
     validate->add_option("--kept", options.kept, "a field of the state that a reset rightly leaves alone")
         ->type_name("[TYPE.]FIELD")
         ->allow_extra_args(false);
+    validate
+        ->add_option("--peer", options.peers,
+                     "another device for a port; one that no fake of ours could serve needs it")
+        ->type_name("FILE[:TYPE]")
+        ->allow_extra_args(false);
     validate->add_option("--seed", options.seed, "of everything that is random; 1 without it");
     const auto seconds = [&](const char* name, std::chrono::seconds& value, const char* help) {
         validate

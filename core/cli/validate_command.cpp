@@ -107,6 +107,10 @@ void print_sum(std::ostream& out, const std::vector<CheckResult>& results) {
         first = false;
     }
     out << '\n';
+    const std::size_t lacking = validation::lacking_peers(results);
+    if (lacking != 0)
+        out << fmt::format("{} {} a peer; give it with --peer FILE[:TYPE]\n", lacking,
+                           lacking == 1 ? "check needs" : "checks need");
 }
 
 } // namespace
@@ -128,7 +132,10 @@ int validate_command(std::ostream& out, const ValidateCommand& command) {
     }
     const bool good = validation::all_good(*results);
     if (command.json) {
-        Json json = {{"file", command.options.file.string()}, {"seed", command.options.seed}, {"good", good}};
+        Json json = {{"file", command.options.file.string()},
+                     {"seed", command.options.seed},
+                     {"good", good},
+                     {"complete", validation::lacking_peers(*results) == 0}};
         json["results"] = Json::array();
         for (const CheckResult& result : *results)
             json["results"].push_back(result_json(result));

@@ -15,6 +15,13 @@
 
 namespace plugbay::core::validation {
 
+// Another device for a port of the one that is validated.
+struct PeerDevice {
+    std::filesystem::path file;
+    std::string type;
+    testkit::Properties properties; // values where the defaults do not do
+};
+
 // What a check is about, and how it reports on its way. It ends by returning (passed) or by throwing CheckFailed or
 // CheckSkipped. A testkit::Error, and so a rule of the ABI that was broken, is a failure too.
 struct Trial {
@@ -22,7 +29,8 @@ struct Trial {
     std::string type;               // empty: the check is of the whole file
     testkit::Properties properties; // values where the defaults do not do
     std::set<std::string, std::less<>>
-        kept; // names of state fields that a reset does not bring back, rightly
+        kept;                      // names of state fields that a reset does not bring back, rightly
+    std::vector<PeerDevice> peers; // in the place of fakes, where they fit
     std::uint32_t seed = 1;
     std::chrono::seconds fuzz{0};
     std::function<void(const std::string&)> step;    // what comes next, for the case that nothing comes back
@@ -37,6 +45,12 @@ class CheckFailed : public std::runtime_error {
 class CheckSkipped : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
+};
+
+// A port that needs a peer has none.
+class PeerLacking : public CheckSkipped {
+  public:
+    using CheckSkipped::CheckSkipped;
 };
 
 inline void require(bool condition, const std::string& why) {

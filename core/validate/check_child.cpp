@@ -70,13 +70,22 @@ const Check* find(const std::string& id) {
     return nullptr;
 }
 
+testkit::Properties decoded_properties(const json& pairs) {
+    testkit::Properties properties;
+    for (const json& each : pairs)
+        properties.emplace_back(each.at(0), each.at(1));
+    return properties;
+}
+
 CheckRequest decoded(const json& request) {
     CheckRequest result;
     result.check = find(request.at("check"));
     result.trial.file = request.at("file").get<std::string>();
     result.trial.type = request.at("type");
-    for (const json& each : request.at("properties"))
-        result.trial.properties.emplace_back(each.at(0), each.at(1));
+    result.trial.properties = decoded_properties(request.at("properties"));
+    for (const json& each : request.at("peers"))
+        result.trial.peers.push_back({each.at("file").get<std::string>(), each.at("type").get<std::string>(),
+                                      decoded_properties(each.at("properties"))});
     for (const json& each : request.at("kept"))
         result.trial.kept.insert(each.get<std::string>());
     result.trial.seed = request.at("seed");
@@ -100,7 +109,11 @@ int check_as_child() {
     if (decoded_request.check == nullptr) return exit_status::usage;
     const CheckResult result = check_here(decoded_request);
     const Verdict verdict = result.verdict == Verdict::warned ? Verdict::passed : result.verdict;
-    report({{"end", {{"verdict", verdict_name(verdict)}, {"why", result.why}, {"hint", result.hint}}}});
+    report({{"end",
+             {{"verdict", verdict_name(verdict)},
+              {"why", result.why},
+              {"hint", result.hint},
+              {"lacks_peer", result.lacks_peer}}}});
     std::cout.flush();
     // Destructors of the plugin's static objects are not part of any check.
     ::_exit(exit_status::success);

@@ -67,19 +67,28 @@ Result<Pipe> make_pipe() {
     return pipe;
 }
 
+json encoded(const testkit::Properties& properties) {
+    json pairs = json::array();
+    for (const auto& [name, value] : properties)
+        pairs.push_back({name, value});
+    return pairs;
+}
+
 Result<UniqueFd> request_file(const CheckRequest& request, const std::string& folder) {
     json line{{"check", request.check->id},
               {"file", std::filesystem::absolute(request.trial.file).string()},
               {"type", request.trial.type},
-              {"properties", json::array()},
+              {"properties", encoded(request.trial.properties)},
+              {"peers", json::array()},
               {"kept", request.trial.kept},
               {"seed", request.trial.seed},
               {"fuzz", request.trial.fuzz.count()},
               {"limit", (request.limit + request.trial.fuzz).count()},
               {"folder", folder},
               {"parent", ::getpid()}};
-    for (const auto& [name, value] : request.trial.properties)
-        line["properties"].push_back({name, value});
+    for (const PeerDevice& peer : request.trial.peers)
+        line["peers"].push_back(
+            {{"file", peer.file.string()}, {"type", peer.type}, {"properties", encoded(peer.properties)}});
     UniqueFd file(::memfd_create("plugbay-check", MFD_CLOEXEC));
     if (!file) return errno_error("a check cannot be asked for: memfd_create");
     const std::string text = line.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -187,6 +196,7 @@ class Watch {
                                                                       : Verdict::failed;
         result_.why = text_of(*end, "why");
         result_.hint = text_of(*end, "hint");
+        result_.lacks_peer = end->value("lacks_peer", json()) == true;
     }
 
     void conclude(bool ended, std::optional<int> status, std::chrono::seconds limit) {

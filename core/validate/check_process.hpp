@@ -3,7 +3,8 @@
 //
 //     {"step": "..."}
 //     {"warning": "..."}
-//     {"end": {"verdict": "passed" | "failed" | "skipped", "why": "...", "hint": "..."}}
+//     {"end": {"verdict": "passed" | "failed" | "skipped", "why": "...", "hint": "...",
+//              "lacks_peer": true | false}}
 //
 // The plugin can write to the pipe as well, so the parent believes nothing of the form and bounds everything.
 #pragma once

@@ -34,6 +34,7 @@ CheckResult check_here(const CheckRequest& request) {
         request.check->run(trial);
         result.verdict = result.warnings.empty() ? Verdict::passed : Verdict::warned;
     } catch (const CheckSkipped& skipped) {
+        result.lacks_peer = dynamic_cast<const PeerLacking*>(&skipped) != nullptr;
         result.verdict = Verdict::skipped;
         result.why = skipped.what();
     } catch (const CheckFailed& failed) {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <fstream>
 #include <span>
+#include <string_view>
 #include <unistd.h>
 
 namespace plugbay::core::validation {
@@ -31,6 +32,22 @@ std::string lowest(const plugbay_property& property) {
     default:
         return std::to_string(property.minimum);
     }
+}
+
+std::string port_name(const std::string& id, const plugbay_port& port) {
+    return port.name == nullptr ? id : id + "." + port.name;
+}
+
+bool may_be_open(const plugbay_port& port) {
+    return (port.flags & PLUGBAY_PORT_OPTIONAL) != 0;
+}
+
+// The port of `type` that `port` can be joined to; nullptr: none.
+const plugbay_port* opposite(const plugbay_device_type& type, const plugbay_port& port) {
+    for (const plugbay_port* const each : std::span(type.ports, type.port_count)) {
+        if (std::string_view(each->interface) == port.interface && each->role != port.role) return each;
+    }
+    return nullptr;
 }
 
 } // namespace
@@ -61,31 +78,83 @@ Exerciser::Exerciser(const Subject& subject, const ExerciserOptions& options)
     if (type == nullptr) throw testkit::Error("it has no device type \"" + subject.type + "\"");
     properties_ = needed_properties({type->properties, type->property_count}, subject.properties, scratch_);
     created = add();
-    if (created && options.peers != Peers::none) join_ports(*type);
+    if (created && options.peers != Peers::none) join_ports("subject", *type);
 }
 
 Exerciser::~Exerciser() {
     std::error_code ignored;
     std::filesystem::remove(scratch_, ignored);
+    for (std::size_t i = 1; i <= subject_.peers.size(); ++i)
+        std::filesystem::remove(scratch_.string() + "-peer" + std::to_string(i), ignored);
 }
 
 Outcome Exerciser::add() {
     return bench.try_add(subject_.file, subject_.type, "subject", properties_);
 }
 
-void Exerciser::join_ports(const plugbay_device_type& type) {
+void Exerciser::join_ports(const std::string& id, const plugbay_device_type& type) {
     for (const plugbay_port* const port : std::span(type.ports, type.port_count)) {
-        const bool optional = (port->flags & PLUGBAY_PORT_OPTIONAL) != 0;
-        if (optional && options_.peers == Peers::needed) continue;
-        const std::string name = port->name == nullptr ? "subject" : std::string("subject.") + port->name;
+        const std::string name = port_name(id, *port);
+        const bool optional = may_be_open(*port);
+        if (taken_ports_.contains(name) || (optional && options_.peers == Peers::needed)) continue;
+        if (id == "subject" && join_device(*port, name)) continue;
         const Properties link_options = needed_properties({port->options, port->option_count}, {}, scratch_);
         if (!fakes_.join(bench, *port, name, link_options) && !optional) complete_ = false;
     }
 }
 
+bool Exerciser::join_device(const plugbay_port& port, const std::string& name) {
+    for (std::size_t i = 0; i < subject_.peers.size(); ++i) {
+        const PeerDevice& peer = subject_.peers[i];
+        const std::string id = "peer" + std::to_string(i + 1);
+        if (std::ranges::find(devices_, id, &Joined::id) != devices_.end()) continue;
+        const PluginFile plugin(peer.file);
+        const plugbay_device_type* const type = plugin.find(peer.type);
+        const plugbay_port* const other = type == nullptr ? nullptr : opposite(*type, port);
+        if (other == nullptr) continue;
+        bench.add(peer.file, peer.type, id,
+                  needed_properties({type->properties, type->property_count}, peer.properties,
+                                    scratch_.string() + "-" + id));
+        devices_.push_back({id, may_be_open(port)});
+        const std::string other_name = port_name(id, *other);
+        taken_ports_.insert(other_name);
+        const bool serves = other->role == PLUGBAY_PORT_BACKEND;
+        const plugbay_port& frontend = serves ? port : *other;
+        bench.connect(serves ? other_name : name, serves ? name : other_name,
+                      needed_properties({frontend.options, frontend.option_count}, {}, scratch_));
+        join_ports(id, *type);
+        return true;
+    }
+    return false;
+}
+
+void Exerciser::disconnect_peers() {
+    for (const Joined& each : devices_)
+        bench.remove(each.id);
+    devices_.clear();
+    fakes_.leave();
+}
+
+void Exerciser::disconnect_optional_peers() {
+    std::erase_if(devices_, [this](const Joined& each) {
+        if (each.optional) bench.remove(each.id);
+        return each.optional;
+    });
+    fakes_.leave_optional();
+}
+
+std::vector<MappedRange> Exerciser::ranges() {
+    std::vector<MappedRange> all = device().ranges();
+    for (const Joined& each : devices_) {
+        const auto more = bench.device(each.id).ranges();
+        all.insert(all.end(), more.begin(), more.end());
+    }
+    return all;
+}
+
 void Exerciser::poke(int rounds) {
     for (int round = 0; round < rounds; ++round) {
-        for (const MappedRange& range : device().ranges())
+        for (const MappedRange& range : ranges())
             poke_range(range);
         for (int i = 0; i < 500; ++i)
             poke_once();
@@ -95,9 +164,9 @@ void Exerciser::poke(int rounds) {
 
 void Exerciser::poke_once() {
     constexpr unsigned between_stirs = 4;
-    const auto ranges = device().ranges();
-    if (ranges.empty()) return pass_time(between_stirs); // its peers are all that it hears of
-    const MappedRange& range = ranges[random_() % ranges.size()];
+    const auto places = ranges();
+    if (places.empty()) return pass_time(between_stirs); // its peers are all that it hears of
+    const MappedRange& range = places[random_() % places.size()];
     const std::uint64_t offset = random_() % std::min<std::uint64_t>(range.length, 0x10000);
     access(range, offset, 1u << random_() % 4);
 }

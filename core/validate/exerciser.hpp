@@ -1,8 +1,9 @@
-// One device of any type on a Bench, with fakes on all its ports, and a pseudo-random guest that pokes at
+// One device of any type on a Bench, with fakes or other devices on all its ports, and a pseudo-random guest that pokes at
 // everything it shows. The same seed does the same with any compiler: each number is drawn in a statement of
 // its own.
 #pragma once
 
+#include "core/validate/check.hpp"
 #include "core/validate/fake_peers.hpp"
 
 #include <plugbay/testkit/testkit.hpp>
@@ -10,8 +11,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <random>
+#include <set>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace plugbay::core::validation {
 
@@ -19,6 +22,7 @@ struct Subject {
     std::filesystem::path file;
     std::string type;
     testkit::Properties properties{}; // values where the defaults do not do
+    std::vector<PeerDevice> peers{};  // in the place of fakes, where they fit
 };
 
 // On which ports of the device there are peers: `needed` leaves out those that may be without one.
@@ -41,23 +45,23 @@ class Exerciser {
     // Makes the device, once more when it was removed; without peers.
     [[nodiscard]] testkit::Outcome add();
     testkit::Device& device() { return bench.device("subject"); }
-    // Whether every port that needs a peer has one: other interfaces than the testkit's fakes speak leave
-    // some open.
+    // Whether every port that needs a peer has one, also of the devices that are its peers: interfaces that neither a fake
+    // nor a device speaks leave some open.
     [[nodiscard]] bool complete() const { return complete_; }
     // With which the device is made.
     [[nodiscard]] const testkit::Properties& properties() const { return properties_; }
 
     // Every width at every offset of every range (of long ones: both ends), reads and writes, with the peers
-    // busy and time passing meanwhile.
+    // busy and time passing meanwhile. The ranges of devices that are its peers are poked at, too.
     void poke(int rounds = 2);
-    // One access like those of poke(). On a device without ranges, as backends are, a moment with its peers.
+    // One access like those of poke(). Without any range, as with backends and fakes, a moment with its peers.
     void poke_once();
     // Lets what is under way end, so that a quiesce need not wait.
     void settle();
     // All peers leave; the machine must be stopped.
-    void disconnect_peers() { fakes_.leave(); }
+    void disconnect_peers();
     // Those leave that it may be without; the machine must be stopped.
-    void disconnect_optional_peers() { fakes_.leave_optional(); }
+    void disconnect_optional_peers();
     // Random bytes in all of the guest's RAM.
     void scramble_memory();
     [[nodiscard]] std::uint32_t random() { return static_cast<std::uint32_t>(random_()); }
@@ -66,7 +70,15 @@ class Exerciser {
     testkit::Outcome created;
 
   private:
-    void join_ports(const plugbay_device_type& type);
+    // A device that is a peer, while it is on the bench.
+    struct Joined {
+        std::string id;
+        bool optional; // the port that it is for may be without it
+    };
+
+    void join_ports(const std::string& id, const plugbay_device_type& type);
+    bool join_device(const plugbay_port& port, const std::string& name);
+    [[nodiscard]] std::vector<testkit::MappedRange> ranges();
     void poke_range(const testkit::MappedRange& range);
     void access(const testkit::MappedRange& range, std::uint64_t offset, unsigned width);
     // The moment after an access: in each `between_stirs`th the peers do something.
@@ -78,6 +90,8 @@ class Exerciser {
     testkit::Properties properties_;
     std::mt19937 random_;
     FakePeers fakes_;
+    std::vector<Joined> devices_;
+    std::set<std::string> taken_ports_; // of those
     bool complete_ = true;
     std::uint64_t moments_ = 0;
 };

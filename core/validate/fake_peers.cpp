@@ -67,7 +67,8 @@ void FakePeers::leave() {
 
 void FakePeers::leave_optional() {
     const auto leave = [this](auto& list) {
-        std::erase_if(list, [this](const auto& fake) { return optional_.contains(fake.get()); });
+        std::erase_if(
+            list, [this](const auto& fake) { return optional_.contains(fake.get()) || !fake->connected(); });
     };
     leave(chars_);
     leave(disks_);

@@ -25,7 +25,7 @@ class FakePeers {
     void settle();
     // The machine must be stopped.
     void leave();
-    // Those of ports that may be without a peer.
+    // Those of ports that may be without a peer, and of devices that are gone.
     void leave_optional();
 
   private:

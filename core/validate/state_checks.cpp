@@ -1,4 +1,5 @@
 // State: what is saved is loaded, is all that the guest can see, and may come from anybody.
+#include "core/base/nearest_name.hpp"
 #include "core/validate/subject.hpp"
 
 #include <plugbay/abi/state.h>
@@ -38,6 +39,19 @@ void loads_what_it_saves(Trial& trial) {
     }
 }
 
+// A name that was mistyped would keep nothing, in silence.
+void warn_of_unknown_fields(Trial& trial, const StateImage& state) {
+    std::vector<std::string> names;
+    for (const StateField& field : state.fields())
+        names.push_back(field.name);
+    for (const std::string& kept : trial.kept) {
+        if (state.find(kept) != nullptr) continue;
+        const std::string nearest = nearest_name(kept, names);
+        trial.warning("--kept " + kept + ": its state has no such field" +
+                      (nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?"));
+    }
+}
+
 void resets_to_fresh(Trial& trial) {
     need_state(trial);
     ExerciserOptions alone_options;
@@ -45,6 +59,7 @@ void resets_to_fresh(Trial& trial) {
     Made alone(trial, alone_options);
     Made subject(trial, seeded(trial.seed));
     const StateImage fresh = subject->device().save();
+    warn_of_unknown_fields(trial, fresh);
     subject->bench.start();
     subject->poke(1);
     subject->bench.quiesce();

@@ -28,7 +28,7 @@ bool same(std::span<const std::byte> one, std::span<const std::byte> other) {
 } // namespace
 
 Subject subject_of(const Trial& trial) {
-    return {trial.file, trial.type, trial.properties};
+    return {trial.file, trial.type, trial.properties, trial.peers};
 }
 
 ExerciserOptions seeded(std::uint32_t seed) {
@@ -40,7 +40,9 @@ ExerciserOptions seeded(std::uint32_t seed) {
 Made::Made(const Trial& trial, const ExerciserOptions& options) : exerciser_(subject_of(trial), options) {
     if (!exerciser_.created) throw CheckSkipped("it cannot be made; see PB-PROP-001");
     if (options.peers != Peers::none && !exerciser_.complete())
-        throw CheckSkipped("a port that needs a peer has none: there is no fake that speaks its interface");
+        throw PeerLacking(
+            "a port that needs a peer has none: there is no fake that speaks its interface; give a device "
+            "that does with --peer");
 }
 
 bool has_state(const Trial& trial) {

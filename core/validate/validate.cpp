@@ -1,6 +1,7 @@
 #include "core/validate/validate.hpp"
 
 #include "core/plugin/metadata_reader.hpp"
+#include "core/validate/arguments.hpp"
 #include "core/validate/check_process.hpp"
 
 #include <fmt/format.h>
@@ -28,65 +29,36 @@ Result<void> check_patterns(const std::vector<std::string>& patterns) {
     return {};
 }
 
-// "TYPE.rest" or "rest"; nothing: it is for another type. Types have no dot in their names.
-std::optional<std::string> meant_for(const std::string& type, const std::string& text,
-                                     const std::vector<std::string>& types) {
-    for (const std::string& each : types) {
-        if (text.starts_with(each + ".")) {
-            if (each == type) return text.substr(each.size() + 1);
-            return std::nullopt;
-        }
-    }
-    return text;
-}
-
 class Suite {
   public:
-    Suite(const ValidateOptions& options, std::vector<std::string> types)
-        : options_(options), types_(std::move(types)) {}
+    Suite(const ValidateOptions& options, const Arguments& arguments)
+        : options_(options), arguments_(arguments) {}
 
-    CheckRequest request(const Check& check, const std::string& type) const {
-        CheckRequest request{
-            .check = &check, .trial = {}, .limit = options_.limit, .executable = options_.executable};
-        request.trial.file = std::filesystem::absolute(options_.file).lexically_normal();
-        request.trial.type = type;
-        request.trial.seed = options_.seed;
-        request.trial.fuzz =
-            check.id == std::string_view("PB-FUZZ-001") ? options_.fuzz : std::chrono::seconds(0);
-        for (const std::string& setting : options_.settings) {
-            const std::size_t equals = setting.find('=');
-            const auto name = meant_for(type, setting.substr(0, equals), types_);
-            if (name) request.trial.properties.emplace_back(*name, setting.substr(equals + 1));
-        }
-        for (const std::string& field : options_.kept) {
-            if (const auto name = meant_for(type, field, types_)) request.trial.kept.insert(*name);
-        }
-        return request;
-    }
-    CheckResult run(const Check& check, const std::string& type) const {
+    // `type` nullptr: of the file.
+    CheckResult run(const Check& check, const TypeDescription* type) const {
         return options_.in_process ? check_here(request(check, type))
                                    : check_in_process_of_its_own(request(check, type));
     }
 
   private:
-    const ValidateOptions& options_;
-    std::vector<std::string> types_;
-};
-
-Result<std::vector<std::string>> chosen_types(const ValidateOptions& options,
-                                              const PluginDescription& plugin) {
-    std::vector<std::string> all;
-    for (const TypeDescription& type : plugin.types)
-        all.push_back(type.name);
-    for (const std::string& wanted : options.types) {
-        if (std::ranges::none_of(all,
-                                 [&](const std::string& type) { return matches({wanted}, type.c_str()); }))
-            return Error{fmt::format("{} has no device type \"{}\"", options.file.string(), wanted),
-                         fmt::format("it has: {}", fmt::join(all, ", "))};
+    CheckRequest request(const Check& check, const TypeDescription* type) const {
+        CheckRequest request{
+            .check = &check, .trial = {}, .limit = options_.limit, .executable = options_.executable};
+        request.trial.file = std::filesystem::absolute(options_.file).lexically_normal();
+        request.trial.seed = options_.seed;
+        request.trial.fuzz =
+            check.id == std::string_view("PB-FUZZ-001") ? options_.fuzz : std::chrono::seconds(0);
+        if (type == nullptr) return request;
+        request.trial.type = type->name;
+        request.trial.properties = arguments_.properties(*type);
+        request.trial.kept = arguments_.kept(*type);
+        request.trial.peers = arguments_.peers();
+        return request;
     }
-    std::erase_if(all, [&](const std::string& type) { return !matches(options.types, type.c_str()); });
-    return all;
-}
+
+    const ValidateOptions& options_;
+    const Arguments& arguments_;
+};
 
 } // namespace
 
@@ -98,36 +70,25 @@ std::string_view verdict_name(Verdict verdict) {
 Result<std::vector<CheckResult>> validate(const ValidateOptions& options,
                                           const std::function<void(const CheckResult&)>& tell) {
     if (const auto good = check_patterns(options.include); !good) return good.error();
-    for (const std::string& setting : options.settings) {
-        if (setting.find('=') == std::string::npos)
-            return Error{fmt::format("--set {} has no value", setting),
-                         "write --set NAME=VALUE or TYPE.NAME=VALUE"};
-    }
     std::error_code failed;
     if (!std::filesystem::is_regular_file(options.file, failed))
         return Error{options.file.string() + " is no file", "name a plugin's file"};
 
     const auto plugin = read_plugin_metadata(options.file);
-    std::vector<std::string> types;
-    if (plugin) {
-        auto chosen = chosen_types(options, *plugin);
-        if (!chosen) return chosen.error();
-        types = *std::move(chosen);
-    }
-    const Suite suite(options, types);
+    const auto arguments = Arguments::of(options, plugin ? &*plugin : nullptr);
+    if (!arguments) return arguments.error();
+    const Suite suite(options, *arguments);
     std::vector<CheckResult> results;
-    const auto run = [&](const Check& check, const std::string& type) {
-        results.push_back(suite.run(check, type));
-        tell(results.back());
-    };
-    for (const Check& check : checks()) {
-        if (check.scope == Check::Scope::file && matches(options.include, check.id)) run(check, "");
-    }
-    for (const std::string& type : types) {
+    const auto run = [&](Check::Scope scope, const TypeDescription* type) {
         for (const Check& check : checks()) {
-            if (check.scope == Check::Scope::type && matches(options.include, check.id)) run(check, type);
+            if (check.scope != scope || !matches(options.include, check.id)) continue;
+            results.push_back(suite.run(check, type));
+            tell(results.back());
         }
-    }
+    };
+    run(Check::Scope::file, nullptr);
+    for (const TypeDescription& type : arguments->types())
+        run(Check::Scope::type, &type);
     // Of a file that cannot be read that is the reason, whatever was asked for.
     if (results.empty() && !plugin) return plugin.error();
     return results;
@@ -137,6 +98,10 @@ bool all_good(const std::vector<CheckResult>& results) {
     return std::ranges::none_of(results, [](const CheckResult& result) {
         return result.verdict == Verdict::failed || result.verdict == Verdict::crashed;
     });
+}
+
+std::size_t lacking_peers(const std::vector<CheckResult>& results) {
+    return static_cast<std::size_t>(std::ranges::count(results, true, &CheckResult::lacks_peer));
 }
 
 } // namespace plugbay::core::validation

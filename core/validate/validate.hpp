@@ -21,6 +21,7 @@ struct ValidateOptions {
     std::vector<std::string> types;    // patterns of device types; none: all
     std::vector<std::string> settings; // "[TYPE.]NAME=VALUE"
     std::vector<std::string> kept;     // "[TYPE.]FIELD" that a reset does not bring back
+    std::vector<std::string> peers;    // "FILE[:TYPE]" of devices for ports
     std::uint32_t seed = 1;
     std::chrono::seconds fuzz{0};
     std::chrono::seconds limit{60}; // for one check, beside what it was asked to fuzz
@@ -36,9 +37,10 @@ struct CheckResult {
     const Check* check = nullptr;
     std::string type; // empty: of the file
     Verdict verdict = Verdict::passed;
-    std::string why;  // failed, crashed, skipped
-    std::string hint; // failed, crashed
-    std::string step; // where it was then
+    std::string why;         // failed, crashed, skipped
+    std::string hint;        // failed, crashed
+    std::string step;        // where it was then
+    bool lacks_peer = false; // skipped: a port that needs a peer has none
     std::vector<std::string> warnings;
     std::string output; // the end of what the plugin printed
     std::chrono::milliseconds duration{0};
@@ -50,5 +52,8 @@ struct CheckResult {
 
 // Whether nothing failed or crashed.
 [[nodiscard]] bool all_good(const std::vector<CheckResult>& results);
+
+// How many checks were skipped for the lack of a peer.
+[[nodiscard]] std::size_t lacking_peers(const std::vector<CheckResult>& results);
 
 } // namespace plugbay::core::validation

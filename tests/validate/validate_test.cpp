@@ -229,6 +229,93 @@ TEST(Validate, RefusesWhatItDoesNotKnow) {
     EXPECT_THAT(refused(options), HasSubstr("has no value"));
 }
 
+ValidateOptions lasers(const std::string& plugin, const std::string& type) {
+    ValidateOptions options;
+    options.file = std::filesystem::path(PLUGBAY_SPECIMENS) / (plugin + ".so");
+    options.types = {type};
+    options.executable = PLUGBAY_BINARY;
+    return options;
+}
+
+TEST(Validate, SaysWhichChecksNeedAPeer) {
+    const auto results = validate(lasers("laser-none", "laser-driver"), [](const CheckResult&) {});
+    ASSERT_TRUE(results);
+    EXPECT_TRUE(all_good(*results)) << told(*results);
+    EXPECT_GT(lacking_peers(*results), 15u);
+    for (const CheckResult& result : *results) {
+        if (result.lacks_peer) {
+            EXPECT_EQ(result.verdict, Verdict::skipped);
+            EXPECT_THAT(result.why, HasSubstr("--peer"));
+        }
+    }
+}
+
+// Each end with the other, in whose place there is no fake.
+TEST(Validate, DevicesStandInForFakes) {
+    const std::string file = std::string(PLUGBAY_SPECIMENS) + "/laser-none.so";
+    ValidateOptions driver = lasers("laser-none", "laser-driver");
+    driver.peers = {file};
+    driver.settings = {"laser.colour=532"};
+    ValidateOptions laser = lasers("laser-none", "laser");
+    laser.peers = {file + ":laser-driver"};
+    for (const ValidateOptions& options : {driver, laser}) {
+        const auto results = validate(options, [](const CheckResult&) {});
+        ASSERT_TRUE(results) << results.error().text();
+        EXPECT_TRUE(all_good(*results)) << told(*results);
+        EXPECT_EQ(lacking_peers(*results), 0u);
+    }
+}
+
+TEST(Validate, APeerGetsToWhatNoFakeDoes) {
+    ValidateOptions options = lasers("laser-crash_on_fire", "laser");
+    options.peers = {std::string(PLUGBAY_SPECIMENS) + "/laser-none.so"};
+    options.include = {"PB-LIFE-002"};
+    const auto results = validate(options, [](const CheckResult&) {});
+    ASSERT_TRUE(results && results->size() == 1);
+    EXPECT_EQ(results->front().verdict, Verdict::crashed);
+}
+
+TEST(Validate, RefusesPeersThatDoNotFit) {
+    const auto refused = [](const std::string& peer, const std::vector<std::string>& settings = {}) {
+        ValidateOptions options = lasers("laser-none", "laser");
+        options.peers = {peer};
+        options.settings = settings;
+        options.include = {"PB-META-*"};
+        const auto results = validate(options, [](const CheckResult&) {});
+        return results ? "" : results.error().text();
+    };
+    const std::string folder = PLUGBAY_SPECIMENS "/";
+    EXPECT_EQ(refused(folder + "laser-none.so"), "");
+    EXPECT_THAT(refused(folder + "nowhere.so"), HasSubstr("--peer"));
+    EXPECT_THAT(refused(folder + "laser-none.so:lasor"), HasSubstr("no device type \"lasor\""));
+    EXPECT_THAT(refused(folder + "laser-none.so:laser"), HasSubstr("cannot be joined to laser"));
+    EXPECT_THAT(refused(folder + "port-none.so"), HasSubstr("cannot be joined to laser"));
+    EXPECT_THAT(refused(folder + "laser-none.so", {"laser-driver.most=3"}),
+                HasSubstr("laser-driver has no property \"most\""));
+}
+
+TEST(Validate, SettingsAreForTypesThatAreValidated) {
+    const auto refused = [](const std::vector<std::string>& types, const std::string& setting,
+                            const std::vector<std::string>& kept = {}) {
+        ValidateOptions options = lasers("laser-none", "laser");
+        options.types = types;
+        options.settings = {setting};
+        options.kept = kept;
+        options.include = {"PB-PROP-001"};
+        options.in_process = true;
+        const auto results = validate(options, [](const CheckResult&) {});
+        return results ? told(*results) : results.error().text();
+    };
+    EXPECT_EQ(refused({}, "laser.colour=500"), "");
+    EXPECT_EQ(refused({}, "colour=500"), ""); // the driver has none, and gets none
+    EXPECT_THAT(refused({}, "colour=404"), HasSubstr("no such colour"));
+    EXPECT_THAT(refused({}, "color=500"), HasSubstr("did you mean \"colour\"?"));
+    EXPECT_THAT(refused({"laser-driver"}, "colour=500"), HasSubstr("laser-driver has no property"));
+    EXPECT_THAT(refused({"laser-driver"}, "laser.colour=500"), HasSubstr("which --type leaves out"));
+    EXPECT_THAT(refused({"laser"}, "colour=500", {"laser-driver.power"}),
+                HasSubstr("which --type leaves out"));
+}
+
 TEST(Validate, SettingsReachTheDevice) {
     ValidateOptions options;
     options.file = std::filesystem::path(PLUGBAY_SPECIMENS) / "refuse_defaults.so";
@@ -243,7 +330,13 @@ TEST(Validate, SettingsReachTheDevice) {
     options.kept = {"registers"};
     const auto kept = validate(options, [](const CheckResult&) {});
     ASSERT_TRUE(kept);
-    EXPECT_TRUE(all_good(*kept)) << told(*kept);
+    EXPECT_THAT(told(*kept), IsEmpty());
+    options.file = std::filesystem::path(PLUGBAY_SPECIMENS) / "none.so";
+    options.kept = {"register"};
+    const auto mistyped = validate(options, [](const CheckResult&) {});
+    ASSERT_TRUE(mistyped && mistyped->size() == 1);
+    ASSERT_EQ(mistyped->front().verdict, Verdict::warned);
+    EXPECT_THAT(mistyped->front().warnings.front(), HasSubstr("did you mean \"registers\"?"));
 }
 
 } // namespace

@@ -32,8 +32,8 @@ class Specimen {
     void on_disconnect(std::uint64_t) {
         if (FAULT != keep_link) link_ = nullptr;
     }
-    std::uint64_t read(std::uint64_t, std::uint64_t, unsigned) { return received_; }
-    void write(std::uint64_t, std::uint64_t, unsigned, std::uint64_t value) {
+    std::uint64_t read(plugbay::Access) { return received_; }
+    void write(plugbay::Access, std::uint64_t value) {
         if (FAULT != need_peer && (link_ == nullptr || link_->table == nullptr)) return;
         const auto byte = static_cast<std::uint8_t>(value);
         static_cast<const plugbay_char_backend*>(link_->table)->write(link_->instance, link_->port, &byte, 1);
