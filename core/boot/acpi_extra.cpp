@@ -115,17 +115,38 @@ std::string table_fault(std::span<const std::byte> bytes) {
     return "";
 }
 
-std::string signature_of(std::span<const std::byte> table) {
-    std::string text(4, ' ');
-    std::memcpy(text.data(), table.data(), 4);
-    return text;
-}
-
 bool may_repeat(std::string_view signature) {
     return signature == "SSDT" || signature.starts_with("OEM");
 }
 
+Result<void> check_tables(const std::vector<AcpiContribution>& tables) {
+    constexpr std::array own{"RSDT", "XSDT", "FACP", "FACS", "DSDT", "APIC", "RSD "};
+    for (auto given = tables.begin(); given != tables.end(); ++given) {
+        if (const auto fault = table_fault(given->bytes); !fault.empty()) {
+            return Error{fmt::format("the ACPI table of {} {}", given->owner, fault),
+                         "correct the device's table"};
+        }
+        const auto signature = acpi_signature(given->bytes);
+        if (may_repeat(signature)) continue;
+        const auto other = std::find_if(tables.begin(), given, [&](const AcpiContribution& each) {
+            return acpi_signature(each.bytes) == signature;
+        });
+        const bool machines = std::ranges::find(own, signature) != own.end();
+        if (!machines && other == given) continue;
+        return Error{fmt::format("{} gives a table {}, which the VM has already from {}", given->owner,
+                                 signature, machines ? "the monitor" : other->owner),
+                     "use a table of this kind only once"};
+    }
+    return {};
+}
+
 } // namespace
+
+std::string acpi_signature(std::span<const std::byte> table) {
+    std::string text(4, ' ');
+    std::memcpy(text.data(), table.data(), std::min(table.size(), text.size()));
+    return text;
+}
 
 Result<void> check_acpi_options(const AcpiOptions& options) {
     if (options.cpu_count < 1 || options.cpu_count > max_vcpu_count) {
@@ -143,28 +164,8 @@ Result<void> check_acpi_options(const AcpiOptions& options) {
     Result<void> done;
     if (options.fixed_hardware) done = check_fixed_hardware(*options.fixed_hardware);
     if (done && options.pci_root) done = check_pci_root(*options.pci_root);
+    if (done) done = check_tables(options.tables);
     return done;
-}
-
-Result<std::vector<Bytes>> collect_extra_tables(const AcpiOptions& options) {
-    constexpr std::array own{"RSDT", "XSDT", "FACP", "FACS", "DSDT", "APIC", "RSD "};
-    std::vector<Bytes> tables;
-    std::vector<std::string> seen(own.begin(), own.end());
-    for (const auto& given : options.tables) {
-        const auto fault = table_fault(given.bytes);
-        if (!fault.empty()) {
-            return Error{fmt::format("the ACPI table of {} {}", given.owner, fault),
-                         "correct the device's table"};
-        }
-        const auto signature = signature_of(given.bytes);
-        if (!may_repeat(signature) && std::ranges::find(seen, signature) != seen.end()) {
-            return Error{fmt::format("{} gives a table {}, which the VM has already", given.owner, signature),
-                         "use a table of this kind only once"};
-        }
-        seen.push_back(signature);
-        tables.push_back(given.bytes);
-    }
-    return tables;
 }
 
 } // namespace plugbay::core

@@ -29,12 +29,6 @@ inline constexpr std::size_t acpi_header_size = 36;
 
 [[nodiscard]] Bytes make_dsdt(const AcpiOptions& options);
 
-// Refuses options that no tables can express, naming the value.
-[[nodiscard]] Result<void> check_acpi_options(const AcpiOptions& options);
-
-// Checks options.tables, and gives them in their order.
-[[nodiscard]] Result<std::vector<Bytes>> collect_extra_tables(const AcpiOptions& options);
-
 // Plug-and-play ids that the tables treat specially.
 inline constexpr std::string_view serial_port_id = "PNP0501";
 inline constexpr std::string_view keyboard_id = "PNP0303";

@@ -23,9 +23,7 @@ class Area {
         bytes_.resize((bytes_.size() + align - 1) / align * align);
         const std::uint64_t address = layout::acpi_start + bytes_.size();
         append(bytes_, table);
-        std::string signature(4, ' ');
-        std::memcpy(signature.data(), table.data(), signature.size());
-        tables_.push_back({.signature = signature, .address = address, .length = table.size()});
+        tables_.push_back({.signature = acpi_signature(table), .address = address, .length = table.size()});
         return address;
     }
 
@@ -62,8 +60,6 @@ Bytes make_rsdp(std::uint64_t xsdt) {
 Result<AcpiTables> build_acpi_tables(const GuestMemory& memory, const AcpiOptions& options) {
     auto valid = check_acpi_options(options);
     if (!valid) return std::move(valid).error();
-    auto extra = collect_extra_tables(options);
-    if (!extra) return std::move(extra).error();
 
     Area area;
     const auto facs = area.add(make_facs(), facs_alignment);
@@ -71,8 +67,8 @@ Result<AcpiTables> build_acpi_tables(const GuestMemory& memory, const AcpiOption
     Bytes pointers;
     append(pointers, area.add(make_fadt(options, facs, dsdt)));
     append(pointers, area.add(make_madt(options)));
-    for (const auto& table : *extra)
-        append(pointers, area.add(table));
+    for (const auto& table : options.tables)
+        append(pointers, area.add(table.bytes));
     area.set_rsdp(make_rsdp(area.add(make_acpi_table("XSDT", 1, pointers))));
 
     const auto size = area.bytes().size();

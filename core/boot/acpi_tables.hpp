@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct AcpiFixedHardware {
     std::uint16_t sci_irq = 9;     // GSI, level-triggered and active high
     std::uint16_t reset_port = 0;
     std::uint8_t reset_value = 0; // written to reset_port resets the VM
+
+    bool operator==(const AcpiFixedHardware&) const = default;
 };
 
 // Both ends included.
@@ -56,6 +59,8 @@ struct AcpiPciRoot {
 struct AcpiPorts {
     std::uint16_t first;
     std::uint16_t count;
+
+    bool operator==(const AcpiPorts&) const = default;
 };
 
 // A device that an operating system finds by its plug-and-play id ("PNP0501") or ACPI id ("QEMU0001").
@@ -64,12 +69,16 @@ struct AcpiLegacyDevice {
     std::string hardware_id;
     std::vector<AcpiPorts> ports = {};
     std::optional<std::uint32_t> irq = {}; // edge-triggered, active high
+
+    bool operator==(const AcpiLegacyDevice&) const = default;
 };
 
 // Bytes handed over by a device; `owner` is named in errors.
 struct AcpiContribution {
     std::string owner;
     Bytes bytes;
+
+    bool operator==(const AcpiContribution&) const = default;
 };
 
 struct AcpiOptions {
@@ -91,6 +100,13 @@ struct AcpiTables {
     std::uint64_t end;               // first address not used
     std::vector<PlacedTable> tables; // without the RSDP
 };
+
+// The first four characters of a table that has them, for people.
+[[nodiscard]] std::string acpi_signature(std::span<const std::byte> table);
+
+// Refuses options that no tables can express, naming the value and, where two are in each other's way, both owners. Only the
+// size of all tables together is not looked at.
+[[nodiscard]] Result<void> check_acpi_options(const AcpiOptions& options);
 
 // Checks the options, then writes all tables to 0xE0000-0xFFFFF of the guest; on error nothing is written.
 // No vCPU may run meanwhile.

@@ -90,10 +90,10 @@ std::vector<std::string> ids_of(const MachineConfig& config) {
 }
 
 // The machine waits for these with signalfd; every thread made from here on inherits the mask.
-void block_ending_signals() {
+void block_signals() {
     sigset_t mask;
     ::sigemptyset(&mask);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1})
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGWINCH})
         ::sigaddset(&mask, number);
     ::pthread_sigmask(SIG_BLOCK, &mask, nullptr);
     std::signal(SIGPIPE,
@@ -163,7 +163,7 @@ int run_loaded(LoadedMachine& loaded, const MakeMachine& make, bool goes_on, con
         return exit_status::failure;
     }
     const auto service_manager = ServiceManager::of_environment();
-    block_ending_signals();
+    block_signals();
     const auto copies = std::make_shared<Staging>();
     loaded.device_types.load_by(
         [copies](const PluginDescription& description) { return copies->load(description); });

@@ -30,25 +30,15 @@ json port_schema() {
 }
 
 json device_schema() {
-    return schema::object("", {{"id", schema::text("its id")},
-                               {"type", schema::text("its device type")},
-                               {"plugin", schema::text("the file that it comes from")},
-                               {"phase", schema::choice("where it stands in its life",
-                                                        {"creating", "quiesced", "draining", "running"})},
-                               {"ports", schema::list("its ports", port_schema())},
-                               {"resources", schema::list("what it holds, oldest first", schema::text(""))}});
-}
-
-json json_of(const DeviceTree::Node& node) {
-    json ports = json::array();
-    for (const auto& port : node.ports) {
-        ports.push_back({{"name", port.name},
-                         {"interface", port.interface},
-                         {"role", port.frontend ? "frontend" : "backend"}});
-        if (port.peer) ports.back()["peer"] = *port.peer;
-    }
-    return {{"id", node.id},       {"type", node.type},         {"plugin", node.plugin},
-            {"phase", node.phase}, {"ports", std::move(ports)}, {"resources", node.resources}};
+    return schema::object(
+        "", {{"id", schema::text("its id")},
+             {"type", schema::text("its device type")},
+             {"plugin", schema::text("the file that it comes from")},
+             {"phase",
+              schema::choice("where it stands in its life", {"creating", "quiesced", "draining", "running"})},
+             {"ports", schema::list("its ports", port_schema())},
+             {"buses", schema::list("devices on whose PCI buses it is", schema::text("an id"))},
+             {"resources", schema::list("what it holds, oldest first", schema::text(""))}});
 }
 
 Result<json> show(const ControlTarget& target, const json& params) {
@@ -59,7 +49,7 @@ Result<json> show(const ControlTarget& target, const json& params) {
         const ListCatalog catalog({*RunningCatalog::of(*target.machine.devices().find(id))});
         const auto configs = target.machine.devices().configs();
         const auto config = std::ranges::find(configs, id, &DeviceConfig::id);
-        json all = json_of(node);
+        json all = node_json(node);
         all["properties"] = resolved_properties(*config, catalog);
         json& live = all["live"] = json::array();
         for (const PropertyDescription& property : catalog.find(config->type)->properties) {
@@ -133,7 +123,7 @@ void add_device_methods(MethodTable& table) {
                      .run = [](const ControlTarget& target, const json&) -> Result<json> {
                          json devices = json::array();
                          for (const auto& node : describe(target.machine.devices()).devices)
-                             devices.push_back(json_of(node));
+                             devices.push_back(node_json(node));
                          return json{{"devices", std::move(devices)}};
                      }});
     table.add(Method{

@@ -83,12 +83,17 @@ Result<json> replace(const ControlTarget& target, const json& params) {
                      "leave it out; nothing was changed"};
     }
     if (auto ended = devices.disconnect(old_id, old.port); !ended) return std::move(ended).error();
-    if (auto added = target.machine.add_devices(checked.devices); !added) {
+    const auto serve_on = [&](Error why) -> Error {
         auto again = devices.connect(old_id, old.port, frontend, old_link.options);
         if (!again)
             return with_context("the old backend cannot be connected again either", std::move(again).error());
-        return std::move(added).error();
-    }
+        return why;
+    };
+    // Only without its link is it known who else needs it, and only before the new one is there is it of use to know.
+    if (auto removable = devices.removable(old_id, false); !removable)
+        return serve_on(std::move(removable).error());
+    if (auto added = target.machine.add_devices(checked.devices); !added)
+        return serve_on(std::move(added).error());
     auto removed = target.machine.remove_device(old_id, false);
     if (!removed) return std::move(removed).error();
     return json{{"removed", old_id}};
@@ -132,9 +137,11 @@ void add_link_methods(MethodTable& table) {
         .run = &disconnect});
     table.add(Method{
         .name = "links.replace",
-        .help = "Puts a new backend in the place of the one that serves a frontend, such as another disk "
-                "image, and "
-                "removes that one. When the new one cannot be made the old one serves on.",
+        .help =
+            "Puts a new backend in the place of the one that serves a frontend, such as another disk "
+            "image, and "
+            "removes that one. When the new one cannot be made or the old one not be removed, the old one "
+            "serves on.",
         .params = schema::object(
             "",
             {{"frontend", completed(schema::text("the frontend's port"), "frontends")},

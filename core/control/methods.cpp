@@ -8,6 +8,7 @@ const MethodTable& control_methods() {
         add_machine_methods(all);
         add_device_methods(all);
         add_link_methods(all);
+        add_input_methods(all);
         add_debug_methods(all);
         add_log_methods(all);
         add_statistics_methods(all);

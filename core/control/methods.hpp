@@ -14,6 +14,7 @@ namespace plugbay::core {
 void add_machine_methods(MethodTable& table);
 void add_device_methods(MethodTable& table);
 void add_link_methods(MethodTable& table);
+void add_input_methods(MethodTable& table);
 void add_debug_methods(MethodTable& table);
 void add_log_methods(MethodTable& table);
 void add_statistics_methods(MethodTable& table);

@@ -48,6 +48,14 @@ std::string CpuidEdits::Edit::place() const {
                    : fmt::format("CPUID leaf {:#x}", leaf);
 }
 
+std::string CpuidEdits::Edit::describe() const {
+    std::string text = place();
+    for (std::size_t i = 0; mask != whole && i < mask.size(); ++i) {
+        if (mask[i] != 0) text += fmt::format(", bits {:#x} of {}", mask[i], register_names[i]);
+    }
+    return text;
+}
+
 CpuidEdits::CpuidEdits() {
     std::array<std::uint32_t, 3> signature{};
     static_assert(sizeof signature == sizeof "PlugbayCalls" - 1);

@@ -26,6 +26,8 @@ class CpuidEdits {
 
         // "leaf 0x7 subleaf 0x0".
         [[nodiscard]] std::string place() const;
+        // "CPUID leaf 0x1, bits 0x4 of ecx"; of a whole leaf the place alone.
+        [[nodiscard]] std::string describe() const;
     };
 
     // With the machine's own: what tells vCPUs apart, and the leaves by which guests find hypercalls.

@@ -3,7 +3,6 @@
 #include "core/base/utf8.hpp"
 #include "core/bus/access_bus.hpp"
 #include "core/bus/gate.hpp"
-#include "core/device/firmware_records.hpp"
 #include "core/device/host/host_extensions.hpp"
 #include "core/device/host_events.hpp"
 #include "core/device/status.hpp"
@@ -151,12 +150,6 @@ void Device::pin() {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     resources_.release_all();
     handover_.reset(); // what others at the far end of a connection would wait for
-    forget_firmware();
-}
-
-// The records are by id: of two builds, one's.
-void Device::forget_firmware() {
-    if (serves()) services_.firmware.remove(slot_->id);
 }
 
 Device::~Device() {
@@ -169,7 +162,6 @@ Device::~Device() {
     handover_->forget(this);
     services_.events.forget(*this);
     resources_.release_all();
-    forget_firmware();
 }
 
 plugbay_status Device::refuse(plugbay_status status, std::string why) {

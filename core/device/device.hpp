@@ -293,7 +293,6 @@ class Device {
     [[nodiscard]] Error explain(const std::string& what, plugbay_status status);
     void end_hold();
     void forget_error();
-    void forget_firmware();
 
     Device(std::string id, LoadedType type, MachineServices& services, IoLoop& loop, Device* predecessor);
 

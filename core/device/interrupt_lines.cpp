@@ -1,6 +1,7 @@
 #include "core/device/interrupt_lines.hpp"
 
 #include <algorithm>
+#include <fmt/format.h>
 
 namespace plugbay::core {
 
@@ -9,6 +10,13 @@ Result<std::unique_ptr<InterruptLines::Claim>> InterruptLines::claim(std::uint32
     if (gsi >= count) {
         return Error{"interrupt line " + std::to_string(gsi) + " does not exist",
                      "choose one from 0 to " + std::to_string(count - 1)};
+    }
+    for (const OwnRange& own : platform_.own_ranges()) {
+        if (own.space != OwnRange::Space::lines || !own.overlaps(gsi, gsi)) continue;
+        return Error{
+            fmt::format("interrupt line {} is that of the machine's own {}, which the hypervisor drives", gsi,
+                        own.what),
+            "choose another line for \"" + owner + "\""};
     }
     Line& line = lines_[gsi];
     const std::lock_guard guard(line.mutex);

@@ -4,6 +4,7 @@
 #include "core/base/result.hpp"
 #include "core/kvm/memory_slot.hpp"
 #include "core/kvm/msr_filter.hpp"
+#include "core/kvm/own_ranges.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -50,6 +51,8 @@ class PlatformMemory {
 class Platform {
   public:
     virtual ~Platform() = default;
+    // What no device gets, because the hypervisor answers or drives it. Lives as long as the platform.
+    [[nodiscard]] virtual std::span<const OwnRange> own_ranges() const { return {}; }
     // `gsi` is below 24.
     virtual void set_line(std::uint32_t gsi, bool high) = 0;
     [[nodiscard]] virtual Result<std::unique_ptr<MsiVector>> create_msi_vector() = 0;

@@ -34,6 +34,7 @@ enum class ResourceKind {
     msr,
     cpuid,
     hypercall,
+    firmware,
     memory_region,
     ram_watch,
     work_queue,

@@ -2,17 +2,9 @@
 
 #include "core/base/errno_error.hpp"
 #include "core/kvm/kvm_abi.hpp"
+#include "core/kvm/own_ranges.hpp"
 
 namespace plugbay::core {
-
-namespace {
-
-// Three pages and one page that KVM uses on Intel processors without unrestricted guest mode, in the PCI hole
-// below the firmware's 256 KiB, where nothing else is.
-constexpr std::uint64_t identity_map_address = 0xFFFB'C000;
-constexpr std::uint64_t tss_address = 0xFFFB'D000;
-
-} // namespace
 
 KvmVm::KvmVm(UniqueFd file, Options options, const KvmSystem& system)
     : file_(std::move(file)), options_(options), capabilities_(system.capabilities()),

@@ -1,6 +1,8 @@
 #include "core/machine/device_tree.hpp"
 
 #include "core/device/resource_table.hpp"
+#include "core/pci/pci_bus.hpp"
+#include "core/pci/pci_function.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -41,14 +43,26 @@ std::string printable(std::string_view text) {
     return result;
 }
 
-// As a quoted string of the DOT language, in which only the quote and the backslash are special.
-std::string dot_string(std::string_view text) {
-    std::string result = "\"";
+// As part of a quoted string of the DOT language, in which only the quote and the backslash are special.
+std::string dot_text(std::string_view text) {
+    std::string result;
     for (const char each : printable(text)) {
         if (each == '"' || each == '\\') result += '\\';
         result += each;
     }
-    return result + '"';
+    return result;
+}
+std::string dot_string(std::string_view text) {
+    return '"' + dot_text(text) + '"';
+}
+
+// The device, and below it what it holds: lines that end with \l are set to the left.
+std::string dot_label(const DeviceTree::Node& node) {
+    std::string lines = dot_text(node.id + " (" + node.type + ")");
+    if (!node.resources.empty()) lines += "\\l";
+    for (const std::string& resource : node.resources)
+        lines += dot_text(resource) + "\\l";
+    return '"' + lines + '"';
 }
 
 const DeviceTree::Node* owner_of(const DeviceTree& tree, const std::string& port_name) {
@@ -125,6 +139,12 @@ DeviceTree describe(const DeviceManager& devices) {
         }
         device->resources().each(
             [&](const Resource& resource) { node.resources.push_back(resource.describe()); });
+        device->services().pci.each_function(
+            [&](const PciBus& bus, std::uint32_t, const PciFunction& function) {
+                const bool is_its = &function.device() == device.get() && &bus.device() != device.get();
+                if (is_its && std::ranges::find(node.buses, bus.device().id()) == node.buses.end())
+                    node.buses.push_back(bus.device().id());
+            });
         tree.devices.push_back(std::move(node));
     }
     return tree;
@@ -134,33 +154,31 @@ std::string tree_text(const DeviceTree& tree) {
     return TextWriter(tree).write();
 }
 
-nlohmann::json tree_json(const DeviceTree& tree) {
-    nlohmann::json devices = nlohmann::json::array();
-    for (const auto& node : tree.devices) {
-        nlohmann::json ports = nlohmann::json::array();
-        for (const auto& port : node.ports) {
-            ports.push_back({{"name", port.name},
-                             {"interface", port.interface},
-                             {"role", port.frontend ? "frontend" : "backend"},
-                             {"peer", port.peer ? nlohmann::json(*port.peer) : nlohmann::json()}});
-        }
-        devices.push_back({{"id", node.id},
-                           {"type", node.type},
-                           {"plugin", node.plugin},
-                           {"phase", node.phase},
-                           {"ports", std::move(ports)},
-                           {"resources", node.resources}});
+nlohmann::json node_json(const DeviceTree::Node& node) {
+    nlohmann::json ports = nlohmann::json::array();
+    for (const auto& port : node.ports) {
+        ports.push_back({{"name", port.name},
+                         {"interface", port.interface},
+                         {"role", port.frontend ? "frontend" : "backend"}});
+        if (port.peer) ports.back()["peer"] = *port.peer;
     }
-    return {{"devices", std::move(devices)}};
+    return {{"id", node.id},
+            {"type", node.type},
+            {"plugin", node.plugin},
+            {"phase", node.phase},
+            {"ports", std::move(ports)},
+            {"buses", node.buses},
+            {"resources", node.resources}};
 }
 
 std::string tree_graphviz(const DeviceTree& tree) {
     std::string text = "digraph machine {\n    rankdir=LR;\n    node [shape=box];\n";
     for (const auto& node : tree.devices) {
-        text += fmt::format("    {} [label={}];\n", dot_string(node.id),
-                            dot_string(node.id + " (" + node.type + ")"));
+        text += fmt::format("    {} [label={}];\n", dot_string(node.id), dot_label(node));
     }
     for (const auto& node : tree.devices) {
+        for (const std::string& bus : node.buses)
+            text += fmt::format("    {} -> {} [style=dashed];\n", dot_string(bus), dot_string(node.id));
         for (const auto& port : node.ports) {
             const auto* const peer = port.frontend && port.peer ? owner_of(tree, *port.peer) : nullptr;
             if (peer == nullptr) continue;

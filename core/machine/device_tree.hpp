@@ -26,6 +26,7 @@ struct DeviceTree {
         std::string plugin; // its file; empty: none
         std::string phase;  // "running", "quiesced", ...
         std::vector<Port> ports;
+        std::vector<std::string> buses;     // ids of the devices on whose PCI buses it has functions
         std::vector<std::string> resources; // "ports 0x3f8-0x3ff", oldest first
     };
     std::vector<Node> devices; // oldest first
@@ -37,8 +38,10 @@ struct DeviceTree {
 // For people: each frontend with its backends below it, what nobody is joined with by itself. Ids of any bytes are safe
 // to print.
 [[nodiscard]] std::string tree_text(const DeviceTree& tree);
-[[nodiscard]] nlohmann::json tree_json(const DeviceTree& tree);
-// For `dot`: devices are nodes, links are edges from frontend to backend.
+// As the control socket tells it.
+[[nodiscard]] nlohmann::json node_json(const DeviceTree::Node& node);
+// For `dot`: devices are nodes, with what they hold; links are edges from frontend to backend, and dashed ones lead from a
+// PCI bus to the devices on it.
 [[nodiscard]] std::string tree_graphviz(const DeviceTree& tree);
 
 } // namespace plugbay::core

@@ -2,32 +2,9 @@
 
 #include "core/boot/acpi_tables.hpp"
 
-#include <cstring>
-#include <limits>
-#include <string>
-
 namespace plugbay::core {
 
 namespace {
-
-constexpr std::uint32_t no_line = std::numeric_limits<std::uint32_t>::max(); // plugbay_acpi_legacy_device
-
-// How errors name a device.
-std::string device_text(const std::string& id) {
-    return "device \"" + id + "\"";
-}
-
-AcpiFixedHardware fixed_hardware(const std::string& owner, const plugbay_acpi_fixed_hardware& given) {
-    return {.owner = device_text(owner),
-            .pm1a_event_port = given.pm1_event_port,
-            .pm1a_control_port = given.pm1_control_port,
-            .pm_timer_port = given.pm_timer_port,
-            .gpe0_port = given.gpe0_port,
-            .gpe0_length = given.gpe0_length,
-            .sci_irq = given.sci_line,
-            .reset_port = given.reset_port,
-            .reset_value = given.reset_value};
-}
 
 AcpiPciRoot pci_root(const plugbay_pci_bus& bus) {
     AcpiPciRoot root;
@@ -40,28 +17,13 @@ AcpiPciRoot pci_root(const plugbay_pci_bus& bus) {
     return root;
 }
 
-void add_legacy(AcpiOptions& options, const FirmwareRecords::LegacyDevice& record) {
-    const plugbay_acpi_legacy_device& device = record.device;
-    const auto& id = device.hardware_id;
-    AcpiLegacyDevice added{.owner = device_text(record.owner),
-                           .hardware_id = std::string(id, strnlen(id, sizeof id))};
-    if (device.port_count != 0)
-        added.ports.push_back({.first = device.first_port, .count = device.port_count});
-    if (device.second_port_count != 0) {
-        added.ports.push_back({.first = device.second_port, .count = device.second_port_count});
-    }
-    if (device.line != no_line) added.irq = device.line;
-    options.legacy_devices.push_back(std::move(added));
-}
-
 } // namespace
 
 Result<LoadedImage> prepare_boot(const GuestMemory& memory, const MachineConfig& config,
                                  const FirmwareRecords& records, const PciBuses& buses) {
     AcpiOptions acpi;
     acpi.cpu_count = config.cpus;
-    if (records.fixed_hardware())
-        acpi.fixed_hardware = fixed_hardware(records.fixed_hardware_owner(), *records.fixed_hardware());
+    records.add_to(acpi);
     if (!buses.buses().empty()) {
         const plugbay_pci_bus& bus = buses.buses().front()->description();
         acpi.pci_root = pci_root(bus);
@@ -73,10 +35,6 @@ Result<LoadedImage> prepare_boot(const GuestMemory& memory, const MachineConfig&
                 AcpiHotPlug{.port = static_cast<std::uint16_t>(bus.hotplug_port), .event = bus.hotplug_event};
         }
     }
-    for (const auto& record : records.legacy_devices())
-        add_legacy(acpi, record);
-    for (const auto& table : records.tables())
-        acpi.tables.push_back({.owner = device_text(table.owner), .bytes = table.bytes});
     const auto tables = build_acpi_tables(memory, acpi);
     if (!tables) return with_context("ACPI tables", tables.error());
 

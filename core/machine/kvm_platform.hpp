@@ -12,6 +12,7 @@ class KvmPlatform : public Platform {
   public:
     explicit KvmPlatform(KvmVm& vm) : vm_(vm) {}
 
+    [[nodiscard]] std::span<const OwnRange> own_ranges() const override { return core::own_ranges(); }
     void set_line(std::uint32_t gsi, bool high) override;
     // An irqfd with a route of its own; where the VM is out of routes or lacks irqfd, a message sent by
     // system call.

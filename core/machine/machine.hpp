@@ -148,6 +148,8 @@ class Machine {
 
     // Presses and releases it; the guest decides what it means. An error when no device has one.
     [[nodiscard]] Result<void> press_power_button();
+    // For what happens outside of the guest and nobody else tells. Thread: any.
+    [[nodiscard]] HostEvents& events() { return events_; }
     // run() returns soon.
     void quit();
     // The guest's RAM at a physical address, without a debugger's breakpoints. False: not all of it is RAM.

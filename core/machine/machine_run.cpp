@@ -8,17 +8,32 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <plugbay/abi/host_event.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <unistd.h>
 
 namespace plugbay::core {
+
+namespace {
+
+// Of the terminal that the machine runs on, if it does.
+void tell_terminal_size(HostEvents& events) {
+    winsize size{};
+    if (::ioctl(STDIN_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return;
+    events.publish(
+        {.kind = PLUGBAY_EVENT_RESIZE, .code = 0, .x = size.ws_col, .y = size.ws_row, .z = 0, .dropped = 0});
+}
+
+} // namespace
 
 Result<RunOutcome> Machine::run(std::optional<std::chrono::seconds> limit) {
     sigset_t mask;
     ::sigemptyset(&mask);
-    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1})
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGWINCH})
         ::sigaddset(&mask, number);
     const UniqueFd signals(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!signals) return errno_error("cannot wait for signals");
@@ -29,6 +44,7 @@ Result<RunOutcome> Machine::run(std::optional<std::chrono::seconds> limit) {
         if (::timerfd_settime(timer.get(), 0, &end, nullptr) < 0) return errno_error("cannot start a timer");
     }
 
+    tell_terminal_size(events_);
     if (!paused()) run_guest();
     for (;;) {
         auto outcome = wait_for_event(signals.get(), timer.get());
@@ -63,6 +79,8 @@ Result<RunOutcome> Machine::wait_for_event(int signals, int timer) {
         if (::read(signals, &signal, sizeof signal) != sizeof signal) continue;
         if (signal.ssi_signo == SIGUSR1) {
             std::fputs(tree_text(describe(*devices_)).c_str(), stderr);
+        } else if (signal.ssi_signo == SIGWINCH) {
+            tell_terminal_size(events_);
         } else {
             return RunOutcome{.kind = RunOutcome::Kind::signal, .number = signal.ssi_signo};
         }

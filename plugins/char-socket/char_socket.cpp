@@ -127,7 +127,7 @@ void CharSocket::accept() {
         arm(retry_timer_, listen_interval);
         return;
     }
-    if (peer_ && peer_->has_hung_up()) close_peer();
+    if (peer_ && (peer_->has_hung_up() || peer_->has_vanished())) close_peer();
     if (!peer_) {
         open_peer(std::move(arrived));
         return;

@@ -55,6 +55,11 @@ class Peer {
     [[nodiscard]] int reason() const { return reason_; }
     // It has closed the connection, though bytes may be left to read.
     [[nodiscard]] bool has_hung_up() const;
+    // It has long owed an acknowledgement of what was sent.
+    [[nodiscard]] bool has_vanished() const {
+        const auto silence = silence_of(descriptor_.get());
+        return silence && silence->vanished();
+    }
     [[nodiscard]] Conversation conversation() const;
     // The connection ends, whoever else has a descriptor of it.
     void shut_down() const;

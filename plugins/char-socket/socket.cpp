@@ -112,3 +112,10 @@ void tune(int descriptor) {
     set(IPPROTO_TCP, TCP_KEEPINTVL, 10);
     set(IPPROTO_TCP, TCP_KEEPCNT, 3);
 }
+
+std::optional<PeerSilence> silence_of(int descriptor) {
+    tcp_info facts{};
+    socklen_t length = sizeof facts;
+    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &facts, &length) != 0) return std::nullopt;
+    return PeerSilence{.unacknowledged = facts.tcpi_unacked, .milliseconds = facts.tcpi_last_ack_recv};
+}

@@ -5,6 +5,8 @@
 
 #include <plugbay/unique_fd.hpp>
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 class Listener {
@@ -41,5 +43,19 @@ plugbay::UniqueFd begin_connect(const Address& address);
 // What became of it: 0, or an errno.
 int connect_error(int descriptor);
 
-// Small pieces go out at once, and a peer that vanished without a word is noticed after about a minute.
+// Small pieces go out at once, and a peer that vanished without a word while nothing was on its way to it is noticed after
+// about a minute.
 void tune(int descriptor);
+
+// What the kernel knows of the other end of a TCP connection.
+struct PeerSilence {
+    std::uint32_t
+        unacknowledged; // segments that were sent; none while the peer takes nothing because it is slow
+    std::uint32_t milliseconds; // since it last acknowledged anything
+
+    // It should have answered long ago. While segments are on their way the kernel asks nothing else, and goes on
+    // sending them for a quarter of an hour.
+    [[nodiscard]] constexpr bool vanished() const { return unacknowledged > 0 && milliseconds > 60'000; }
+};
+// None of a local socket.
+std::optional<PeerSilence> silence_of(int descriptor);

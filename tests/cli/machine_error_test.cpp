@@ -117,6 +117,19 @@ TEST_F(MachineErrors, InterruptLinesOverlap) {
                                       HasSubstr("choose another line")));
 }
 
+TEST_F(MachineErrors, WhatKvmAnswersIsNobodys) {
+    const std::string file =
+        machine(R"(    { "type": "generic", "id": "pit", "first": "0x40", "length": 4 })");
+    const Outcome ports = plugbay({"run", file});
+    EXPECT_EQ(ports.status, 1);
+    EXPECT_EQ(lines_of(ports.errors), 1) << ports.errors;
+    EXPECT_THAT(ports.errors, AllOf(HasSubstr(file + ":3:5: device \"pit\""),
+                                    HasSubstr("ports 0x40-0x43 overlap the machine's own interval timer")));
+    const Outcome line = plugbay({"run", machine(R"({ "type": "serial-16550", "id": "com1", "irq": 0 })")});
+    EXPECT_EQ(line.status, 1);
+    EXPECT_THAT(line.errors, HasSubstr("interrupt line 0 is that of the machine's own interval timer"));
+}
+
 TEST_F(MachineErrors, PciDeviceWithoutABus) {
     const Outcome outcome = plugbay({"run", machine(R"(    { "type": "virtio-rng", "id": "rng" })")});
     EXPECT_EQ(outcome.status, 1);

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <poll.h>
 #include <pty.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <system_error>
@@ -65,6 +66,13 @@ Terminal::~Terminal() {
         ::waitpid(id_, nullptr, 0);
     }
     ::close(master_);
+}
+
+void Terminal::resize(unsigned short new_rows, unsigned short new_columns) const {
+    winsize size{};
+    size.ws_row = new_rows;
+    size.ws_col = new_columns;
+    ::ioctl(master_, TIOCSWINSZ, &size);
 }
 
 void Terminal::type(std::string_view keys) const {

@@ -21,6 +21,8 @@ class Terminal {
     Terminal& operator=(const Terminal&) = delete;
 
     void type(std::string_view keys) const;
+    // What programs are told; what is drawn here stays as large as it was.
+    void resize(unsigned short new_rows, unsigned short new_columns) const;
     // Lets it draw until `text` is on the screen; false when it is not after the limit or the program has ended before.
     [[nodiscard]] bool wait_for(std::string_view text,
                                 std::chrono::milliseconds limit = std::chrono::seconds(20));

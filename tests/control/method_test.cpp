@@ -235,6 +235,17 @@ class Methods : public ControlTest {
              {{"frontend", "vda"}, {"device", {{"type", "disk-ram"}, {"id", "disk"}, {"size", "1M"}}}});
     }
 
+    void input() {
+        call("input.key", {{"code", 30}}); // acpi-pm listens, for its own key
+        call("input.key", {{"code", 30}, {"action", "release"}});
+        EXPECT_THAT(refusal("input.key", {{"code", 0}}), HasSubstr("code"));
+        EXPECT_THAT(refusal("input.button", {{"code", 272}}), HasSubstr("no device of this machine listens"));
+        EXPECT_THAT(refusal("input.move", {{"x", -3}}), HasSubstr("no device of this machine listens"));
+        EXPECT_THAT(refusal("input.position", {{"x", 1}, {"y", 2}}),
+                    HasSubstr("no device of this machine listens"));
+        EXPECT_THAT(refusal("input.position", {{"x", 1}, {"y", 32768}}), HasSubstr("32767"));
+    }
+
     void registers() {
         EXPECT_EQ(call("registers.read", {{"vcpu", 0}})["registers"]["rdx"], "0x3f8");
         EXPECT_THAT(refusal("registers.read", {{"vcpu", 1}}), HasSubstr("no vCPU 1"));
@@ -399,7 +410,11 @@ TEST_F(Methods, AllWork) {
         {"devices.tree", [&] { tree(); }},
         {"events.subscribe", [&] { subscribe(); }},
         {"gdb.start", [&] { gdb(); }},
-        {"gdb.stop", [] {}}, // with gdb.start
+        {"gdb.stop", [] {}},     // with gdb.start
+        {"input.button", [] {}}, // with input.key
+        {"input.key", [&] { input(); }},
+        {"input.move", [] {}},     // with input.key
+        {"input.position", [] {}}, // with input.key
         {"links.connect", [&] { links(); }},
         {"links.disconnect", [] {}}, // with links.connect
         {"links.list", [] {}},
@@ -466,6 +481,24 @@ TEST_F(Methods, EventsTellWhatHappened) {
     EXPECT_EQ(event(), R"(machine.ended {"reason":"ended by its control socket"})");
     EXPECT_THAT(event(), HasSubstr("has ended"));
     EXPECT_EQ(monitor_->finish(20s).status, 0);
+}
+
+TEST_F(Methods, ABackendThatIsNeededIsNotReplaced) {
+    file_ = folder_.write("busy.json", R"({
+        "memory": "16M", "boot": { "kernel": "image", "protocol": "flat" }, "plugins": [")" PLUGBAY_TEST_PLUGINS
+                                       R"(/relay.so"],
+        "devices": [ { "type": "serial-16550", "id": "com1" },
+                     { "type": "relay", "id": "relay", "frontend": { "id": "com1" } },
+                     { "type": "char-ring", "id": "ring", "frontend": { "id": "relay.far" } } ] })");
+    run_machine();
+    const json before = call("links.list");
+    EXPECT_THAT(
+        refusal("links.replace", {{"frontend", "com1"}, {"device", {{"type", "char-null"}, {"id", "new"}}}}),
+        HasSubstr("device \"relay\" is needed by \"ring\""));
+    EXPECT_EQ(ids(), std::vector<std::string>({"com1", "relay", "ring"}));
+    const json after = call("links.list");
+    EXPECT_THAT(after["links"], ::testing::UnorderedElementsAreArray(before["links"]));
+    EXPECT_EQ(end().status, 0);
 }
 
 TEST_F(Methods, UnknownNamesAreErrors) {

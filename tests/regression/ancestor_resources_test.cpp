@@ -1,8 +1,10 @@
 // What devices hold: each kind can be taken, has one owner, and goes with its device.
+#include "core/boot/acpi_table.hpp"
 #include "tests/unit/machine/manager_fixture.hpp"
 
 #include <gmock/gmock.h>
 #include <plugbay/abi/cpuid.h>
+#include <plugbay/abi/firmware.h>
 #include <plugbay/abi/interrupt.h>
 #include <plugbay/abi/region.h>
 
@@ -65,6 +67,12 @@ class AncestorKinds : public DeviceTest {
             {"hypercall",
              [this](const Script& s, const plugbay_host* h) {
                  return s.table<plugbay_hypercall_host>(PLUGBAY_HYPERCALL).claim(h, 0x100, 2, 0, &handle);
+             }},
+            {"ACPI table",
+             [](const Script& s, const plugbay_host* h) {
+                 const Bytes table = make_acpi_table("HPET", 1, Bytes(20));
+                 return s.table<plugbay_firmware_host>(PLUGBAY_FIRMWARE)
+                     .add_acpi_table(h, table.data(), table.size());
              }},
             {"interrupt line",
              [this](const Script& s, const plugbay_host* h) {
@@ -219,6 +227,46 @@ TEST_F(AncestorKinds, AStaleHandleIsNobodys) {
     const auto device = make("holder");
     ASSERT_TRUE(create(*device, script));
     EXPECT_EQ(held_by(*device).size(), 1U);
+}
+
+TEST_F(AncestorKinds, AHandleOfAnotherKindIsNobodys) {
+    Script script;
+    plugbay_handle ports{};
+    plugbay_handle timer{};
+    script.create = [&](const plugbay_host* host) {
+        const auto& access = script.table<plugbay_access_host>(PLUGBAY_ACCESS);
+        const auto& timers = script.table<plugbay_timer_host>(PLUGBAY_TIMER);
+        EXPECT_EQ(access.map_ports(host, 0x100, 8, 0, &ports), PLUGBAY_OK);
+        EXPECT_EQ(timers.create(host, PLUGBAY_CLOCK_HOST, 0, &timer), PLUGBAY_OK);
+        EXPECT_EQ(access.unmap(host, timer), PLUGBAY_STALE);
+        EXPECT_EQ(timers.arm(host, ports, 0, 0), PLUGBAY_STALE);
+        return PLUGBAY_OK;
+    };
+    const auto device = make("holder");
+    ASSERT_TRUE(create(*device, script));
+    EXPECT_EQ(held_by(*device).size(), 2U);
+}
+
+TEST_F(AncestorKinds, WhatDoesNotFitIntoTheTableIsRefusedAndGivenBack) {
+    Script script;
+    std::uint32_t taken = 0;
+    script.create = [&](const plugbay_host* host) {
+        const auto& access = script.table<plugbay_access_host>(PLUGBAY_ACCESS);
+        while (access.map_ports(host, taken, 1, 0, &handle) == PLUGBAY_OK)
+            ++taken;
+        EXPECT_EQ(access.map_ports(host, taken, 1, 0, &handle), PLUGBAY_NO_MEMORY);
+        EXPECT_EQ(access.unmap(host, handle), PLUGBAY_STALE);
+        return PLUGBAY_OK;
+    };
+    const auto device = make("greedy");
+    ASSERT_TRUE(create(*device, script));
+    EXPECT_EQ(held_by(*device).size(), taken);
+    Script other;
+    other.create = [&](const plugbay_host* host) {
+        return other.table<plugbay_access_host>(PLUGBAY_ACCESS).map_ports(host, taken, 1, 0, &handle);
+    };
+    const auto late = make("late");
+    EXPECT_TRUE(create(*late, other)) << "the port that was refused is free";
 }
 
 TEST_F(AncestorKinds, ANullNameIsNoExtension) {

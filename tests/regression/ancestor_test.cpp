@@ -210,7 +210,20 @@ class AncestorInterfaces : public DeviceTest {
         registry.withdraw(*front);
         return joined;
     }
+    // A type that has just this port.
+    [[nodiscard]] const plugbay_device_type& backend_of(const plugbay_port& port) {
+        port_ = port;
+        type_ = scripted::make_type();
+        type_.ports = ports_;
+        type_.port_count = 1;
+        return type_;
+    }
     int calls = 0; // ends that were told of a link
+
+  private:
+    plugbay_port port_{};
+    const plugbay_port* const ports_[1] = {&port_};
+    plugbay_device_type type_{};
 };
 
 TEST_F(AncestorInterfaces, ANameInAnotherRegistryIsNotLikeNoName) {
@@ -234,6 +247,65 @@ TEST_F(AncestorInterfaces, OneRegistryServesEveryInterfaceThoseOfStrangersToo) {
         EXPECT_TRUE(joined) << interface << ": " << joined.error().text();
         EXPECT_EQ(calls, 2) << interface;
     }
+}
+
+TEST_F(AncestorInterfaces, ADuplicateFrontendIsRefusedAndTheFirstKeepsItsName) {
+    const plugbay_port port = port_of(PLUGBAY_PORT_FRONTEND, "char/1");
+    const plugbay_port* const ports[] = {&port};
+    plugbay_device_type type = scripted::make_type();
+    type.ports = ports;
+    type.port_count = 1;
+    Script first;
+    Script second;
+    const auto one = make("com", type);
+    const auto other = make("com", type);
+    ASSERT_TRUE(create(*one, first));
+    ASSERT_TRUE(create(*other, second));
+    Registry registry;
+    ASSERT_TRUE(registry.offer(*one));
+    EXPECT_THAT(registry.offer(*other).error().text(), HasSubstr("\"com\""));
+    Script backend;
+    const auto back = make("con", backend_of(port_of(PLUGBAY_PORT_BACKEND, "char/1")));
+    ASSERT_TRUE(create(*back, backend));
+    ASSERT_TRUE(registry.connect(*back, 0, "com", {}));
+    EXPECT_EQ(registry.link_at(*back, 0)->frontend().device, one.get());
+    registry.withdraw(*back);
+    registry.withdraw(*one);
+}
+
+// Both ends keep what they were given, and may look at it until they have been told.
+TEST_F(AncestorInterfaces, AKeptLinkLeadsNowhereOnceItHasEnded) {
+    const plugbay_port port = port_of(PLUGBAY_PORT_FRONTEND, "char/1");
+    const plugbay_port* const ports[] = {&port};
+    plugbay_device_type type = scripted::make_type();
+    type.ports = ports;
+    type.port_count = 1;
+    Script frontend;
+    Script backend;
+    std::vector<const plugbay_link*> kept;
+    frontend.connected = backend.connected = [&](std::uint64_t, const plugbay_link* link) {
+        kept.push_back(link);
+        return PLUGBAY_OK;
+    };
+    int empty = 0;
+    const auto count = [&](std::uint64_t) {
+        for (const plugbay_link* link : kept)
+            empty += link->table == nullptr ? 1 : 0;
+    };
+    frontend.disconnected = backend.disconnected = count;
+    const auto front = make("com", type);
+    const auto back = make("con", backend_of(port_of(PLUGBAY_PORT_BACKEND, "char/1")));
+    ASSERT_TRUE(create(*front, frontend));
+    ASSERT_TRUE(create(*back, backend));
+    Registry registry;
+    ASSERT_TRUE(registry.offer(*front));
+    ASSERT_TRUE(registry.connect(*back, 0, "com", {}));
+    ASSERT_EQ(kept.size(), 2U);
+    EXPECT_NE(kept[0]->table, nullptr);
+    EXPECT_NE(kept[1]->table, nullptr);
+    registry.disconnect(*registry.link_at(*back, 0));
+    EXPECT_EQ(empty, 4) << "neither end may be called while the first is told";
+    registry.withdraw(*front);
 }
 
 // --- teardown and the rest

@@ -51,6 +51,8 @@ plugbay_status map_ports(const plugbay_host* host, std::uint32_t first, std::uin
                         std::uint64_t{first} + count - 1, PLUGBAY_HYPERCALL_PORT,
                         PLUGBAY_HYPERCALL_PORT + 3));
     }
+    if (const auto status = keep_off_own(device, OwnRange::Space::ports, first, count); status != PLUGBAY_OK)
+        return status;
     return take(device, true, first, count, token, region);
 }
 
@@ -58,6 +60,9 @@ plugbay_status map_memory(const plugbay_host* host, std::uint64_t address, std::
                           std::uint64_t token, plugbay_handle* region) {
     Device& device = Device::of(host);
     if (const plugbay_status status = keep_off_ram(device, address, length); status != PLUGBAY_OK)
+        return status;
+    if (const auto status = keep_off_own(device, OwnRange::Space::memory, address, length);
+        status != PLUGBAY_OK)
         return status;
     return take(device, false, address, length, token, region);
 }

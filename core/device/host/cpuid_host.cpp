@@ -15,7 +15,7 @@ class CpuidResource : public Resource {
   public:
     static constexpr ResourceKind resource_kind = ResourceKind::cpuid;
     CpuidResource(CpuidEdits& edits, const CpuidEdits::Edit& edit)
-        : edits_(edits), edit_(edit), text_(edit.place()) {}
+        : edits_(edits), edit_(edit), text_(edit.describe()) {}
     ~CpuidResource() override { edits_.remove(edit_); }
     [[nodiscard]] ResourceKind kind() const override { return resource_kind; }
     [[nodiscard]] std::string describe() const override { return text_; }

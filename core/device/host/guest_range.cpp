@@ -21,6 +21,21 @@ plugbay_status keep_off_ram(Device& device, std::uint64_t address, std::uint64_t
     return PLUGBAY_OK;
 }
 
+plugbay_status keep_off_own(Device& device, OwnRange::Space space, std::uint64_t first,
+                            std::uint64_t length) {
+    if (length == 0) return PLUGBAY_OK; // refused for that
+    for (const OwnRange& own : device.services().platform.own_ranges()) {
+        if (own.space != space || !own.overlaps(first, first + (length - 1))) continue;
+        return device.refuse(
+            PLUGBAY_TAKEN,
+            fmt::format("{} {} overlap the machine's own {} ({:#x}-{:#x}), which the hypervisor "
+                        "answers; choose others",
+                        space == OwnRange::Space::ports ? "ports" : "addresses", range_text(first, length),
+                        own.what, own.first, own.last));
+    }
+    return PLUGBAY_OK;
+}
+
 plugbay_status refuse_unplaced(Device& device, const char* what, const Region& wanted,
                                const AccessBus::Placement& placement) {
     if (!placement.obstacle) {

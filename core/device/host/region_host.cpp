@@ -164,6 +164,9 @@ plugbay_status create(const plugbay_host* host, std::uint32_t kind, std::uint32_
     MachineServices& services = device.services();
     if (const plugbay_status status = keep_off_ram(device, address, length); status != PLUGBAY_OK)
         return status;
+    if (const auto status = keep_off_own(device, OwnRange::Space::memory, address, length);
+        status != PLUGBAY_OK)
+        return status;
     if (device.detached()) {
         const plugbay_status status = adopt<MemoryRegionResource>(
             device, "memory " + range_text(address, length), handle, {token},

@@ -43,7 +43,7 @@ class ProbeEvents {
 
     explicit ProbeEvents(plugbay::Host host)
         : host_(host), port_(host.map_ports(0x540, 4)),
-          subscription_(host.subscribe(PLUGBAY_EVENT_KEY | PLUGBAY_EVENT_MOVE, 4)) {}
+          subscription_(host.subscribe(PLUGBAY_EVENT_ALL & ~PLUGBAY_EVENT_TICK, 4)) {}
 
     std::uint64_t read(plugbay::Access) { return last_; }
     void write(plugbay::Access, std::uint64_t value) {

@@ -1,6 +1,8 @@
 #include "tests/unit/device/device_fixture.hpp"
 
 #include <gmock/gmock.h>
+#include <plugbay/abi/interrupt.h>
+#include <plugbay/abi/region.h>
 #include <plugbay/device.hpp>
 
 namespace plugbay::core {
@@ -70,6 +72,39 @@ TEST_F(DeviceLife, ExceptionFromTheWrapperBecomesAnErrorAndLeavesNothing) {
     };
     const auto successor = make("other");
     EXPECT_TRUE(create(*successor, script)) << "the ports are free again";
+}
+
+TEST_F(DeviceLife, WhatTheHypervisorAnswersIsNobodys) {
+    const auto ranges = own_ranges();
+    platform.own.assign(ranges.begin(), ranges.end());
+    Script script;
+    std::string why;
+    script.create = [&](const plugbay_host* host) {
+        plugbay_handle handle{};
+        const auto& access = script.table<plugbay_access_host>(PLUGBAY_ACCESS);
+        for (const std::uint32_t last : {0x20U, 0x40U, 0x43U, 0x61U, 0xa1U, 0x4d0U})
+            EXPECT_EQ(access.map_ports(host, last - 3, 4, 0, &handle), PLUGBAY_TAKEN) << last;
+        for (const std::uint32_t first : {0x1cU, 0x22U, 0x3cU, 0x44U, 0x62U, 0x80U, 0xa2U, 0x4d2U})
+            EXPECT_EQ(access.map_ports(host, first, 4, 0, &handle), PLUGBAY_OK) << first;
+        for (const std::uint64_t page : {0xfec0'0000ULL, 0xfee0'0000ULL, 0xfffb'c000ULL, 0xfffb'f000ULL}) {
+            EXPECT_EQ(access.map_memory(host, page + 0xff0, 0x100, 0, &handle), PLUGBAY_TAKEN);
+            EXPECT_EQ(script.table<plugbay_region_host>(PLUGBAY_REGION)
+                          .create(host, PLUGBAY_REGION_RAM, 0, page - 0x1000, 0x2000, 0, &handle, nullptr),
+                      PLUGBAY_TAKEN);
+        }
+        const auto& lines_host = script.table<plugbay_interrupt_host>(PLUGBAY_INTERRUPT);
+        for (const std::uint32_t line : {0U, 2U}) {
+            EXPECT_EQ(lines_host.claim(host, line, 0, &handle), PLUGBAY_TAKEN);
+            EXPECT_EQ(lines_host.claim(host, line, PLUGBAY_INTERRUPT_SHARED, &handle), PLUGBAY_TAKEN);
+        }
+        EXPECT_EQ(lines_host.claim(host, 1, 0, &handle), PLUGBAY_OK);
+        return access.map_ports(host, 0x40, 4, 0, &handle);
+    };
+    const auto device = make("pit");
+    const auto created = create(*device, script);
+    ASSERT_FALSE(created);
+    EXPECT_THAT(created.error().text(), HasSubstr("ports 0x40-0x43 overlap the machine's own interval timer "
+                                                  "(0x40-0x43), which the hypervisor answers"));
 }
 
 TEST_F(DeviceLife, OverlapNamesBothOwners) {

@@ -22,6 +22,7 @@ class FakePlatform : public Platform {
         bool operator==(const Message&) const = default;
     };
 
+    [[nodiscard]] std::span<const OwnRange> own_ranges() const override { return own; }
     void set_line(std::uint32_t gsi, bool high) override {
         const std::lock_guard guard(mutex_);
         levels_.emplace_back(gsi, high);
@@ -97,6 +98,7 @@ class FakePlatform : public Platform {
     bool refuse_msrs = false;
     bool refuse_memory = false;
     bool refuse_unmap = false;
+    std::vector<OwnRange> own;                  // what the hypervisor keeps for itself
     std::vector<MemorySlotRequest> memories;    // mapped now
     std::vector<WatchedRam> watched;            // now
     std::vector<MsrInterception> interceptions; // the last that were asked for

@@ -199,7 +199,7 @@ class Bell {
   public:
     static constexpr plugbay::Type type{.name = "bell", .help = "May be rung."};
     explicit Bell(plugbay::Host host) : region_(host.map_ports(0x340, 2)) {
-        if constexpr (rings) doorbell_ = host.doorbell(region_, 0, 2);
+        if constexpr (rings) doorbell_ = host.doorbell(region_.handle(), 0, 2);
     }
     void reset() {}
     std::uint64_t read(plugbay::Access) { return 0; }
