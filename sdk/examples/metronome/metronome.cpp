@@ -55,7 +55,8 @@ class Metronome {
     void on_write_ready(std::uint64_t) {}
 
     void reset() {
-        ticks_ = next_ = 0;
+        ticks_ = 0;
+        next_ = 0;
         arm();
     }
     void state(auto& fields) {
