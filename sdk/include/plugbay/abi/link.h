@@ -4,8 +4,8 @@
  * interface's table for its role and returns it from `extension` under "<interface>.frontend" or
  * "<interface>.backend". The host hands each end a struct plugbay_link with which it calls the other:
  *
- *     if (link->table) ((const struct plugbay_char_backend *)link->table)->write(link->instance, link->port,
- * ...);
+ *     const struct plugbay_char_backend* backend = link->table;
+ *     if (backend != NULL) backend->write(link->instance, link->port, bytes, count);
  *
  * Both ends run on one I/O loop and count as one device for serialisation, so calls need no lock and may
  * nest: a backend may answer from inside the call that asked. */
