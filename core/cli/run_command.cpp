@@ -173,41 +173,31 @@ int run_loaded(LoadedMachine& loaded, const MakeMachine& make, bool goes_on, con
         return exit_status::failure;
     };
     if (!machine) return failed(machine.error());
-    // A machine that moved here is nowhere else any more, so it runs whatever else fails.
-    const auto ends = [&](const Error& error) {
-        if (options.control.moved)
-            log_for(Subsystem::machine).error("{}; the machine, which has moved here, runs on", error.text());
-        else
-            tell_failure(error.text());
-        return !options.control.moved;
-    };
     log_for(Subsystem::boot).info("{}: {}", loaded.config.name, (*machine)->boot_summary());
     if (options.paused) {
-        if (auto paused = (*machine)->pause(); !paused && ends(paused.error())) return exit_status::failure;
+        if (auto paused = (*machine)->pause(); !paused) return failed(paused.error());
     }
     std::optional<AccessPrinter> printer;
     if (!options.trace.empty()) {
         printer.emplace((*machine)->devices());
-        if (auto started = printer->start(options.trace); !started && ends(started.error()))
-            return exit_status::failure;
+        if (auto started = printer->start(options.trace); !started) return failed(started.error());
     }
     auto control = MachineControl::start(options.control, **machine, loaded.device_types);
     if (!control) return failed(control.error());
     if (!options.gdb.empty()) {
         auto started = start_debugging(**machine, *gdb_address);
-        if (started)
-            (*control)->debugger() = std::move(*started);
-        else if (ends(started.error()))
-            return exit_status::failure;
+        if (!started) return failed(started.error());
+        (*control)->debugger() = std::move(*started);
     }
     if (options.daemon != nullptr) {
         if (auto ready = tell_ready(*options.daemon, **control); !ready) {
-            if (ends(ready.error())) return exit_status::failure;
+            if (!options.control.moved) return failed(ready.error());
+            log_for(Subsystem::machine)
+                .warn("{}; the machine has moved here, so it runs on", ready.error().text());
             options.daemon->leave();
         }
     }
-    const bool debugged = (*control)->debugger() != nullptr;
-    const bool resumes = goes_on && !options.paused && !debugged;
+    const bool resumes = goes_on && !options.paused && options.gdb.empty();
     (*machine)->post([&](Machine& running) {
         if (auto resumed = resumes ? running.resume() : Result<void>(); !resumed) {
             tell_failure(resumed.error().text());

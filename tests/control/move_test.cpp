@@ -173,20 +173,6 @@ TEST_F(Moves, ABackgroundWithoutAPlaceForItsSocketRefuses) {
     expect_running();
 }
 
-// Once it is here it is nowhere else, and what was asked for beside it must not cost the machine.
-TEST_F(Moves, AMachineThatHasMovedRunsWithoutItsDebugger) {
-    run_machine();
-    const std::string place = "unix:" + path("way");
-    auto next = receiver(place, {"--name", "busy", "--gdb", "unix:" + path("nowhere/gdb")});
-    EXPECT_EQ(call("checkpoint.send", {{"to", place}, {"move", true}}).value("moved", false), true);
-    EXPECT_EQ(monitor_->finish(20s).status, 0);
-    monitor_ = std::move(next);
-    client_ = connect("busy");
-    ASSERT_NE(client_, nullptr);
-    expect_running();
-    EXPECT_THAT(end().errors, HasSubstr("which has moved here, runs on"));
-}
-
 // What is open goes as a whole: a disk in memory that does not arrive would be an empty one there.
 TEST_F(Moves, AMachineWithoutDescriptorsToSendRunsOn) {
     run_machine();

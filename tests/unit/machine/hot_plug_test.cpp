@@ -26,6 +26,9 @@ class Chipset : public Crew {
         plugbay::check(bus_host_.add_bus(host.raw(), &bus, &bus_));
         plugbay_acpi_fixed_hardware hardware{};
         hardware.size = sizeof hardware;
+        hardware.pm1_event_port = 0x600;
+        hardware.pm1_control_port = 0x604;
+        hardware.sci_line = 9;
         host.set_acpi_fixed_hardware(hardware);
     }
     void write(plugbay::Access, std::uint64_t slot) {
