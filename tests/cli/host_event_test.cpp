@@ -17,7 +17,7 @@ class HostEventSources : public RunningMachine {
 };
 
 TEST_F(HostEventSources, TheTerminalsSizeIsTold) {
-    Terminal terminal(plugbay_command({"run", listening_machine(), "--log-level", "info"}));
+    Terminal terminal(plugbay_command({"--log-level", "info", "run", listening_machine()}));
     EXPECT_TRUE(terminal.wait_for("4:16,0,110,30,0")) << terminal.screen();
     terminal.resize(40, 132);
     EXPECT_TRUE(terminal.wait_for("4:16,0,132,40,0")) << terminal.screen();
@@ -26,7 +26,7 @@ TEST_F(HostEventSources, TheTerminalsSizeIsTold) {
 }
 
 TEST_F(HostEventSources, KeysAndPointersComeByTheControlSocket) {
-    Terminal terminal(plugbay_command({"run", listening_machine(), "--log-level", "info"}));
+    Terminal terminal(plugbay_command({"--log-level", "info", "run", listening_machine()}));
     ASSERT_TRUE(terminal.wait_for("4:16,0,110,30,0")) << terminal.screen();
     const auto input = [](std::vector<std::string> words) {
         words.insert(words.begin(), {"ctl", "listening", "input"});
