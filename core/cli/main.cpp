@@ -215,8 +215,7 @@ CLI::App* add_validate(CLI::App& app, ValidateCommand& command) {
         ->type_name("[TYPE.]FIELD")
         ->allow_extra_args(false);
     validate
-        ->add_option("--peer", options.peers,
-                     "another device for a port; one that no fake of ours could serve needs it")
+        ->add_option("--peer", options.peers, "another device for a port, where no fake speaks its interface")
         ->type_name("FILE[:TYPE]")
         ->allow_extra_args(false);
     validate->add_option("--seed", options.seed, "of everything that is random; 1 without it");

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
+#include <vector>
 #include <xmmintrin.h>
 
 namespace plugbay::core::validation {
@@ -30,6 +31,15 @@ void live(Trial& trial, std::uint32_t seed) {
     subject->bench.quiesce();
     if (has_state(trial)) subject->device().load(subject->device().save());
     subject->bench.reset();
+}
+
+// The plugin's file and its peers'. While they are loaded no life loads them, of which the loader would keep something.
+std::vector<testkit::PluginFile> loaded_files(const Trial& trial) {
+    std::vector<testkit::PluginFile> files;
+    files.emplace_back(trial.file);
+    for (const PeerDevice& peer : trial.peers)
+        files.emplace_back(peer.file);
+    return files;
 }
 
 std::size_t entries(const char* folder) {
@@ -56,7 +66,7 @@ std::size_t descriptors() {
 }
 
 void leaves_no_threads(Trial& trial) {
-    const testkit::PluginFile stays_loaded(trial.file);
+    const auto stay_loaded = loaded_files(trial);
     const std::size_t before = threads();
     for (int round = 0; round < 3; ++round)
         live(trial, trial.seed);
@@ -66,7 +76,7 @@ void leaves_no_threads(Trial& trial) {
 }
 
 void leaves_no_descriptors(Trial& trial) {
-    const testkit::PluginFile stays_loaded(trial.file);
+    const auto stay_loaded = loaded_files(trial);
     live(trial, trial.seed); // what is opened once and for all
     const std::size_t before = descriptors();
     constexpr int rounds = 5;
@@ -82,7 +92,7 @@ void leaves_no_memory(Trial& trial) {
     static_cast<void>(trial);
     throw CheckSkipped("the sanitizer has its own heap");
 #else
-    const testkit::PluginFile stays_loaded(trial.file);
+    const auto stay_loaded = loaded_files(trial);
     const auto used = [] {
         const auto facts = ::mallinfo2();
         return facts.uordblks + facts.hblkhd;
