@@ -4,6 +4,7 @@
 #include "core/cli/terminal_text.hpp"
 #include "core/config/number_text.hpp"
 
+#include <cmath>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -47,8 +48,7 @@ const json& same_in(const json& list, const json& wanted, std::string_view key) 
 std::string short_number(double value) {
     if (value < 0) return "-";
     if (value < 10)
-        return value == static_cast<std::uint64_t>(value) ? fmt::format("{:.0f}", value)
-                                                          : fmt::format("{:.1f}", value);
+        return value == std::floor(value) ? fmt::format("{:.0f}", value) : fmt::format("{:.1f}", value);
     if (value < 10'000) return fmt::format("{:.0f}", value);
     if (value < 1e6) return fmt::format("{:.0f}k", value / 1e3);
     if (value < 1e9) return fmt::format("{:.1f}M", value / 1e6);

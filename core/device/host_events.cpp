@@ -163,8 +163,8 @@ void HostEvents::collect(Succession& succession) {
     }
     succession.before = nullptr;
     std::ranges::sort(left.events, {}, &Waiting::number);
-    const auto twice = std::ranges::unique(left.events, {}, &Waiting::number);
-    left.events.erase(twice.begin(), twice.end());
+    const auto same = [](const Waiting& one, const Waiting& other) { return one.number == other.number; };
+    left.events.erase(std::unique(left.events.begin(), left.events.end(), same), left.events.end());
 }
 
 void HostEvents::settle(const Device& device) {

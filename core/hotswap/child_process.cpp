@@ -98,10 +98,10 @@ ChildProcess::~ChildProcess() {
     if (id_ >= 0) (void)end();
 }
 
-void ChildProcess::ask_to_end(std::chrono::milliseconds patience) const {
+void ChildProcess::ask_to_end(std::chrono::milliseconds limit) const {
     ::kill(-id_, SIGTERM);
     pollfd ended{process_.get(), POLLIN, 0};
-    const auto deadline = std::chrono::steady_clock::now() + patience;
+    const auto deadline = std::chrono::steady_clock::now() + limit;
     for (;;) {
         const auto left =
             std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());

@@ -34,7 +34,7 @@ class ChildProcess {
     // Readable once it has ended.
     [[nodiscard]] int descriptor() const { return process_.get(); }
     // Asks it and its process group to end (SIGTERM), and gives them that long.
-    void ask_to_end(std::chrono::milliseconds patience) const;
+    void ask_to_end(std::chrono::milliseconds limit) const;
     // Kills it and its process group, if it has not ended by itself, and waits, but not for ever: the kernel may hold
     // it. Its status as of waitpid(2).
     [[nodiscard]] std::optional<int> end();

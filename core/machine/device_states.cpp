@@ -8,7 +8,6 @@
 #include <fmt/ranges.h>
 #include <iterator>
 #include <map>
-#include <ranges>
 #include <utility>
 
 namespace plugbay::core {
@@ -200,7 +199,9 @@ Result<void> DeviceManager::restore(std::span<const DeviceConfig> devices,
             device->handover()->pass_to(device);
     }
     // Backends are ready before what calls them.
-    for (Device* device : std::views::reverse(frontends_first(addition.devices())))
+    auto backends_first = frontends_first(addition.devices());
+    std::ranges::reverse(backends_first);
+    for (Device* device : backends_first)
         device->go_on();
     addition.keep();
     announce(devices);

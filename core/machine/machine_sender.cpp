@@ -108,7 +108,7 @@ Result<void> MachineSender::on_control(Work work) {
         Work work; // empty: begun, or not to be begun
         std::optional<Result<void>> answer = {};
     };
-    const auto asked = std::make_shared<Asked>(std::move(work));
+    const auto asked = std::make_shared<Asked>(Asked{.work = std::move(work)});
     machine_.post([this, asked](Machine&) {
         Work begun;
         {
