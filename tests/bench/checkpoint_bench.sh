@@ -65,7 +65,7 @@ start_plugbay() { # COMMAND PLACE
     monitor=$!
 }
 wait_for_plugbay() { until "$plugbay" ctl -m bench machine status >/dev/null 2>&1; do sleep 0.01; done; }
-reported() { sed -n "s/^$1 *//p" "$scratch/report" | cut -d. -f1; }
+reported() { awk -v name="$1" '$1 == name { printf "%d", $2 }' "$scratch/report"; } # also 1.5e+06
 
 bench_plugbay() {
     local begun before old round

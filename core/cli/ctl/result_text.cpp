@@ -2,6 +2,7 @@
 
 #include "core/cli/terminal_text.hpp"
 
+#include <cmath>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -44,7 +45,11 @@ json schema_of(const json& schema, const std::string& name) {
 std::string plain(const json& value) {
     if (value.is_string()) return value.get<std::string>();
     if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
-    if (value.is_number_float()) return fmt::format("{:.6g}", value.get<double>());
+    if (value.is_number_float()) {
+        const double number = value.get<double>();
+        constexpr double large = 1e5; // from here on its six digits would have an exponent
+        return std::abs(number) < large ? fmt::format("{:.6g}", number) : fmt::format("{:.0f}", number);
+    }
     if (value.is_null()) return "-";
     return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }

@@ -36,6 +36,8 @@ TEST(CtlResult, HasTheFormOfWhatItIs) {
               "id  vda\nports:\n  NAME\n  p\nz:\n  in:\n    side  1\n");
     EXPECT_EQ(shown("[]"), "");
     EXPECT_EQ(shown("7"), "7\n");
+    EXPECT_EQ(shown(R"({"a": 1278590.4, "b": 98437.41, "c": -2500000.5})"),
+              "a  1278590\nb  98437.4\nc  -2500000\n");
 }
 
 TEST(CtlResult, ComesInTheOrderOfItsSchema) {
