@@ -173,23 +173,27 @@ TEST_F(AncestorRegistry, ALinkCanBeCalledAtAnyTimeAndBeforeItIsThere) {
     EXPECT_EQ(in(0x3f8), 0xeeU);
 }
 
-constexpr plugbay_port port_of(std::uint32_t role, const char* interface) {
-    return {sizeof(plugbay_port), role, 0, 0, interface, nullptr, nullptr};
-}
+// A type that has just this port.
+struct OnePort {
+    OnePort(std::uint32_t role, const char* interface)
+        : port{sizeof(plugbay_port), role, 0, 0, interface, nullptr, nullptr}, type(scripted::make_type()) {
+        type.ports = ports;
+        type.port_count = 1;
+    }
+    OnePort(const OnePort&) = delete;
+    OnePort& operator=(const OnePort&) = delete;
+
+    const plugbay_port port;
+    const plugbay_port* const ports[1] = {&port};
+    plugbay_device_type type;
+};
 
 // Two devices of one port each, which try to meet.
 class AncestorInterfaces : public DeviceTest {
   protected:
     [[nodiscard]] Result<void> join(const char* offered, const char* wanted) {
-        const plugbay_port frontend_port = port_of(PLUGBAY_PORT_FRONTEND, offered);
-        const plugbay_port backend_port = port_of(PLUGBAY_PORT_BACKEND, wanted);
-        const plugbay_port* const frontend_ports[] = {&frontend_port};
-        const plugbay_port* const backend_ports[] = {&backend_port};
-        plugbay_device_type frontend_type = scripted::make_type();
-        plugbay_device_type backend_type = scripted::make_type();
-        frontend_type.ports = frontend_ports;
-        backend_type.ports = backend_ports;
-        frontend_type.port_count = backend_type.port_count = 1;
+        const OnePort frontend_type(PLUGBAY_PORT_FRONTEND, offered);
+        const OnePort backend_type(PLUGBAY_PORT_BACKEND, wanted);
         calls = 0;
         Script frontend;
         Script backend;
@@ -199,8 +203,8 @@ class AncestorInterfaces : public DeviceTest {
         };
         frontend.connected = told;
         backend.connected = told;
-        const auto front = make("front", frontend_type);
-        const auto back = make("back", backend_type);
+        const auto front = make("front", frontend_type.type);
+        const auto back = make("back", backend_type.type);
         if (auto made = create(*front, frontend); !made) return made;
         if (auto made = create(*back, backend); !made) return made;
         Registry registry;
@@ -210,20 +214,7 @@ class AncestorInterfaces : public DeviceTest {
         registry.withdraw(*front);
         return joined;
     }
-    // A type that has just this port.
-    [[nodiscard]] const plugbay_device_type& backend_of(const plugbay_port& port) {
-        port_ = port;
-        type_ = scripted::make_type();
-        type_.ports = ports_;
-        type_.port_count = 1;
-        return type_;
-    }
     int calls = 0; // ends that were told of a link
-
-  private:
-    plugbay_port port_{};
-    const plugbay_port* const ports_[1] = {&port_};
-    plugbay_device_type type_{};
 };
 
 TEST_F(AncestorInterfaces, ANameInAnotherRegistryIsNotLikeNoName) {
@@ -250,22 +241,19 @@ TEST_F(AncestorInterfaces, OneRegistryServesEveryInterfaceThoseOfStrangersToo) {
 }
 
 TEST_F(AncestorInterfaces, ADuplicateFrontendIsRefusedAndTheFirstKeepsItsName) {
-    const plugbay_port port = port_of(PLUGBAY_PORT_FRONTEND, "char/1");
-    const plugbay_port* const ports[] = {&port};
-    plugbay_device_type type = scripted::make_type();
-    type.ports = ports;
-    type.port_count = 1;
+    const OnePort frontend_type(PLUGBAY_PORT_FRONTEND, "char/1");
+    const OnePort backend_type(PLUGBAY_PORT_BACKEND, "char/1");
     Script first;
     Script second;
-    const auto one = make("com", type);
-    const auto other = make("com", type);
+    const auto one = make("com", frontend_type.type);
+    const auto other = make("com", frontend_type.type);
     ASSERT_TRUE(create(*one, first));
     ASSERT_TRUE(create(*other, second));
     Registry registry;
     ASSERT_TRUE(registry.offer(*one));
     EXPECT_THAT(registry.offer(*other).error().text(), HasSubstr("\"com\""));
     Script backend;
-    const auto back = make("con", backend_of(port_of(PLUGBAY_PORT_BACKEND, "char/1")));
+    const auto back = make("con", backend_type.type);
     ASSERT_TRUE(create(*back, backend));
     ASSERT_TRUE(registry.connect(*back, 0, "com", {}));
     EXPECT_EQ(registry.link_at(*back, 0)->frontend().device, one.get());
@@ -275,11 +263,8 @@ TEST_F(AncestorInterfaces, ADuplicateFrontendIsRefusedAndTheFirstKeepsItsName) {
 
 // Both ends keep what they were given, and may look at it until they have been told.
 TEST_F(AncestorInterfaces, AKeptLinkLeadsNowhereOnceItHasEnded) {
-    const plugbay_port port = port_of(PLUGBAY_PORT_FRONTEND, "char/1");
-    const plugbay_port* const ports[] = {&port};
-    plugbay_device_type type = scripted::make_type();
-    type.ports = ports;
-    type.port_count = 1;
+    const OnePort frontend_type(PLUGBAY_PORT_FRONTEND, "char/1");
+    const OnePort backend_type(PLUGBAY_PORT_BACKEND, "char/1");
     Script frontend;
     Script backend;
     std::vector<const plugbay_link*> kept;
@@ -293,8 +278,8 @@ TEST_F(AncestorInterfaces, AKeptLinkLeadsNowhereOnceItHasEnded) {
             empty += link->table == nullptr ? 1 : 0;
     };
     frontend.disconnected = backend.disconnected = count;
-    const auto front = make("com", type);
-    const auto back = make("con", backend_of(port_of(PLUGBAY_PORT_BACKEND, "char/1")));
+    const auto front = make("com", frontend_type.type);
+    const auto back = make("con", backend_type.type);
     ASSERT_TRUE(create(*front, frontend));
     ASSERT_TRUE(create(*back, backend));
     Registry registry;
